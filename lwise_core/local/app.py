@@ -1,0 +1,142 @@
+"""HTTP in front of `SessionService`: parse, call, answer. The rules are in the service, the page in `site/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lwise_core.experiments.trialset import STIMULUS_FOLDER
+from lwise_core.sessions.errors import InvalidRequest, RequestRefused, TrialsMissing, UnknownToken
+from lwise_core.sessions.service import SessionService
+from lwise_core.sessions.store import PlatformIds
+
+MAX_BODY_BYTES = 256 * 1024
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+_STATUS_OF = {InvalidRequest: 400, UnknownToken: 401, TrialsMissing: 409}
+
+
+def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path) -> Starlette:
+    """The whole server of one study.
+
+    Parameters
+    ----------
+    files : the picture behind each opaque name.
+    site : folder of the built page, with `index.html`.
+    """
+
+    def start(body: dict[str, Any], _: str) -> dict[str, Any]:
+        ids = PlatformIds(*(body.get(key) for key in ("platform", "assignment_id", "worker_id", "study_id")))  # type: ignore[arg-type]
+        started = service.start(ids, trialset_id=body.get("trialset_id"))
+        study = service.study
+        page = {"study_id": study.study_id, "title": study.title, "pages": dict(study.pages)}
+        return {**asdict(started), "study": page}
+
+    def record(body: dict[str, Any], token: str) -> dict[str, Any]:
+        responses = body.get("trials")
+        if not isinstance(responses, list):
+            raise InvalidRequest("expected a list of trials")
+        stored, next_trial = service.record(token, responses)
+        return {"stored": stored, "next_trial": next_trial}
+
+    def finish(_: dict[str, Any], token: str) -> dict[str, Any]:
+        return {"state": "completed", **asdict(service.finish(token))}
+
+    async def stimulus(request: Request) -> Response:
+        path = files.get(request.path_params["name"])
+        if path is None:
+            raise HTTPException(404, "no such picture")
+        return FileResponse(path, headers={"Cache-Control": _FOR_EVER})
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "study": service.study.study_id})
+
+    routes = [
+        Route("/healthz", healthz),
+        Route("/api/sessions", _endpoint(start), methods=["POST"]),
+        Route("/api/trials", _endpoint(record), methods=["POST"]),
+        Route("/api/finish", _endpoint(finish), methods=["POST"]),
+        Route(f"/{STIMULUS_FOLDER}/{{name}}", stimulus),
+        Mount("/", StaticFiles(directory=site, html=True)),
+    ]
+    handlers: Mapping[Any, Any] = {RequestRefused: _refused, HTTPException: _failed}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.add_middleware(_SafeHeaders)
+    return app
+
+
+def _endpoint(
+    handle: Callable[[dict[str, Any], str], dict[str, Any]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """An API call: JSON object in, JSON object out, the work in a thread so that a disk write blocks nobody else."""
+
+    async def endpoint(request: Request) -> Response:
+        body = await _json_object(request)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        answer = await run_in_threadpool(handle, body, token if scheme == "Bearer" else "")
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    return endpoint
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > MAX_BODY_BYTES:
+            raise HTTPException(413, f"a request may have {MAX_BODY_BYTES // 1024} KB at most")
+    try:
+        body = json.loads(received)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("expected JSON") from None
+    if not isinstance(body, dict):
+        raise InvalidRequest("expected a JSON object")
+    return body
+
+
+async def _refused(_: Request, error: RequestRefused) -> Response:
+    content: dict[str, Any] = {"error": str(error)}
+    if isinstance(error, TrialsMissing):
+        content["missing"] = error.missing
+    return JSONResponse(content, status_code=_STATUS_OF[type(error)])
+
+
+async def _failed(_: Request, error: HTTPException) -> Response:
+    return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+class _SafeHeaders:
+    """Adds the security headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

@@ -1,0 +1,108 @@
+"""Run the server: in the foreground for participants, or in a thread beside the caller."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from lwise_core import atomic_files
+from lwise_core.errors import InputError
+from lwise_core.experiments.compile import CompiledStudy
+from lwise_core.experiments.study import load_bundle
+from lwise_core.local.app import create_app
+from lwise_core.sessions.service import SessionService
+from lwise_core.sessions.sqlite import SqliteStore
+
+SITE = Path(__file__).parent / "site"
+BUNDLE_FILE = "bundle.json"
+SESSIONS_FILE = "sessions.sqlite3"
+
+
+@dataclass(frozen=True)
+class LocalStudy:
+    """A study ready to be served, with the service that keeps its sessions."""
+
+    app: Starlette
+    service: SessionService
+
+
+@contextmanager
+def open_study(compiled: CompiledStudy, data: Path, *, site: Path = SITE) -> Iterator[LocalStudy]:
+    """Open the data folder of a study for serving; the study's bundle is kept beside its sessions.
+
+    Raises
+    ------
+    InputError
+        If the page was not built, or `data` cannot be written or holds sessions of another version of the study.
+    """
+    if not (site / "index.html").is_file():
+        raise InputError(f"{site}: the participant's page is not built; run `make site`")
+    store = SqliteStore(data / SESSIONS_FILE)
+    try:
+        service = SessionService(compiled.study, store)
+        atomic_files.write_text(data / BUNDLE_FILE, compiled.study.to_bundle())
+        # Participants' data do not belong into a study's version control.
+        atomic_files.write_text(data / ".gitignore", "*\n")
+        yield LocalStudy(create_app(service, files=compiled.files, site=site), service)
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_records(data: Path) -> Iterator[SessionService]:
+    """Open the data folder of a study for reading its records."""
+    study = load_bundle(data / BUNDLE_FILE)
+    store = SqliteStore(data / SESSIONS_FILE, must_exist=True)
+    try:
+        yield SessionService(study, store)
+    finally:
+        store.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port (0: any free one), so that it is known to be ours before anything is printed.
+
+    Raises
+    ------
+    InputError
+        If the port is in use or may not be taken.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise InputError(f"port {port} of {host} cannot be used ({error}); choose another with --port") from None
+    return listener
+
+
+def serve(app: Starlette, listener: socket.socket) -> None:
+    """Serve until interrupted (Ctrl-C or SIGTERM); answers in progress are finished first."""
+    _server(app).run(sockets=[listener])
+
+
+@contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    """Serve on a free port of this machine while the block runs; yields the server's address."""
+    listener = listen("127.0.0.1", 0)
+    server = _server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _server(app: Starlette) -> uvicorn.Server:
+    # No access log: addresses carry participants' ids.
+    return uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=10))

@@ -1,0 +1,4 @@
+"""Participants' sessions: assign a trial set, record answers, finish. Rules here, storage behind `SessionStore`.
+
+Standard library only: this package ships inside the function that serves participants.
+"""

@@ -1,0 +1,21 @@
+"""What can be wrong with a request. Each message is one sentence for the person who reads the page."""
+
+
+class RequestRefused(Exception):  # noqa: N818 - a refusal is an answer, not a failure
+    """A request that the rules of a session do not allow."""
+
+
+class InvalidRequest(RequestRefused):
+    """The request's content is not what was expected."""
+
+
+class UnknownToken(RequestRefused):
+    """No session has this token: it is wrong, or the session was opened again elsewhere."""
+
+
+class TrialsMissing(RequestRefused):
+    """The session cannot be finished yet; `missing` lists the indices of trials that are not stored."""
+
+    def __init__(self, missing: list[int]) -> None:
+        super().__init__(f"{len(missing)} answers have not arrived yet")
+        self.missing = missing

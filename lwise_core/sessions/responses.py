@@ -1,0 +1,113 @@
+"""A participant's answer to one trial: checked field by field, then joined with what the server knows of the trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from lwise_core.experiments.trialset import Trial
+from lwise_core.sessions.errors import InvalidRequest
+
+_DAY_MSEC = 86_400_000
+_MAX_PIXELS = 100_000
+_MAX_FRAMES = 10_000_000
+
+
+def _number(highest: float) -> Callable[[Any], bool]:
+    def is_number(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= highest
+
+    return is_number
+
+
+def _whole(highest: int) -> Callable[[Any], bool]:
+    def is_whole(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
+
+    return is_whole
+
+
+def _is_time(value: Any) -> bool:
+    if not isinstance(value, str) or len(value) > len("2026-01-31T00:00:00.000000+00:00"):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or check(value)
+
+
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "reaction_time_msec": _or_none(_number(_DAY_MSEC)),
+    "rel_timestamp_response": _or_none(_number(_DAY_MSEC)),
+    "timestamp_start": _is_time,
+    "response_device": lambda value: value in (None, "mouse", "key"),
+    "stimulus_width_px": _whole(_MAX_PIXELS),
+    "choice_width_px": _whole(_MAX_PIXELS),
+    "monitor_width_px": _whole(_MAX_PIXELS),
+    "monitor_height_px": _whole(_MAX_PIXELS),
+}
+
+_FRAME_LOG_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "refresh_rate_hz": _number(10_000),
+    "stimulus_requested_frames": _or_none(_whole(_MAX_FRAMES)),
+    "stimulus_achieved_frames": _or_none(_whole(_MAX_FRAMES)),
+    "dropped_frames": _whole(_MAX_FRAMES),
+    "timing_ok": lambda value: isinstance(value, bool),
+}
+
+
+def trial_record(trial: Trial, response: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of one trial.
+
+    Whether the answer was right is decided here, from the trial; of the response only what a browser alone can know
+    is taken, and only in the form that is expected.
+
+    Raises
+    ------
+    InvalidRequest
+        Naming the field that is missing or has a value it cannot have.
+    """
+    index = trial["index"]
+    choice = response.get("i_choice", math.nan)
+    names = trial["choice_names"]
+    if not _or_none(_whole(len(names) - 1))(choice):
+        raise InvalidRequest(f"trial {index}: i_choice is not one of the {len(names)} choices")
+    checked = _checked(response, _FIELDS, index)
+    frame_log = response.get("frame_log")
+    if not isinstance(frame_log, Mapping):
+        raise InvalidRequest(f"trial {index}: frame_log is missing")
+    return {
+        **_served(trial),
+        "choice_name": None if choice is None else names[choice],
+        "i_choice": choice,
+        "perf": int(choice == trial["i_correct_choice"]),
+        **checked,
+        **_checked(frame_log, _FRAME_LOG_FIELDS, index),
+    }
+
+
+def _served(trial: Trial) -> dict[str, Any]:
+    """What the server knows of the trial, under the names of the analysis."""
+    known = dict(trial)
+    index = known.pop("index")
+    return {
+        **known,
+        "obs": index,
+        "trial_number": index + 1,
+        "stimulus_image_url": known.pop("stimulus_url", None),
+        "calibration": int(trial["calibration"] is not None),
+    }
+
+
+def _checked(values: Mapping[str, Any], fields: Mapping[str, Callable[[Any], bool]], index: int) -> dict[str, Any]:
+    for name, is_valid in fields.items():
+        if name not in values or not is_valid(values[name]):
+            raise InvalidRequest(f"trial {index}: {name} is missing or has a value it cannot have")
+    return {name: values[name] for name in fields}

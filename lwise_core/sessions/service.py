@@ -1,0 +1,210 @@
+"""`SessionService`: the rules of a session, the same on a laptop and in the cloud.
+
+The server owns truth: it deals the trial set, decides which answers are right from its own copy of the trials, and calls a
+session completed only when every trial is stored. Knows nothing of HTTP or of how sessions are stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from lwise_core.experiments.study import Study
+from lwise_core.experiments.trialset import Trial, Trialset, build_trialset, expanded, participant_view
+from lwise_core.sessions.errors import InvalidRequest, TrialsMissing, UnknownToken
+from lwise_core.sessions.responses import trial_record
+from lwise_core.sessions.store import PlatformIds, Session, SessionStore
+
+TEST_PLATFORM = "test"
+MAX_TRIALS_PER_REQUEST = 50
+_MAX_ID_LENGTH = 200
+_MAX_TEST_TRIALSET = 10**9
+
+
+@dataclass(frozen=True)
+class StartedSession:
+    """What a participant's page gets: the key to the session, the trials without their answers, where to go on."""
+
+    token: str
+    state: str
+    trialset: Trialset
+    next_trial: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a completed session went, over the test trials (those without feedback; all main trials if there is no test).
+
+    Attention checks never count. `bonus_usd` sums `bonus_usd_if_correct` over the main trials answered correctly.
+    """
+
+    n_trials: int
+    n_correct: int
+    accuracy: float
+    bonus_usd: float
+
+
+class SessionService:
+    """Start, record, finish. One per study and store; safe to call from several threads."""
+
+    def __init__(
+        self, study: Study, store: SessionStore, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        store.claim(study.sha256())
+        self.study = study
+        self._store = store
+        self._clock = clock
+        self._trialset = lru_cache(maxsize=256)(lambda trialset_id: build_trialset(study, trialset_id))
+
+    def start(self, ids: PlatformIds, *, trialset_id: int | None = None) -> StartedSession:
+        """The session of this assignment: a new one, or the old one where it stopped, with a new token.
+
+        Only the platform `test` may ask for a trial set; its sessions take no slot from anyone.
+
+        Raises
+        ------
+        InvalidRequest
+            If an id is empty, too long or not printable, or a trial set is asked for that cannot be had.
+        """
+        _check_ids(ids)
+        wanted = _test_trialset(trialset_id) if ids.platform == TEST_PLATFORM else None
+        token = secrets.token_urlsafe(32)
+        session = self._store.open_session(
+            ids,
+            participant=f"p{secrets.token_hex(8)}",
+            token_sha256=_sha256(token),
+            trialset_id=wanted,
+            now=self._now(),
+        )
+        trialset = self._trialset(session.trialset_id)
+        return StartedSession(token, session.state, participant_view(trialset), self._next_trial(session))
+
+    def record(self, token: str, responses: Sequence[Mapping[str, Any]]) -> tuple[list[int], int]:
+        """Store answers; returns the indices that are now safe and the first index still missing.
+
+        The first answer to a trial stays: sending one again changes nothing.
+
+        Raises
+        ------
+        UnknownToken, InvalidRequest
+        """
+        session = self._session(token)
+        if not 1 <= len(responses) <= MAX_TRIALS_PER_REQUEST:
+            raise InvalidRequest(f"expected 1 to {MAX_TRIALS_PER_REQUEST} trials in a request, found {len(responses)}")
+        trials = expanded(self._trialset(session.trialset_id))
+        records = dict(self._record(session, trials, response) for response in responses)
+        self._store.add_trials(session.participant, records)
+        return sorted(records), self._next_trial(session)
+
+    def finish(self, token: str) -> Result:
+        """Complete a session whose trials are all stored.
+
+        Raises
+        ------
+        UnknownToken, TrialsMissing
+        """
+        session = self._session(token)
+        n_trials = len(self._trialset(session.trialset_id)["trials"])
+        missing = sorted(set(range(n_trials)) - self._store.trial_indices(session.participant))
+        if missing:
+            raise TrialsMissing(missing)
+        self._store.complete(session.participant, now=self._now())
+        return result_of(self._store.trials(session.participant))
+
+    def session_records(self) -> list[dict[str, Any]]:
+        """One record per session, for analysis; the only place where platform ids stand beside the pseudonym."""
+        return [self._session_record(session) for session in self._store.sessions()]
+
+    def trial_records(self) -> Iterable[dict[str, Any]]:
+        """The records of all trials of all sessions."""
+        for session in self._store.sessions():
+            yield from self._store.trials(session.participant)
+
+    def _session_record(self, session: Session) -> dict[str, Any]:
+        trialset = self._trialset(session.trialset_id)
+        trials = self._store.trials(session.participant)
+        result = result_of(trials)
+        return {
+            "participant": session.participant,
+            "platform": session.ids.platform,
+            "assignment_id": session.ids.assignment_id,
+            "worker_id": session.ids.worker_id,
+            "study_id": session.ids.study_id,
+            "trialset_id": session.trialset_id,
+            "condition_idx": trialset["condition_idx"],
+            "state": session.state,
+            "started_at": session.started_at,
+            "finished_at": session.finished_at,
+            "n_trials": len(trialset["trials"]),
+            "n_stored": len(trials),
+            "n_correct": result.n_correct,
+            "accuracy": result.accuracy if result.n_trials else None,
+            "bonus_usd": result.bonus_usd,
+        }
+
+    def _record(
+        self, session: Session, trials: Sequence[Trial], response: Mapping[str, Any]
+    ) -> tuple[int, dict[str, Any]]:
+        index = response.get("index") if isinstance(response, Mapping) else None
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(trials):
+            raise InvalidRequest(f"a trial's index is not a whole number from 0 to {len(trials) - 1}")
+        about_session = {
+            "participant": session.participant,
+            "platform": session.ids.platform,
+            "trialset_id": session.trialset_id,
+            "condition_idx": self._trialset(session.trialset_id)["condition_idx"],
+        }
+        return index, {**about_session, **trial_record(trials[index], response)}
+
+    def _session(self, token: str) -> Session:
+        session = self._store.session_with_token(_sha256(token))
+        if session is None:
+            raise UnknownToken("this session is not known, or was opened again in another window")
+        return session
+
+    def _next_trial(self, session: Session) -> int:
+        stored = self._store.trial_indices(session.participant)
+        n_trials = len(self._trialset(session.trialset_id)["trials"])
+        return next((index for index in range(n_trials) if index not in stored), n_trials)
+
+    def _now(self) -> str:
+        return self._clock().isoformat(timespec="milliseconds")
+
+
+def result_of(records: Sequence[Mapping[str, Any]]) -> Result:
+    """Accuracy and bonus of the trial records of one session."""
+    main = [record for record in records if not record["calibration"]]
+    test = [record for record in main if not record["show_feedback"]] or main
+    n_correct = sum(record["perf"] for record in test)
+    return Result(
+        n_trials=len(test),
+        n_correct=n_correct,
+        accuracy=n_correct / len(test) if test else 0.0,
+        bonus_usd=round(sum(record["bonus_usd_if_correct"] for record in main if record["perf"]), 2),
+    )
+
+
+def _check_ids(ids: PlatformIds) -> None:
+    for name, value in vars(ids).items():
+        optional = name in ("worker_id", "study_id")
+        if value is None and optional:
+            continue
+        if not isinstance(value, str) or not 1 <= len(value) <= _MAX_ID_LENGTH or not value.isprintable():
+            raise InvalidRequest(f"{name} is not a text of 1 to {_MAX_ID_LENGTH} printable characters")
+
+
+def _test_trialset(trialset_id: int | None) -> int:
+    wanted = 0 if trialset_id is None else trialset_id
+    if not isinstance(wanted, int) or isinstance(wanted, bool) or not 0 <= wanted <= _MAX_TEST_TRIALSET:
+        raise InvalidRequest("TRIALSET_ID is not a whole number from 0")
+    return wanted
+
+
+def _sha256(token: str) -> str:
+    # The store never sees the token itself, so that who reads the file cannot take part in someone's place.
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,69 @@
+"""What a session is, and what a place to keep sessions must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class PlatformIds:
+    """Who comes from where. `assignment_id` is the platform's name for this one run; the others may be unknown."""
+
+    platform: str
+    assignment_id: str
+    worker_id: str | None = None
+    study_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One participant's run. `participant` is the random pseudonym under which trial data are kept.
+
+    `started_at` and `finished_at` are ISO 8601 in UTC; a session is completed when `finished_at` is set.
+    """
+
+    participant: str
+    ids: PlatformIds
+    trialset_id: int
+    started_at: str
+    finished_at: str | None = None
+
+    @property
+    def state(self) -> str:
+        """`started` or `completed`."""
+        return "completed" if self.finished_at else "started"
+
+
+class SessionStore(Protocol):
+    """Durable storage. Every method that writes returns only when what it wrote would survive a power cut."""
+
+    def claim(self, study_sha256: str) -> None:
+        """Bind an empty store to one version of a study; raise `InputError` if it holds another one."""
+
+    def open_session(
+        self, ids: PlatformIds, *, participant: str, token_sha256: str, trialset_id: int | None, now: str
+    ) -> Session:
+        """The session of this platform and assignment, made if there is none; its token becomes `token_sha256`.
+
+        A new session gets `trialset_id` or, if that is None, the next slot 0, 1, 2 …, never given to anyone else.
+        """
+
+    def session_with_token(self, token_sha256: str) -> Session | None:
+        """The session that this token opens."""
+
+    def add_trials(self, participant: str, records: Mapping[int, Mapping[str, Any]]) -> None:
+        """Keep trial records by index; an index that is there already keeps its first record."""
+
+    def trial_indices(self, participant: str) -> set[int]:
+        """Indices of the trials that are kept."""
+
+    def trials(self, participant: str) -> list[dict[str, Any]]:
+        """Trial records in the order of their indices."""
+
+    def complete(self, participant: str, *, now: str) -> Session:
+        """Mark a session as completed, once; a later call changes nothing."""
+
+    def sessions(self) -> Iterable[Session]:
+        """All sessions, oldest first."""

@@ -1,0 +1,77 @@
+"""The guide model as one safetensors file: weights, and as metadata what is needed to build and to judge the model.
+
+Safetensors holds numbers and text only, so that opening a file from elsewhere can run nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from lwise_core import atomic_files
+from lwise_core.errors import InputError
+from lwise_core.vision.models import ModelConfig, SmallResNet
+
+_ARCHITECTURE = "small_resnet"
+
+
+def save_model(path: Path, model: SmallResNet, *, training: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    """Write the model with its training settings and its measured accuracy."""
+    metadata = {
+        "architecture": _ARCHITECTURE,
+        "model": json.dumps(asdict(model.config)),
+        "training": json.dumps(training),
+        "metrics": json.dumps(metrics),
+    }
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    atomic_files.write_bytes(path, save(weights, metadata=metadata))
+
+
+def load_model(path: Path) -> SmallResNet:
+    """Read a model written by `save_model`, in evaluation mode, its weights frozen.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no safetensors file, or of another architecture.
+    """
+    metadata, weights = _read(path)
+    if metadata.get("architecture") != _ARCHITECTURE:
+        raise InputError(f"{path}: architecture is {metadata.get('architecture')!r}; expected {_ARCHITECTURE!r}")
+    settings = json.loads(metadata["model"])
+    model = SmallResNet(ModelConfig(**{**settings, "classes": tuple(settings["classes"])}))
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights do not fit its own description ({error})") from None
+    return model.eval().requires_grad_(False)
+
+
+def model_metrics(path: Path) -> dict[str, Any]:
+    """The accuracy recorded in a model's file."""
+    metadata, _ = _read(path)
+    metrics: dict[str, Any] = json.loads(metadata.get("metrics", "{}"))
+    return metrics
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file: the name under which provenance records a model."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file; make one with `lwise train`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a safetensors file ({error})") from None

@@ -1,0 +1,71 @@
+"""The guide model: a small residual network that takes pictures in [0, 1] and carries its own normalisation.
+
+Plain pre-activation blocks (He et al. 2016, https://arxiv.org/abs/1603.05027) at three widths; about 0.4 million parameters
+at the default width, so that the file of weights stays below 2 MB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+_LARGE_INPUT = 48
+"""From this side length on the first convolution halves the resolution, which divides the cost by four."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is needed to build the network again: classes in order of their logits, input side in pixels, width."""
+
+    classes: tuple[str, ...]
+    size: int
+    width: int = 24
+
+
+class SmallResNet(nn.Module):
+    """Residual network (N, 3, size, size) in [0, 1] -> logits (N, classes)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
+        self.register_buffer("std", torch.full((3, 1, 1), 0.25))
+        width = config.width
+        stride = 2 if config.size >= _LARGE_INPUT else 1
+        self.stem = nn.Conv2d(3, width, kernel_size=3 + 2 * (stride - 1), stride=stride, padding=stride, bias=False)
+        self.blocks = nn.Sequential(
+            _Block(width, width, stride=stride),
+            _Block(width, 2 * width, stride=2),
+            _Block(2 * width, 4 * width, stride=2),
+        )
+        self.norm = nn.BatchNorm2d(4 * width)
+        self.head = nn.Linear(4 * width, len(config.classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.blocks(self.stem((images - self.mean) / self.std))
+        pooled = torch.relu(self.norm(features)).mean(dim=(2, 3))
+        logits: Tensor = self.head(pooled)
+        return logits
+
+
+class _Block(nn.Module):
+    def __init__(self, channels_in: int, channels_out: int, *, stride: int) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(channels_in)
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
+        same_shape = channels_in == channels_out and stride == 1
+        self.shortcut = (
+            nn.Identity() if same_shape else nn.Conv2d(channels_in, channels_out, 1, stride=stride, bias=False)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        active = torch.relu(self.norm1(features))
+        out: Tensor = self.conv2(torch.relu(self.norm2(self.conv1(active)))) + self.shortcut(active)
+        return out

@@ -1,0 +1,49 @@
+"""How hard is each image? The robust model's logit of the true class predicts it (Talbot et al. 2025)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from lwise_core.dirmap import DirmapRow
+from lwise_core.errors import InputError
+from lwise_core.vision.datasets import Progress
+from lwise_core.vision.models import SmallResNet
+from lwise_core.vision.objectives import logit
+from lwise_core.vision.train import EVALUATION_BATCH, as_float
+
+
+def true_logits(model: nn.Module, images: Tensor, labels: Tensor, *, on_progress: Progress | None = None) -> Tensor:
+    """Logit of the true class of uint8 images (N, 3, H, W) -> float32 (N,)."""
+    values = []
+    with torch.inference_mode():
+        for batch in torch.arange(len(images)).split(EVALUATION_BATCH):
+            values.append(logit(model(as_float(images[batch])), labels[batch]))
+            if on_progress:
+                on_progress(int(batch[-1]) + 1, len(images))
+    return torch.cat(values)
+
+
+def with_scores(rows: Sequence[DirmapRow], robust_gt_logits: Sequence[float]) -> list[DirmapRow]:
+    """Dirmap rows with `robust_gt_logit` and `difficulty` = 1 - minmax(robust_gt_logit) over all rows.
+
+    If all logits are equal, every image has difficulty 0.
+    """
+    lowest, highest = min(robust_gt_logits), max(robust_gt_logits)
+    spread = (highest - lowest) or 1.0
+    return [
+        replace(row, robust_gt_logit=value, difficulty=(highest - value) / spread)
+        for row, value in zip(rows, robust_gt_logits, strict=True)
+    ]
+
+
+def check_same_classes(model: SmallResNet, classes: Sequence[str]) -> None:
+    """Refuse a data set whose classes are not the model's, in the same order."""
+    if tuple(classes) != model.config.classes:
+        raise InputError(
+            f"the model knows the classes {', '.join(model.config.classes)}; the dirmap has {', '.join(classes)}; "
+            "train a model on this data set"
+        )
