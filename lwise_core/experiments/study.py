@@ -19,7 +19,7 @@ BUNDLE_FORMAT = 1
 
 @dataclass(frozen=True)
 class StudyImage:
-    """One picture of the data set. `objects` maps a variant's name to its opaque file name, which says nothing of the class."""
+    """One picture. `objects` maps a variant's name to the opaque name of its file, which says nothing of the class."""
 
     split: str
     class_num: int

@@ -3,8 +3,8 @@
 The same call in a test, the command line, the local server and the cloud gives byte-identical JSON. Random numbers come
 from streams named by seed, id and purpose, never from global state or the clock. Standard library only.
 
-A trial set is ``{"trialset_id", "condition_idx", "settings", "trials"}``: settings common to all trials once, and in each
-trial what differs; `expanded` puts the two together.
+A trial set is ``{"trialset_id", "condition_idx", "settings", "trials"}``: settings common to all trials once, and in
+each trial what differs; `expanded` puts the two together.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def expanded(trialset: Trialset) -> list[Trial]:
 
 
 def participant_view(trialset: Trialset) -> Trialset:
-    """The trial set as the participant's page may see it: no classes, no paths, no answers where there is no feedback."""
+    """The trial set as the participant's page may see it: no classes, no paths, and no answers without feedback."""
     return {
         "trialset_id": trialset["trialset_id"],
         "condition_idx": trialset["condition_idx"],
@@ -113,7 +113,7 @@ def _needs(study: Study, block: Block) -> Iterable[tuple[tuple[str, int], int]]:
 
 
 def _set_aside(study: Study, pools: Pools, draw: Random) -> Pools:
-    """Take the images of the blocks after the curriculum out of `pools` first, so that no curriculum block shows them."""
+    """Take the images of the blocks after the curriculum out of `pools`, so that no curriculum block shows them."""
     reserved: Pools = {}
     for block in study.blocks[study.curriculum_blocks :]:
         for key, count in _needs(study, block):

@@ -1,7 +1,7 @@
 """`SessionService`: the rules of a session, the same on a laptop and in the cloud.
 
-The server owns truth: it deals the trial set, decides which answers are right from its own copy of the trials, and calls a
-session completed only when every trial is stored. Knows nothing of HTTP or of how sessions are stored.
+The server owns truth: it deals the trial set, decides which answers are right from its own copy of the trials, and
+calls a session completed only when every trial is stored. Knows nothing of HTTP or of how sessions are stored.
 """
 
 from __future__ import annotations

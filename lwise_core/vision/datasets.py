@@ -119,11 +119,12 @@ def _check_classes(classes: Sequence[str], found: dict[str, dict[str, list[Path]
         raise InputError(f"{root}: no photographs found; expected one folder per class with {kinds} files inside")
     if len(classes) < 2:
         raise InputError(f"{root}: only one class ({classes[0]!r}); expected a folder for each of at least two classes")
+    forbidden = " ".join(sorted(_FORBIDDEN_IN_CLASS_NAMES))
     for name in classes:
         if not name.isprintable() or name != name.strip() or _FORBIDDEN_IN_CLASS_NAMES & set(name):
             raise InputError(
-                f"{root}: class folder {name!r} has a character that cannot stand in a web address; "
-                f"rename it without control characters, outer spaces and any of {' '.join(sorted(_FORBIDDEN_IN_CLASS_NAMES))}"
+                f"{root}: class folder {name!r} has a character that cannot stand in a file list or address; "
+                f"rename it without control characters, outer spaces and {forbidden}"
             )
         for split, by_class in found.items():
             if not by_class.get(name):

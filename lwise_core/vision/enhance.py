@@ -101,7 +101,7 @@ def _write_pictures(
     pool: ThreadPoolExecutor,
 ) -> Iterator[int]:
     """Enhance and save batch by batch; yields how many images are on disk in every variant."""
-    for batch in torch.arange(len(dataset)).split(_BATCH):
+    for batch in torch.split(torch.arange(len(dataset)), _BATCH):
         indices = batch.tolist()
         natural = torch.stack([image for image, _ in pool.map(dataset.__getitem__, indices)])
         rows = [dataset.rows[index] for index in indices]

@@ -1,8 +1,8 @@
 """Projected gradient ascent inside an L2 ball: the engine of enhancement and of adversarial training.
 
 One step moves every image by `step` (L2, in [0, 1] pixel space) along its own gradient, then projects onto the ball of
-radius ε around the start and clamps to [0, 1] (Madry et al. 2018, https://arxiv.org/abs/1706.06083). Pure functions: model, labels,
-budget and random numbers are arguments.
+radius ε around the start and clamps to [0, 1] (Madry et al. 2018, https://arxiv.org/abs/1706.06083). Pure functions:
+model, labels, budget and random numbers are arguments.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TINY = 1e-10
 
 @dataclass(frozen=True)
 class Budget:
-    """Radius ε of the ball and the length of one step, both L2 over the whole image in [0, 1] pixels; number of steps."""
+    """Radius ε of the ball and length of one step, both L2 over the whole image in [0, 1] pixels; number of steps."""
 
     epsilon: float
     step: float
@@ -113,7 +113,7 @@ def _project(points: Tensor, images: Tensor, epsilon: float) -> Tensor:
 
 
 def _norms(batch: Tensor) -> Tensor:
-    return batch.flatten(1).norm(dim=1)
+    return torch.linalg.vector_norm(batch.flatten(1), dim=1)
 
 
 def rounding_bound(size: int) -> float:

@@ -20,7 +20,7 @@ def true_logits(model: nn.Module, images: Tensor, labels: Tensor, *, on_progress
     """Logit of the true class of uint8 images (N, 3, H, W) -> float32 (N,)."""
     values = []
     with torch.inference_mode():
-        for batch in torch.arange(len(images)).split(EVALUATION_BATCH):
+        for batch in torch.split(torch.arange(len(images)), EVALUATION_BATCH):
             values.append(logit(model(as_float(images[batch])), labels[batch]))
             if on_progress:
                 on_progress(int(batch[-1]) + 1, len(images))

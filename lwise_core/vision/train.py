@@ -84,7 +84,7 @@ def train(
     model.train()
     for epoch in range(config.epochs):
         losses = []
-        for batch in torch.randperm(len(images), generator=generator).split(config.batch_size):
+        for batch in torch.split(torch.randperm(len(images), generator=generator), config.batch_size):
             shown = _augment(as_float(images[batch]), generator).to(device, memory_format=torch.channels_last)
             target = labels[batch].to(device)
             loss = functional.cross_entropy(model(_attacked(model, shown, target, config, generator)), target)
@@ -95,14 +95,15 @@ def train(
             losses.append(loss.detach())
         if on_epoch:
             on_epoch(epoch + 1, float(torch.stack(losses).mean()))
-    return model.eval().cpu()
+    model.eval().cpu()
+    return model
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, budget: Budget, seed: int = 0) -> Accuracy:
     """Accuracy on uint8 images (N, 3, H, W), undisturbed and under an L2 PGD attack from one random start."""
     generator = torch.Generator().manual_seed(seed)
     clean = robust = 0
-    for batch in torch.arange(len(images)).split(EVALUATION_BATCH):
+    for batch in torch.split(torch.arange(len(images)), EVALUATION_BATCH):
         shown, target = as_float(images[batch]), labels[batch]
         start = random_start(shown, epsilon=budget.epsilon, generator=generator)
         attacked = ascend(model, shown, target, objective=attack, budget=budget, start=start)
@@ -116,6 +117,11 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, budget: Budget
         n_images=len(images),
         attack=asdict(budget),
     )
+
+
+def validation_budget(config: TrainingConfig) -> Budget:
+    """PGD-10 at the training radius, in steps of a quarter of it."""
+    return Budget(epsilon=config.epsilon, step=config.epsilon / 4, steps=10)
 
 
 def as_float(images: Tensor) -> Tensor:

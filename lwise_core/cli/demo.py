@@ -1,0 +1,175 @@
+"""`lwise demo`: the whole way on one machine, photographs in, a taught participant's data and figures out.
+
+Every step is the one that its own subcommand runs. A step whose result is there already is not run again, so that an
+interrupted demo goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import typer
+
+from lwise_core import __version__, atomic_files
+from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.records import export_tables, write_study_report
+from lwise_core.cli.serve import DEFAULT_PORT, serve_study
+from lwise_core.cli.vision import enhance_images, score_images, train_model
+from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
+from lwise_core.errors import InputError
+from lwise_core.experiments.template import TaperStudy, write_taper_study
+from lwise_core.simulation.moths import write_moths
+
+MOTHS_PER_SPECIES = {"train": 200, "val": 60}
+_LARGEST_SIDE, _SMALLEST_SIDE = 96, 32
+_N_BUDGETS = 4
+_PRESENTATIONS = 28_000
+"""Pictures that training goes through, whatever the data set: about a minute on two cores."""
+_FEWEST_EPOCHS, _MOST_EPOCHS = 4, 40
+_SETTINGS_FILE = "demo.json"
+
+
+def demo(
+    images: Path | None = typer.Option(
+        None, help="Your own photographs, IMAGES/<class>/* or IMAGES/<split>/<class>/*. Default: generated moths."
+    ),
+    out: Path = typer.Option(Path("demo"), help="Folder for everything the demo makes."),
+    no_serve: bool = typer.Option(False, "--no-serve", help="Stop after the report instead of serving the study."),
+    learners: int = typer.Option(40, min=1, max=10_000, help="Number of simulated learners."),
+    seed: int = typer.Option(0, min=0, help="The same seed gives the same pictures, scores and trial sets."),
+    port: int = typer.Option(
+        DEFAULT_PORT, min=0, max=65535, help="Port of the participant's page; 0 takes any free one."
+    ),
+) -> None:
+    """Score, enhance, teach and analyse, from pictures to figures, on this machine.
+
+    Simulated learners take part over HTTP, so that there is something to report; then the study is served for you.
+
+    Example: `lwise demo --images photos --no-serve`
+    """
+    from lwise_core.local.server import listen
+
+    if not no_serve:
+        listen("127.0.0.1", port).close()
+    _begin(out, images=images, learners=learners, seed=seed)
+    photographs = images or _moths(out / "images", seed)
+    rows, side = _indexed(photographs, seed)
+    epsilons = _budgets(side)
+    study = TaperStudy.for_classes(len(class_names(rows)), [f"eps{epsilon:g}" for epsilon in epsilons])
+    study.check_enough_images(rows)
+    model, dirmap, variants = out / "guide.safetensors", out / "dirmap.csv", out / "variants"
+    if not model.exists():
+        _train(rows, photographs, model, side=side, epsilon=epsilons[0] / 4, seed=seed)
+    if not dirmap.exists():
+        write_dirmap(dirmap, score_images(rows, photographs, model))
+    if not variants.exists():
+        enhance_images(
+            read_dirmap(dirmap),
+            photographs,
+            model,
+            variants,
+            epsilons=epsilons,
+            step_size=epsilons[-1],
+            objective="logit_diverge",
+            seed=seed,
+        )
+    if not (out / "study").exists():
+        write_taper_study(
+            out / "study",
+            study,
+            read_dirmap(variants / "dirmap.csv"),
+            title="Learn to tell them apart",
+            stimuli_root="../variants",
+            seed=seed,
+        )
+    _teach_learners(out / "study", out / "data", learners, seed)
+    _analyse(out, seed)
+    if not no_serve:
+        console.print("Now it is your turn. Your answers join those of the simulated learners.")
+        serve_study(out / "study", out / "data", host="127.0.0.1", port=port)
+        _analyse(out, seed)
+
+
+def _begin(out: Path, *, images: Path | None, learners: int, seed: int) -> None:
+    """Claim the output folder for one demo; a demo with the same settings may go on in it."""
+    settings = {
+        "images": str(images.resolve()) if images else None,
+        "learners": learners,
+        "seed": seed,
+        "version": __version__,
+    }
+    text = json.dumps(settings, indent=2) + "\n"
+    recorded = out / _SETTINGS_FILE
+    if recorded.is_file():
+        if recorded.read_text(encoding="utf-8") != text:
+            raise InputError(f"{out}: holds a demo with other settings; choose another folder with --out or remove it")
+        errors.print(f"Going on with the demo in {out}", markup=False)
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: exists and is not a demo; choose another folder with --out")
+    else:
+        atomic_files.write_text(recorded, text)
+
+
+def _moths(folder: Path, seed: int) -> Path:
+    if not folder.exists():
+        with step("Drawing four species of moths") as on_progress:
+            write_moths(folder, n_per_species=MOTHS_PER_SPECIES, seed=seed, on_progress=on_progress)
+    return folder
+
+
+def _indexed(photographs: Path, seed: int) -> tuple[list[DirmapRow], int]:
+    """The dirmap rows and the side of the square pictures: the photographs' own, within what two cores can train on."""
+    from lwise_core.vision.datasets import index_image_folder
+
+    with step(f"Checking the photographs in {photographs}") as on_progress:
+        found = index_image_folder(photographs, seed=seed, on_progress=on_progress)
+    return found.rows, min(max(found.shorter_side, _SMALLEST_SIDE), _LARGEST_SIDE)
+
+
+def _budgets(side: int) -> list[float]:
+    """Four ε from strong to weak, each half of the one before; 4 for a 96-pixel picture and in proportion to the side."""
+    strongest = 2.0 ** round(math.log2(side / 24))
+    return [strongest / 2**halvings for halvings in range(_N_BUDGETS)]
+
+
+def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, epsilon: float, seed: int) -> None:
+    from lwise_core.vision.train import TrainingConfig
+
+    n_train = sum(row.split == "train" for row in rows)
+    epochs = min(max(_PRESENTATIONS // n_train, _FEWEST_EPOCHS), _MOST_EPOCHS)
+    config = TrainingConfig(epsilon=epsilon, epochs=epochs, seed=seed)
+    accuracy = train_model(rows, photographs, model, size=side, config=config)
+    console.print(
+        f"Guide model: accuracy {accuracy.clean_accuracy:.1%}, under attack {accuracy.robust_accuracy:.1%} "
+        f"(chance {accuracy.chance:.1%})"
+    )
+
+
+def _teach_learners(study: Path, data: Path, n_learners: int, seed: int) -> None:
+    """Simulated learners take part in the served study; those who already did are not asked again."""
+    from lwise_core.experiments.compile import compile_study
+    from lwise_core.local.server import open_study, serving
+    from lwise_core.simulation.learners import LearnerModel, take_part
+
+    with step("Compiling the study") as on_progress:
+        compiled = compile_study(study, on_progress=on_progress)
+    with open_study(compiled, data) as local, serving(local.app) as server:
+        console.print(f"The study is served at {server}", soft_wrap=True)
+        with step(f"Teaching {n_learners} simulated learners over HTTP") as on_progress:
+            for number in range(n_learners):
+                take_part(server, assignment_id=f"learner-{number}", model=LearnerModel(), seed=seed + number)
+                on_progress(number + 1, n_learners)
+
+
+def _analyse(out: Path, seed: int) -> None:
+    export_tables(out / "data", out / "data")
+    write_study_report(
+        out / "data",
+        out / "variants",
+        out / "guide.safetensors",
+        out / "report.html",
+        title="Demo: teaching look-alike categories",
+        seed=seed,
+    )

@@ -1,0 +1,67 @@
+"""`lwise`: the entry point. Turns bad input into one clear line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from lwise_core import __version__
+from lwise_core.cli import dataset, demo, experiments, records, serve, vision
+from lwise_core.cli.progress import errors
+from lwise_core.errors import InputError
+
+_EXTRA_OF_MODULE = {
+    **dict.fromkeys(("torch", "torchvision", "PIL", "numpy", "safetensors"), "vision"),
+    **dict.fromkeys(("starlette", "uvicorn", "httpx"), "local"),
+    **dict.fromkeys(("pandas", "scipy", "statsmodels", "matplotlib", "jinja2"), "analysis"),
+}
+
+app = typer.Typer(
+    help="Teach people to tell look-alike categories apart with images scored and enhanced by a robust network.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command()(demo.demo)
+app.add_typer(dataset.app, name="dataset")
+app.command()(vision.train)
+app.command()(vision.score)
+app.command()(vision.enhance)
+app.add_typer(experiments.app, name="experiments")
+app.command()(serve.serve)
+app.add_typer(records.app, name="data")
+app.command()(records.report)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; exit code 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    try:
+        app()
+    except InputError as error:
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        extra = _EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        errors.print(
+            f"error: this command needs {error.name}; install it with: pip install 'lwise[{extra}]'", markup=False
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("interrupted; nothing half-written was left")
+        sys.exit(130)

@@ -1,0 +1,78 @@
+"""`lwise data` and `lwise report`: participants' data as tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from lwise_core.cli.progress import console, step
+
+app = typer.Typer(help="Participants' data.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+def export(
+    data: Path = typer.Argument(help="Folder of sessions that `lwise serve` wrote, e.g. STUDY/data."),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", help="Folder for trials.csv and sessions.csv (default: DATA)."
+    ),
+) -> None:
+    """Write trials.csv and sessions.csv.
+
+    Example: `lwise data export demo/data`
+    """
+    export_tables(data, out or data)
+    console.print(f"{out or data}: trials.csv, sessions.csv", markup=False)
+
+
+def export_tables(data: Path, out: Path) -> None:
+    """Shared by `lwise data export` and `lwise demo`."""
+    from lwise_core.local.server import open_records
+    from lwise_core.records.tables import write_tables
+
+    with step("Exporting the sessions"), open_records(data) as service:
+        write_tables(service.trial_records(), service.session_records(), out)
+
+
+def report(
+    data: Path = typer.Argument(help="Folder with trials.csv and sessions.csv."),
+    variants: Path = typer.Option(..., help="Folder of variants that `lwise enhance` wrote."),
+    model: Path = typer.Option(..., "--model", "-m", help="Guide model (.safetensors)."),
+    out: Path = typer.Option(Path("report.html"), "--out", "-o", help="Where to write the report."),
+    title: str = typer.Option("Study report"),
+    seed: int = typer.Option(0, help="Seed of the bootstrap."),
+) -> None:
+    """Write statistics and figures as one self-contained HTML file and print the summary.
+
+    Example: `lwise report demo/data --variants demo/variants --model demo/guide.safetensors`
+    """
+    write_study_report(data, variants, model, out, title=title, seed=seed)
+
+
+def write_study_report(data: Path, variants: Path, model: Path, out: Path, *, title: str, seed: int) -> None:
+    """Shared by `lwise report` and `lwise demo`."""
+    from lwise_core.records.report import write_report
+    from lwise_core.records.statistics import condition_summary, summary_table
+    from lwise_core.records.tables import read_sessions, read_trials
+    from lwise_core.vision.checkpoints import model_metrics
+
+    with step("Writing the report"):
+        trials, sessions = read_trials(data / "trials.csv"), read_sessions(data / "sessions.csv")
+        write_report(
+            out,
+            trials=trials,
+            sessions=sessions,
+            dirmap=variants / "dirmap.csv",
+            variants=variants,
+            guide_metrics=model_metrics(model),
+            title=title,
+            seed=seed,
+        )
+    console.print(summary_table(condition_summary(trials, sessions, seed=seed)))
+    console.print(f"{out}: open it in a browser", markup=False)

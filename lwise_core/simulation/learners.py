@@ -1,0 +1,165 @@
+"""Simulated learners who take part in a study over HTTP, exactly as a participant's page does.
+
+The learner is the generalised context model (Nosofsky 1986, https://doi.org/10.1037/0096-3445.115.1.39): it remembers
+every picture it got feedback on and answers by similarity,
+
+    P(choice c | picture x)  ∝  Σ_{i remembered as c} exp(-k * d(x, x_i)),
+
+where d is the root-mean-square distance between coarse colour thumbnails seen through perceptual noise. With
+probability `lapse` it guesses. It knows nothing of conditions, ε or difficulty, so whether conditions differ is an outcome.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Thumbnail = NDArray[np.float64]
+
+_TIMEOUT_SECONDS = 30
+_BATCH = 10
+_FRAME_RATE_HZ = 60.0
+_SCREEN = {
+    "stimulus_width_px": 300,
+    "choice_width_px": 120,
+    "monitor_width_px": 1440,
+    "monitor_height_px": 900,
+}
+
+
+@dataclass(frozen=True)
+class LearnerModel:
+    """Parameters of the learner.
+
+    Attributes
+    ----------
+    specificity : k above, per unit of distance (pixels in [0, 1]).
+    noise : standard deviation of the perceptual noise on each thumbnail value.
+    lapse : probability of a guess.
+    thumbnail_side : pixels; how coarse the learner sees.
+    median_reaction_time_msec, reaction_time_spread : of a log-normal reaction time when the learner is undecided; it is
+        up to twice as fast when it is sure.
+    """
+
+    specificity: float = 60.0
+    noise: float = 0.03
+    lapse: float = 0.05
+    thumbnail_side: int = 12
+    median_reaction_time_msec: float = 1_800.0
+    reaction_time_spread: float = 0.35
+
+
+class Learner:
+    """One learner with its memory and its own stream of random numbers."""
+
+    def __init__(self, model: LearnerModel, *, seed: int) -> None:
+        self._model = model
+        self._random = np.random.default_rng(seed)
+        self._memory: list[tuple[Thumbnail, str]] = []
+
+    def answer(self, picture: bytes, choice_names: list[str]) -> tuple[int, float]:
+        """Index of the choice and the reaction time in ms."""
+        seen = self._look_at(picture)
+        evidence = np.array([self._similarity(seen, name) for name in choice_names])
+        guess = np.full(len(choice_names), 1 / len(choice_names))
+        belief = evidence / evidence.sum() if evidence.sum() > 0 else guess
+        probabilities = (1 - self._model.lapse) * belief + self._model.lapse * guess
+        choice = int(self._random.choice(len(choice_names), p=probabilities))
+        certainty = (belief.max() - guess[0]) / (1 - guess[0])
+        typical = self._model.median_reaction_time_msec * (1 - certainty / 2)
+        return choice, float(typical * self._random.lognormal(0, self._model.reaction_time_spread))
+
+    def learn(self, picture: bytes, name: str) -> None:
+        """Remember a picture together with the name that the feedback gave."""
+        self._memory.append((self._look_at(picture), name))
+
+    def _look_at(self, picture: bytes) -> Thumbnail:
+        side = self._model.thumbnail_side
+        with Image.open(io.BytesIO(picture)) as image:
+            thumbnail = np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BOX)) / 255.0
+        return thumbnail + self._random.normal(0, self._model.noise, thumbnail.shape)
+
+    def _similarity(self, seen: Thumbnail, name: str) -> float:
+        distances = [np.sqrt(np.mean((seen - kept) ** 2)) for kept, kept_name in self._memory if kept_name == name]
+        return float(np.exp(-self._model.specificity * np.array(distances)).sum())
+
+
+def take_part(
+    server: str,
+    *,
+    assignment_id: str,
+    model: LearnerModel,
+    seed: int,
+    on_trial: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Take part once, from the first trial that is missing to the end; returns the server's final answer.
+
+    Raises
+    ------
+    httpx.HTTPStatusError
+        If the server refuses a request.
+    """
+    learner = Learner(model, seed=seed)
+    with httpx.Client(base_url=server, timeout=_TIMEOUT_SECONDS) as client:
+        ids = {"platform": "simulated", "assignment_id": assignment_id}
+        session = _post(client, "/api/sessions", ids)
+        client.headers["Authorization"] = f"Bearer {session['token']}"
+        settings = session["trialset"]["settings"]
+        trials = [{**settings, **trial} for trial in session["trialset"]["trials"]]
+        clock_msec = 0.0
+        for first in range(session["next_trial"], len(trials), _BATCH):
+            responses = []
+            for trial in trials[first : first + _BATCH]:
+                response = _respond(client, learner, trial, clock_msec)
+                clock_msec = response["rel_timestamp_response"] + trial["intertrial_delay_duration_msec"]
+                responses.append(response)
+                if on_trial:
+                    on_trial(trial["index"] + 1, len(trials))
+            _post(client, "/api/trials", {"trials": responses})
+        return _post(client, "/api/finish", {})
+
+
+def _respond(client: httpx.Client, learner: Learner, trial: Mapping[str, Any], clock_msec: float) -> dict[str, Any]:
+    names = trial["choice_names"]
+    if trial["calibration"]:
+        choice, reaction_time = names.index(trial["calibration"]), 900.0
+    else:
+        picture = client.get(f"/{trial['stimulus_url']}").raise_for_status().content
+        choice, reaction_time = learner.answer(picture, names)
+        if trial["show_feedback"]:
+            learner.learn(picture, names[trial["i_correct_choice"]])
+    in_time = reaction_time <= trial["choice_duration_msec"]
+    return {
+        "index": trial["index"],
+        "i_choice": choice if in_time else None,
+        "reaction_time_msec": round(reaction_time, 1) if in_time else None,
+        "response_device": "mouse" if in_time else None,
+        "timestamp_start": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "rel_timestamp_response": round(clock_msec + min(reaction_time, trial["choice_duration_msec"]), 1),
+        **_SCREEN,
+        "frame_log": _frame_log(trial["stimulus_duration_msec"]),
+    }
+
+
+def _frame_log(stimulus_duration_msec: float) -> dict[str, Any]:
+    frames = round(stimulus_duration_msec * _FRAME_RATE_HZ / 1000) or None
+    return {
+        "refresh_rate_hz": _FRAME_RATE_HZ,
+        "stimulus_requested_frames": frames,
+        "stimulus_achieved_frames": frames,
+        "dropped_frames": 0,
+        "timing_ok": True,
+    }
+
+
+def _post(client: httpx.Client, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = client.post(path, json=body).raise_for_status().json()
+    return answer
