@@ -129,7 +129,7 @@ def _indexed(photographs: Path, seed: int) -> tuple[list[DirmapRow], int]:
 
 
 def _budgets(side: int) -> list[float]:
-    """Four ε from strong to weak, each half of the one before; 4 for a 96-pixel picture and in proportion to the side."""
+    """ε from strong to weak, each half of the one before; 4 for a 96-pixel picture and in proportion to the side."""
     strongest = 2.0 ** round(math.log2(side / 24))
     return [strongest / 2**halvings for halvings in range(_N_BUDGETS)]
 

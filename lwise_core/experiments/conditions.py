@@ -8,7 +8,7 @@ from lwise_core.experiments.study import Study
 
 
 def condition_of(study: Study, trialset_id: int) -> int:
-    """Blocked randomisation: each `randomization_block_size` ids in a row hold every condition equally often, shuffled."""
+    """Blocked randomisation: `randomization_block_size` ids in a row hold every condition equally often, shuffled."""
     block_number, position = divmod(trialset_id, study.randomization_block_size)
     repeats = study.randomization_block_size // study.n_conditions
     order = list(range(study.n_conditions)) * repeats

@@ -1,7 +1,8 @@
 """config.yaml as typed models: what a researcher may write, checked with every problem named at once.
 
 The sections `session_config` and `trial_config` keep the keys and the meaning of L-WISE; `deployment`, `site` and
-`stimuli` say what L-WISE takes from command-line flags and edited HTML. Needs pydantic and PyYAML; never imported by a server.
+`stimuli` say what L-WISE takes from command-line flags and edited HTML. Needs pydantic and PyYAML; never imported by a
+server.
 """
 
 from __future__ import annotations

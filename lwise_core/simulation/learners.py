@@ -6,7 +6,8 @@ every picture it got feedback on and answers by similarity,
     P(choice c | picture x)  ∝  Σ_{i remembered as c} exp(-k * d(x, x_i)),
 
 where d is the root-mean-square distance between coarse colour thumbnails seen through perceptual noise. With
-probability `lapse` it guesses. It knows nothing of conditions, ε or difficulty, so whether conditions differ is an outcome.
+probability `lapse` it guesses. It knows nothing of conditions, ε or difficulty, so whether conditions differ is an
+outcome.
 """
 
 from __future__ import annotations

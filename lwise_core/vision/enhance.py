@@ -75,7 +75,8 @@ def write_variants(
         If `out` exists, the model's classes are not the dirmap's, or two images would get one name. Nothing is left
         behind then, nor after an interrupt.
     """
-    model = load_model(model_file).to(preferred_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = load_model(model_file)
+    model.to(preferred_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     check_same_classes(model, class_names(rows))
     _refuse_shared_names(rows)
     dataset = DirmapDataset(images_root, rows, size=model.config.size)

@@ -1,7 +1,7 @@
 """The guide model: a small residual network that takes pictures in [0, 1] and carries its own normalisation.
 
-Pre-activation blocks (He et al. 2016, https://arxiv.org/abs/1603.05027) at three widths; about 0.2 million parameters at
-the default width.
+Pre-activation blocks (He et al. 2016, https://arxiv.org/abs/1603.05027) at three widths; about 0.2 million parameters
+at the default width.
 """
 
 from __future__ import annotations

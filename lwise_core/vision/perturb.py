@@ -113,7 +113,8 @@ def _project(points: Tensor, images: Tensor, epsilon: float) -> Tensor:
 
 
 def _norms(batch: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(batch.flatten(1), dim=1)
+    norms: Tensor = torch.linalg.vector_norm(batch.flatten(1), dim=1)
+    return norms
 
 
 def rounding_bound(size: int) -> float:

@@ -69,7 +69,8 @@ def train(
     """
     device = preferred_device()
     generator = torch.Generator().manual_seed(config.seed)
-    model = _new_model(model_config, images, config.seed).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = _new_model(model_config, images, config.seed)
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches_per_epoch = -(-len(images) // config.batch_size)
     optimiser = torch.optim.SGD(
         model.parameters(),

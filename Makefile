@@ -1,0 +1,58 @@
+# `make demo` and `make test` do all set-up on a machine with Python 3.11+, Node 20+ and git.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PATH := $(HOME)/.local/bin:$(PATH)
+export UV_PROJECT_ENVIRONMENT := .venv
+
+PYTHON := .venv/bin/python
+SITE := lwise_core/local/site/index.html
+SITE_SOURCES := $(shell find experiment_site -type f -not -path '*/node_modules/*' -not -path '*/experiments/*')
+
+.PHONY: help demo test lint format site wheel clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+demo: .venv/.ready $(SITE) ## The whole way on one machine; DEMO="--no-serve" passes options on
+	$(PYTHON) -m lwise_core.cli demo $(DEMO)
+
+test: .venv/.ready $(SITE) browser ## Every test, in a real browser too
+	npm --prefix experiment_site test
+	$(PYTHON) -m pytest $(PYTEST)
+
+lint: .venv/.ready experiment_site/node_modules/.ready ## Style, types and the arrows between the rooms
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	npm --prefix experiment_site run lint
+
+format: .venv/.ready experiment_site/node_modules/.ready ## Bring all sources into shape
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	npm --prefix experiment_site run format
+
+site: $(SITE) ## Build the participant's page into the package
+
+wheel: .venv/.ready $(SITE) ## Build dist/*.whl with the participant's page inside
+	uv build --quiet
+
+clean: ## Remove everything that the other targets made
+	rm -rf .venv dist demo experiment_site/node_modules lwise_core/local/site
+
+.venv/.ready: pyproject.toml lwise_core/__init__.py
+	@command -v uv >/dev/null || python3 -m pip install --quiet --user uv || python3 -m pip install --quiet --user --break-system-packages uv
+	uv sync --quiet --extra vision --extra local --extra analysis --group test --group lint --no-default-groups --python 3.11
+	@touch $@
+
+experiment_site/node_modules/.ready: experiment_site/package.json experiment_site/package-lock.json
+	npm --prefix experiment_site ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(SITE): experiment_site/node_modules/.ready $(SITE_SOURCES)
+	npm --prefix experiment_site run build
+	@touch $@
+
+.PHONY: browser
+browser: .venv/.ready
+	@$(PYTHON) tests/browser.py

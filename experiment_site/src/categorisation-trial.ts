@@ -1,0 +1,239 @@
+// The jsPsych plugin of a whole trial: stimulus, choices, feedback and blank in one, because jsPsych empties the page
+// between its trials. It ties the course of the trial to the browser's frames, keys and clicks.
+
+import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from "jspsych";
+import { version } from "../package.json";
+import { answerKeys } from "./answer-keys";
+import type { Response, Trial } from "./contract";
+import { browserFrames, framesFor } from "./frames";
+import type { RingLayout } from "./ring";
+import { type Answer, TrialCourse } from "./trial-course";
+import { DrawnTrialScreen, layoutOf } from "./trial-screen";
+
+const info = {
+  name: "categorisation-trial",
+  version,
+  parameters: {
+    /** Position in the trial set, from 0. */
+    index: { type: ParameterType.INT, default: undefined },
+    block: { type: ParameterType.INT, default: 0 },
+    stimulus_url: { type: ParameterType.STRING, default: null },
+    /** Shape to draw instead of a picture: "circle" or "triangle". */
+    calibration: { type: ParameterType.STRING, default: null },
+    /** Shown names in ring order. */
+    choice_names: { type: ParameterType.STRING, array: true, default: undefined },
+    /** Left out where the answer is not to be told. */
+    i_correct_choice: { type: ParameterType.INT, default: null },
+    show_feedback: { type: ParameterType.BOOL, default: true },
+    show_test_instructions: { type: ParameterType.BOOL, default: false },
+    /** Durations in ms; they are rounded to whole frames. 0: until the response. */
+    stimulus_duration_msec: { type: ParameterType.FLOAT, default: 0 },
+    keep_stimulus_on: { type: ParameterType.BOOL, default: false },
+    post_stimulus_delay_duration_msec: { type: ParameterType.FLOAT, default: 0 },
+    /** Responses earlier than this after the onset of the choices are ignored. */
+    pre_choice_lockout_delay_duration_msec: { type: ParameterType.FLOAT, default: 0 },
+    /** Deadline. */
+    choice_duration_msec: { type: ParameterType.FLOAT, default: 10_000 },
+    intertrial_delay_duration_msec: { type: ParameterType.FLOAT, default: 200 },
+    /** Length of the feedback; null: until the space bar. */
+    reward_duration_msec: { type: ParameterType.FLOAT, default: null },
+    incorrect_duration_msec: { type: ParameterType.FLOAT, default: null },
+    correct_feedback_lockout_duration_msec: { type: ParameterType.FLOAT, default: 500 },
+    incorrect_feedback_lockout_duration_msec: { type: ParameterType.FLOAT, default: 1_500 },
+    /** Two choices are answered with F and J. */
+    keypress_fj_response: { type: ParameterType.BOOL, default: false },
+    stimulus_width_degrees: { type: ParameterType.FLOAT, default: 12 },
+    choice_width_degrees_default: { type: ParameterType.FLOAT, default: 4 },
+    /** Question shown above the field. */
+    query_string: { type: ParameterType.STRING, default: "" },
+    /** Length of a frame of this screen, in ms, as measured. */
+    frame_interval_msec: { type: ParameterType.FLOAT, default: undefined },
+    /** `(url: string) => Promise<ImageBitmap>`: the decoded picture. */
+    load_stimulus: { type: ParameterType.FUNCTION, default: undefined },
+    /** `(response: Response) => void`: called when the answer is final, before any feedback. */
+    on_answer: { type: ParameterType.FUNCTION, default: undefined },
+  },
+  data: {
+    index: { type: ParameterType.INT },
+    /** null: the deadline passed. */
+    i_choice: { type: ParameterType.INT },
+    /** From the frame on which the choices were drawn. */
+    reaction_time_msec: { type: ParameterType.FLOAT },
+    /** "mouse" or "key". */
+    response_device: { type: ParameterType.STRING },
+    /** ISO 8601, UTC. */
+    timestamp_start: { type: ParameterType.STRING },
+    /** ms since the page opened. */
+    rel_timestamp_response: { type: ParameterType.FLOAT },
+    stimulus_width_px: { type: ParameterType.INT },
+    choice_width_px: { type: ParameterType.INT },
+    monitor_width_px: { type: ParameterType.INT },
+    monitor_height_px: { type: ParameterType.INT },
+    /** Frames asked for, shown and missed; see `FrameLog`. */
+    frame_log: { type: ParameterType.OBJECT },
+  },
+} as const;
+
+type Info = typeof info;
+type Simulate = NonNullable<JsPsychPlugin<Info>["simulate"]>;
+
+const SIMULATED_FEEDBACK_MSEC = 100;
+
+export class CategorisationTrial implements JsPsychPlugin<Info> {
+  static readonly info = info;
+  readonly #jsPsych: JsPsych;
+
+  constructor(jsPsych: JsPsych) {
+    this.#jsPsych = jsPsych;
+  }
+
+  async trial(display: HTMLElement, trial: TrialType<Info>, onLoad?: () => void): Promise<Response> {
+    return run(display, trial, DrawnTrialScreen, onLoad);
+  }
+
+  /** Answers at random after a plausible time; "visual" does so by clicking through the trial as it is shown. */
+  async simulate(
+    trial: TrialType<Info>,
+    mode: Parameters<Simulate>[1],
+    options: Parameters<Simulate>[2],
+    onLoad?: () => void,
+  ): Promise<Response> {
+    const { pluginAPI } = this.#jsPsych;
+    const simulated: Response = pluginAPI.mergeSimulationData(this.#simulatedResponse(trial), options);
+    if (mode === "data-only") {
+      onLoad?.();
+      trial.on_answer(simulated);
+      return simulated;
+    }
+    class ClickedScreen extends DrawnTrialScreen {
+      override showChoices(): void {
+        super.showChoices();
+        this.#click(`choice-${simulated.i_choice}`, simulated.reaction_time_msec ?? 0);
+      }
+
+      override offerContinue(): void {
+        super.offerContinue();
+        this.#click("next", SIMULATED_FEEDBACK_MSEC);
+      }
+
+      #click(testId: string, delay: number): void {
+        const target = this.root.querySelector(`[data-testid="${testId}"]`);
+        if (target !== null) {
+          pluginAPI.clickTarget(target, delay);
+        }
+      }
+    }
+    return run(this.#jsPsych.getDisplayElement(), trial, ClickedScreen, onLoad);
+  }
+
+  #simulatedResponse(parameters: TrialType<Info>): Response {
+    const { randomization } = this.#jsPsych;
+    const trial = trialOf(parameters);
+    const reactionTime =
+      trial.pre_choice_lockout_delay_duration_msec + randomization.sampleExGaussian(500, 50, 1 / 150, true);
+    const isInTime = reactionTime < trial.choice_duration_msec;
+    const frames =
+      trial.stimulus_duration_msec > 0 && !trial.keep_stimulus_on
+        ? framesFor(trial.stimulus_duration_msec, parameters.frame_interval_msec)
+        : null;
+    const answer: Answer = {
+      i_choice: isInTime ? randomization.randomInt(0, trial.choice_names.length - 1) : null,
+      reaction_time_msec: isInTime ? reactionTime : null,
+      response_device: isInTime ? "mouse" : null,
+      rel_timestamp_response: isInTime ? performance.now() + reactionTime : null,
+      frame_log: {
+        refresh_rate_hz: 1000 / parameters.frame_interval_msec,
+        stimulus_requested_frames: frames,
+        stimulus_achieved_frames: frames,
+        dropped_frames: 0,
+        timing_ok: true,
+      },
+    };
+    return responseOf(trial, answer, new Date(), layoutOf(trial));
+  }
+}
+
+/** Show a trial on `display` and wait for its end. */
+async function run(
+  display: HTMLElement,
+  parameters: TrialType<Info>,
+  Screen: typeof DrawnTrialScreen,
+  onLoad?: () => void,
+): Promise<Response> {
+  const trial = trialOf(parameters);
+  const stimulus: ImageBitmap | null =
+    trial.stimulus_url === null ? null : await parameters.load_stimulus(trial.stimulus_url);
+  const startedAt = new Date();
+  const screen = new Screen(trial, stimulus, {
+    onChoice: (choice, event) => course.respond(choice, isByKeyboard(event) ? "key" : "mouse", event.timeStamp),
+    onContinue: () => course.proceed(),
+  });
+  const inFull = (answer: Answer) => responseOf(trial, answer, startedAt, screen.layout);
+  const course = new TrialCourse(trial, parameters.frame_interval_msec, screen, (answer) =>
+    parameters.on_answer(inFull(answer)),
+  );
+  const listening = new AbortController();
+  listenToKeys(trial, course, listening.signal);
+  display.replaceChildren(screen.root);
+  onLoad?.();
+  return new Promise((resolve) => {
+    const onFrame = (now: number) => {
+      if (!screen.root.isConnected) {
+        // The page has moved on to something else, such as an error: this trial will never end.
+        listening.abort();
+        return;
+      }
+      const answer = course.frame(now);
+      if (answer === null) {
+        browserFrames.request(onFrame);
+      } else {
+        listening.abort();
+        resolve(inFull(answer));
+      }
+    };
+    browserFrames.request(onFrame);
+  });
+}
+
+function listenToKeys(trial: Trial, course: TrialCourse, signal: AbortSignal): void {
+  const keys = answerKeys(trial);
+  const onKey = (event: KeyboardEvent) => {
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) {
+      return;
+    }
+    if (event.key === " ") {
+      course.proceed();
+      if (!(event.target instanceof HTMLButtonElement)) {
+        event.preventDefault(); // it would scroll the page
+      }
+    }
+    const choice = keys.indexOf(event.key.toLowerCase());
+    if (choice >= 0) {
+      course.respond(choice, "key", event.timeStamp);
+    }
+  };
+  document.addEventListener("keydown", onKey, { signal });
+}
+
+/** Buttons report a press of Enter or space as a click of no mouse button; simulated clicks count as the mouse's. */
+function isByKeyboard(event: UIEvent): boolean {
+  return event.isTrusted && event.detail === 0;
+}
+
+function responseOf(trial: Trial, answer: Answer, startedAt: Date, layout: RingLayout): Response {
+  return {
+    index: trial.index,
+    ...answer,
+    timestamp_start: startedAt.toISOString(),
+    stimulus_width_px: Math.round(layout.stimulus),
+    choice_width_px: Math.round(layout.choice),
+    monitor_width_px: window.screen.width,
+    monitor_height_px: window.screen.height,
+  };
+}
+
+/** jsPsych knows no optional and no closed sets of values; the trial does. */
+function trialOf(parameters: TrialType<Info>): Trial {
+  const { i_correct_choice, ...others } = parameters as unknown as Trial & { i_correct_choice: number | null };
+  return i_correct_choice === null ? others : { ...others, i_correct_choice };
+}

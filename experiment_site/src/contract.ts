@@ -1,0 +1,112 @@
+// The shapes that travel between page and server, under the server's names. Knows nothing of how they are sent or shown.
+
+export type Shape = "circle" | "triangle";
+
+export type PageName = "consent" | "task" | "test" | "done";
+
+export interface StudyPage {
+  readonly study_id: string;
+  readonly title: string;
+  /** HTML that the server has made from Markdown and sanitised; null where the study has no such page. */
+  readonly pages: Readonly<Record<PageName, string | null>>;
+}
+
+/** One trial with all of its settings. Durations in ms, widths in degrees of visual angle. */
+export interface Trial {
+  readonly index: number;
+  readonly block: number;
+  /** Relative URL of the picture; null on calibration trials. */
+  readonly stimulus_url: string | null;
+  /** The shape to draw as stimulus on a calibration trial. */
+  readonly calibration: Shape | null;
+  /** Shown names in ring order; on calibration trials two of them are shapes. */
+  readonly choice_names: readonly string[];
+  /** Withheld by the server when `show_feedback` is false. */
+  readonly i_correct_choice?: number;
+  readonly show_feedback: boolean;
+  readonly show_test_instructions: boolean;
+  /** 0: until the response. */
+  readonly stimulus_duration_msec: number;
+  readonly keep_stimulus_on: boolean;
+  readonly post_stimulus_delay_duration_msec: number;
+  readonly pre_choice_lockout_delay_duration_msec: number;
+  readonly choice_duration_msec: number;
+  readonly intertrial_delay_duration_msec: number;
+  /** Length of the feedback; null: until the space bar. */
+  readonly reward_duration_msec: number | null;
+  readonly incorrect_duration_msec: number | null;
+  readonly correct_feedback_lockout_duration_msec: number;
+  readonly incorrect_feedback_lockout_duration_msec: number;
+  readonly keypress_fj_response: boolean;
+  readonly stimulus_width_degrees: number;
+  readonly choice_width_degrees_default: number;
+  readonly query_string: string;
+}
+
+/** Settings common to all trials once, and in each trial what differs. */
+export interface Trialset {
+  readonly trialset_id: number;
+  readonly condition_idx: number;
+  readonly settings: Partial<Trial>;
+  readonly trials: readonly Partial<Trial>[];
+}
+
+export interface SessionRequest {
+  readonly platform: string;
+  readonly assignment_id: string;
+  readonly worker_id: string | null;
+  readonly study_id: string | null;
+  readonly trialset_id: number | null;
+}
+
+export interface StartedSession {
+  readonly token: string;
+  readonly study: StudyPage;
+  readonly trialset: Trialset;
+  readonly next_trial: number;
+  readonly state: "started" | "completed";
+}
+
+export interface FrameLog {
+  readonly refresh_rate_hz: number;
+  /** Frames the stimulus was to be shown; null when it stays until the response. */
+  readonly stimulus_requested_frames: number | null;
+  readonly stimulus_achieved_frames: number | null;
+  /** Frames missed between the onset of the stimulus and the onset of the choices. */
+  readonly dropped_frames: number;
+  readonly timing_ok: boolean;
+}
+
+export type ResponseDevice = "mouse" | "key";
+
+/** A participant's answer to one trial, as it is queued and sent. */
+export interface Response {
+  readonly index: number;
+  /** null: the deadline passed. */
+  readonly i_choice: number | null;
+  /** From the frame on which the choices were drawn. */
+  readonly reaction_time_msec: number | null;
+  readonly response_device: ResponseDevice | null;
+  /** ISO 8601, UTC. */
+  readonly timestamp_start: string;
+  /** ms since the page opened. */
+  readonly rel_timestamp_response: number | null;
+  readonly stimulus_width_px: number;
+  readonly choice_width_px: number;
+  readonly monitor_width_px: number;
+  readonly monitor_height_px: number;
+  readonly frame_log: FrameLog;
+}
+
+export interface Stored {
+  readonly stored: readonly number[];
+  readonly next_trial: number;
+}
+
+export interface Result {
+  readonly n_trials: number;
+  readonly n_correct: number;
+  /** 0..1 */
+  readonly accuracy: number;
+  readonly bonus_usd: number;
+}

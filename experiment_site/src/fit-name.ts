@@ -1,0 +1,72 @@
+// Sets the choices' names into their circles: broken between words, as large as they fit, and where possible all alike.
+
+export interface FittedName {
+  readonly lines: readonly string[];
+  /** px */
+  readonly fontSize: number;
+}
+
+const LARGEST = 22;
+const SMALLEST = 7;
+const LINE_HEIGHT = 1.15;
+/** Names are not made smaller than this for the sake of a longer one beside them. */
+const READABLE = 12;
+/** Part of the circle's radius that text may fill; the rest is margin. */
+const FILLED = 0.9;
+/** Part of the circle's height that text may fill; below it stands the key. */
+const FILLED_HEIGHT = 0.62;
+
+/**
+ * Fit names into circles of this diameter, in one size so that none stands out; only a name too long for a readable size
+ * is set smaller than the others. `width` measures a text set in 1 px type.
+ */
+export function fitNames(names: readonly string[], diameter: number, width: (text: string) => number): FittedName[] {
+  const alone = names.map((name) => fitName(name, LARGEST, diameter, width));
+  const common = Math.max(READABLE, Math.min(...alone.map((fitted) => fitted.fontSize)));
+  return names.map((name) => fitName(name, common, diameter, width));
+}
+
+function fitName(name: string, largest: number, diameter: number, width: (text: string) => number): FittedName {
+  const candidates = lineBreaks(name);
+  for (let fontSize = largest; fontSize > SMALLEST; fontSize -= 0.5) {
+    const fitting = candidates.find((lines) => fits(lines, fontSize, diameter, width));
+    if (fitting !== undefined) {
+      return { lines: fitting, fontSize };
+    }
+  }
+  return { lines: candidates.at(-1) ?? [name], fontSize: SMALLEST };
+}
+
+/** Ways to break a name between words, the fewest lines first: no line longer than 1, 2, 3 … characters where possible. */
+function lineBreaks(name: string): string[][] {
+  const words = name.split(/\s+/).filter(Boolean);
+  const ways = Array.from({ length: name.length }, (_, i) => wrapped(words, i + 1));
+  return ways.reverse();
+}
+
+function wrapped(words: readonly string[], longest: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const joined = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && joined.length <= longest) {
+      lines[lines.length - 1] = joined;
+    } else {
+      lines.push(word);
+    }
+  }
+  return lines;
+}
+
+function fits(lines: readonly string[], fontSize: number, diameter: number, width: (text: string) => number): boolean {
+  const radius = (FILLED * diameter) / 2;
+  const lineHeight = LINE_HEIGHT * fontSize;
+  const height = lines.length * lineHeight;
+  return (
+    height <= FILLED_HEIGHT * diameter &&
+    lines.every((line, i) => {
+      const top = -height / 2 + i * lineHeight;
+      const farthest = Math.max(Math.abs(top), Math.abs(top + lineHeight));
+      return farthest < radius && width(line) * fontSize <= 2 * Math.sqrt(radius ** 2 - farthest ** 2);
+    })
+  );
+}

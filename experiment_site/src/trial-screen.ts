@@ -1,0 +1,208 @@
+// Draws one trial: picture on a canvas, choices as buttons on a ring around it, feedback. Everything is laid out before
+// the trial begins; during it things are only made visible, so that they appear on the very frame asked for.
+
+import { answerKeys } from "./answer-keys";
+import type { Trial } from "./contract";
+import { make } from "./dom";
+import { type FittedName, fitNames } from "./fit-name";
+import { degreesToPixels, fieldSize, type RingLayout, ringLayout } from "./ring";
+import { drawing, shapeNamed, shapeOutline } from "./shapes";
+import { strings } from "./strings";
+import type { Phase, TrialScreen, Verdict } from "./trial-course";
+
+export interface ScreenEvents {
+  onChoice(choice: number, event: UIEvent): void;
+  onContinue(): void;
+}
+
+export class DrawnTrialScreen implements TrialScreen {
+  readonly root: HTMLElement;
+  readonly layout: RingLayout;
+  readonly #trial: Trial;
+  readonly #stimulus: ImageBitmap | null;
+  readonly #events: ScreenEvents;
+  readonly #field: number;
+  readonly #canvas: CanvasRenderingContext2D;
+  readonly #choices: HTMLElement;
+  readonly #feedback: HTMLElement;
+  readonly #continue: HTMLButtonElement;
+
+  /** `stimulus`: the decoded picture, or null on calibration trials. */
+  constructor(trial: Trial, stimulus: ImageBitmap | null, events: ScreenEvents) {
+    this.#trial = trial;
+    this.#stimulus = stimulus;
+    this.#events = events;
+    this.layout = layoutOf(trial);
+    this.#field = this.layout.field;
+    const canvas = this.#makeCanvas();
+    this.#canvas = context2d(canvas);
+    this.#choices = this.#makeChoices();
+    this.#feedback = make("div", { class: "feedback hidden" });
+    this.#continue = make("button", { type: "button", class: "next hidden", "data-testid": "next" }, strings.next);
+    this.#continue.addEventListener("click", () => events.onContinue());
+    const field = make("div", { class: "field" }, canvas, this.#choices, this.#feedback);
+    field.style.width = field.style.height = `${this.#field}px`;
+    this.root = make(
+      "div",
+      { class: "trial", "data-trial-index": String(trial.index), "data-phase": "stimulus" },
+      field,
+    );
+    if (trial.query_string !== "") {
+      this.root.prepend(make("p", { class: "query" }, trial.query_string));
+    }
+  }
+
+  enter(phase: Phase): void {
+    this.root.dataset.phase = phase;
+  }
+
+  showStimulus(): void {
+    const canvas = this.#canvas;
+    const side = this.layout.stimulus;
+    canvas.save();
+    canvas.translate((this.#field - side) / 2, (this.#field - side) / 2);
+    if (this.#stimulus !== null) {
+      const scale = side / Math.max(this.#stimulus.width, this.#stimulus.height);
+      const [width, height] = [scale * this.#stimulus.width, scale * this.#stimulus.height];
+      canvas.drawImage(this.#stimulus, (side - width) / 2, (side - height) / 2, width, height);
+    } else if (this.#trial.calibration !== null) {
+      canvas.fill(shapeOutline(this.#trial.calibration, side));
+    }
+    canvas.restore();
+  }
+
+  hideStimulus(): void {
+    this.#canvas.clearRect(0, 0, this.#field, this.#field);
+  }
+
+  showChoices(): void {
+    this.#choices.classList.remove("hidden");
+  }
+
+  hideChoices(): void {
+    this.#choices.classList.add("hidden");
+  }
+
+  showFeedback(verdict: Verdict, correctChoice: number): void {
+    this.showStimulus();
+    const isCorrect = verdict === "correct";
+    const mark = make(
+      "div",
+      {
+        class: `mark ${isCorrect ? "right" : "wrong"}`,
+        "data-testid": isCorrect ? "feedback-correct" : "feedback-incorrect",
+      },
+      make("span", { class: "disc" }, drawing(isCorrect ? "tick" : "cross")),
+      make(
+        "span",
+        { class: verdict === "too_late" ? "caption" : "unseen" },
+        { correct: strings.correct, incorrect: strings.incorrect, too_late: strings.tooLate }[verdict],
+      ),
+    );
+    const name = make("p", { class: "name" }, this.#choiceName(correctChoice));
+    const below = make("div", { class: "below" }, name, this.#continue);
+    // The bands between picture and field, above and below.
+    mark.style.height = below.style.height = `${(this.#field - this.layout.stimulus) / 2}px`;
+    this.#feedback.replaceChildren(mark, below);
+    this.#feedback.setAttribute("role", "status");
+    this.#feedback.classList.remove("hidden");
+  }
+
+  offerContinue(): void {
+    this.#continue.classList.remove("hidden");
+  }
+
+  hideFeedback(): void {
+    this.#feedback.classList.add("hidden");
+    this.#continue.classList.add("hidden");
+    this.hideStimulus();
+  }
+
+  #makeCanvas(): HTMLCanvasElement {
+    const canvas = make("canvas", { role: "img", "aria-label": strings.picture });
+    // As many canvas pixels as the screen has, or the picture is scaled twice.
+    canvas.width = canvas.height = Math.round(this.#field * window.devicePixelRatio);
+    canvas.style.width = canvas.style.height = `${this.#field}px`;
+    const context = context2d(canvas);
+    const scale = canvas.width / this.#field;
+    context.scale(scale, scale);
+    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = "high";
+    context.fillStyle = "#fff";
+    return canvas;
+  }
+
+  #makeChoices(): HTMLElement {
+    const names = this.#trial.choice_names.map((_, i) => this.#choiceName(i));
+    const fitted = fitNames(names, this.layout.choice, nameWidth(this.#canvas));
+    const keys = answerKeys(this.#trial);
+    const choices = this.layout.centres.map(({ x, y }, i) => {
+      const shape = this.#shape(i);
+      const choice = this.#makeChoice(i, shape === null ? label(fitted[i]) : drawing(shape), keys[i]);
+      choice.style.left = `${x - this.layout.choice / 2}px`;
+      choice.style.top = `${y - this.layout.choice / 2}px`;
+      choice.style.width = choice.style.height = `${this.layout.choice}px`;
+      return choice;
+    });
+    const question = this.#trial.query_string || strings.choices;
+    return make("div", { class: "choices hidden", role: "group", "aria-label": question }, ...choices);
+  }
+
+  #makeChoice(i: number, face: Element, key: string | undefined): HTMLButtonElement {
+    const name = this.#choiceName(i);
+    const choice = make("button", {
+      type: "button",
+      class: "choice",
+      "data-testid": `choice-${i}`,
+      "aria-label": key === undefined ? name : strings.choiceWithKey(name, key),
+    });
+    choice.append(face);
+    if (key !== undefined) {
+      choice.append(make("kbd", {}, key.toUpperCase()));
+    }
+    choice.addEventListener("click", (event) => this.#events.onChoice(i, event));
+    return choice;
+  }
+
+  #choiceName(i: number): string {
+    const shape = this.#shape(i);
+    return shape === null ? (this.#trial.choice_names[i] ?? "") : strings.shapes[shape];
+  }
+
+  #shape(i: number) {
+    return this.#trial.calibration === null ? null : shapeNamed(this.#trial.choice_names[i] ?? "");
+  }
+}
+
+/** Where the parts of a trial stand in the window as it is now. */
+export function layoutOf(trial: Trial): RingLayout {
+  const pixels = (degrees: number) => degreesToPixels(degrees, window.screen.width, window.screen.height);
+  return ringLayout(fieldSize(window.innerWidth, window.innerHeight), {
+    stimulus: pixels(trial.stimulus_width_degrees),
+    choice: pixels(trial.choice_width_degrees_default),
+    n: trial.choice_names.length,
+  });
+}
+
+function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const context = canvas.getContext("2d");
+  if (context === null) {
+    throw new Error("this browser cannot draw on a canvas");
+  }
+  return context;
+}
+
+function label(name: FittedName | undefined): HTMLElement {
+  const element = make("span", { class: "label" }, ...(name?.lines ?? []).map((line) => make("span", {}, line)));
+  element.style.fontSize = `${name?.fontSize ?? 0}px`;
+  return element;
+}
+
+/** Measures a choice's name as it will be set, per px of font size. */
+function nameWidth(canvas: CanvasRenderingContext2D): (text: string) => number {
+  const font = getComputedStyle(document.body).fontFamily;
+  return (text) => {
+    canvas.font = `600 100px ${font}`;
+    return canvas.measureText(text).width / 100;
+  };
+}

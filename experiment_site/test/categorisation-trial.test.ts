@@ -1,0 +1,42 @@
+// @vitest-environment happy-dom
+import { initJsPsych } from "jspsych";
+import { expect, test } from "vitest";
+import { CategorisationTrial } from "../src/categorisation-trial";
+import type { Response, Trial } from "../src/contract";
+import { aTrial } from "./fixtures";
+
+async function simulate(trials: readonly Trial[]): Promise<{ answers: Response[]; rows: Record<string, unknown>[] }> {
+  const answers: Response[] = [];
+  const jsPsych = initJsPsych({ display_element: document.body.appendChild(document.createElement("div")) });
+  await jsPsych.simulate(
+    trials.map((trial) => ({
+      ...trial,
+      type: CategorisationTrial,
+      frame_interval_msec: 1000 / 60,
+      load_stimulus: () => Promise.reject(new Error("nothing is shown")),
+      on_answer: (response: Response) => answers.push(response),
+    })),
+    "data-only",
+  );
+  return { answers, rows: jsPsych.data.get().values() };
+}
+
+test("a simulated participant answers every trial in time with one of its choices", async () => {
+  const trials = Array.from({ length: 40 }, (_, index) =>
+    aTrial({ index, stimulus_duration_msec: 200, pre_choice_lockout_delay_duration_msec: 400 }),
+  );
+  const { answers, rows } = await simulate(trials);
+  expect(answers.map((answer) => answer.index)).toEqual(trials.map((trial) => trial.index));
+  expect(new Set(answers.map((answer) => answer.i_choice))).toEqual(new Set([0, 1, 2, 3]));
+  for (const answer of answers) {
+    expect(answer.reaction_time_msec).toBeGreaterThan(400);
+    expect(answer.reaction_time_msec).toBeLessThan(10_000);
+    expect(answer.frame_log.stimulus_requested_frames).toBe(12);
+  }
+  expect(rows).toMatchObject(answers);
+});
+
+test("a simulated participant can miss the deadline", async () => {
+  const { answers } = await simulate([aTrial({ choice_duration_msec: 1 })]);
+  expect(answers).toMatchObject([{ i_choice: null, reaction_time_msec: null, response_device: null }]);
+});

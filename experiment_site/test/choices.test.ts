@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import { answerKeys } from "../src/answer-keys";
+import { fitNames } from "../src/fit-name";
+import { aTrial } from "./fixtures";
+
+const keys = (n: number, keypress_fj_response = false) =>
+  answerKeys(aTrial({ choice_names: Array.from({ length: n }, (_, i) => `class ${i}`), keypress_fj_response }));
+
+describe("keys", () => {
+  test("are the digits in the order of the choices", () => {
+    expect(keys(4)).toEqual(["1", "2", "3", "4"]);
+    expect(keys(9)).toHaveLength(9);
+  });
+
+  test("are F and J where the study says so for its two classes", () => {
+    expect(keys(2, true)).toEqual(["f", "j"]);
+    expect(keys(4, true)).toEqual(["1", "2", "3", "4"]);
+  });
+
+  test("are not given to some of many choices only", () => {
+    expect(keys(10)).toEqual([]);
+  });
+});
+
+describe("names in their circles", () => {
+  /** Every letter half as wide as high. */
+  const width = (text: string) => 0.5 * text.length;
+
+  test("stand in one line if they are short", () => {
+    expect(fitNames(["red"], 90, width)).toEqual([{ lines: ["red"], fontSize: 22 }]);
+  });
+
+  test("are broken between words rather than made small", () => {
+    const [fitted] = fitNames(["Idaea dimidiata"], 90, width);
+    expect(fitted?.lines).toEqual(["Idaea", "dimidiata"]);
+    expect(fitted?.fontSize).toBeGreaterThan(13);
+  });
+
+  test("have one size, so that none stands out", () => {
+    const sizes = fitNames(["dog", "furniture", "aircraft"], 90, width).map((fitted) => fitted.fontSize);
+    expect(new Set(sizes).size).toBe(1);
+  });
+
+  test("stay readable beside one that is too long", () => {
+    const [short, long] = fitNames(["dog", "Pseudopanthera macularia"], 64, width).map((fitted) => fitted.fontSize);
+    expect(short).toBe(12);
+    expect(long).toBeLessThan(12);
+  });
+
+  test.each(["basal cell carcinoma", "hyperplastic polyp", "a b c d e f g h i j k", "Pseudopanthera"])(
+    "%s stays inside a circle of 64 px",
+    (name) => {
+      const [fitted] = fitNames([name], 64, width);
+      const { lines, fontSize } = fitted ?? { lines: [], fontSize: 0 };
+      expect(lines.length * fontSize * 1.15).toBeLessThanOrEqual(64);
+      expect(Math.max(...lines.map((line) => width(line) * fontSize))).toBeLessThanOrEqual(64);
+      expect(lines.join(" ")).toBe(name);
+    },
+  );
+});

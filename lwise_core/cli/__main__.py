@@ -1,0 +1,5 @@
+"""`python -m lwise_core.cli` is `lwise`."""
+
+from lwise_core.cli.main import main
+
+main()

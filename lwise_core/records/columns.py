@@ -1,0 +1,124 @@
+"""The columns of `trials.csv` and `sessions.csv`: the one place that says what they are called and what they hold.
+
+`tables` takes the types from here and the report prints the descriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "whole", "number", "flag", "list"]
+"""What a cell holds: text, a whole number, any number, true or false, or a list (JSON text in CSV)."""
+
+DTYPES: dict[Kind, str] = {
+    "text": "string",
+    "whole": "Int64",
+    "number": "Float64",
+    "flag": "boolean",
+    "list": "object",
+}
+"""The pandas type of each kind; all of them can hold a missing value."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    unit : of a number, e.g. ``ms``; empty for counts, indices and text.
+    nullable : whether a cell may be empty.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    unit: str = ""
+    nullable: bool = False
+
+
+def _whole(name: str, description: str, unit: str = "", *, nullable: bool = False) -> Column:
+    return Column(name, "whole", description, unit, nullable)
+
+
+def _number(name: str, description: str, unit: str = "", *, nullable: bool = False) -> Column:
+    return Column(name, "number", description, unit, nullable)
+
+
+def _text(name: str, description: str, unit: str = "", *, nullable: bool = False) -> Column:
+    return Column(name, "text", description, unit, nullable)
+
+
+def _flag(name: str, description: str, *, nullable: bool = False) -> Column:
+    return Column(name, "flag", description, "", nullable)
+
+
+TRIAL_COLUMNS: Sequence[Column] = (
+    _text("participant", "Pseudonym of the participant"),
+    _whole("obs", "Index of the trial in the session, from 0"),
+    _whole("block", "Index of the block, from 0"),
+    _text("block_name", "Name of the block in config.yaml"),
+    _whole("condition_idx", "Condition of the participant, from 0"),
+    _text("trial_type", "Name of the trial type in config.yaml; `calibration` for an attention check"),
+    _text("split", "Machine-learning split of the image", nullable=True),
+    _text("class", "True class of the image, or the shape of an attention check"),
+    _text("im_path", "Path of the image inside any variant", nullable=True),
+    _text("variant", "Variant that was shown, e.g. natural or eps4", nullable=True),
+    _whole("calibration", "1 for an attention check (a plain shape), else 0"),
+    _flag(
+        "show_feedback",
+        "Whether the participant was told the right answer: true in training, false in a test",
+    ),
+    _text("stimulus_name", "Name that stood for the class on the participant's screen"),
+    _text("choice_name", "Name that was chosen; empty if the deadline passed", nullable=True),
+    Column("choice_names", "list", "Names offered, in the order of their places on the screen"),
+    _whole("i_choice", "Index of the choice in choice_names; empty if the deadline passed", nullable=True),
+    _whole("i_correct_choice", "Index of the right choice in choice_names"),
+    _whole("perf", "1 if the choice was right, else 0 (also after a missed deadline)"),
+    _number("reaction_time_msec", "From the appearance of the choices to the response", "ms", nullable=True),
+    _number("rel_timestamp_response", "Time of the response since the page was loaded", "ms", nullable=True),
+    _text("timestamp_start", "Start of the trial by the participant's clock", "ISO 8601 UTC"),
+    _text("response_device", "mouse or key; empty if the deadline passed", nullable=True),
+    _text("stimulus_image_url", "Opaque address of the image; empty for an attention check", nullable=True),
+    _number("difficulty", "0 (easiest image) to 1 (hardest); empty if not scored", nullable=True),
+    _number("robust_gt_logit", "Guide model's logit of the true class; empty if not scored", nullable=True),
+    _number("stimulus_duration_msec", "Requested duration of the image; 0: until the response", "ms"),
+    _flag("keep_stimulus_on", "Whether the image stays while the choices are shown"),
+    _number("post_stimulus_delay_duration_msec", "Blank between image and choices", "ms"),
+    _number("pre_choice_lockout_delay_duration_msec", "Time in which the choices do not respond yet", "ms"),
+    _number("choice_duration_msec", "Deadline for the response", "ms"),
+    _whole("stimulus_width_px", "Width of the image on the screen", "CSS px"),
+    _whole("choice_width_px", "Width of a choice on the screen", "CSS px"),
+    _whole("monitor_width_px", "Width of the screen", "CSS px"),
+    _whole("monitor_height_px", "Height of the screen", "CSS px"),
+    _number("refresh_rate_hz", "Measured refresh rate of the screen", "Hz"),
+    _whole("stimulus_requested_frames", "Frames the image was to stay; empty if untimed", "frames", nullable=True),
+    _whole("stimulus_achieved_frames", "Frames the image did stay; empty if untimed", "frames", nullable=True),
+    _whole("dropped_frames", "Frames that the browser missed before the choices were shown", "frames"),
+    _flag("timing_ok", "Whether every frame up to the appearance of the choices was shown in time"),
+    _number("bonus_usd_if_correct", "Bonus that a right answer earns", "USD"),
+    _text("query_string", "Question on the screen", nullable=True),
+    _whole("trial_number", "obs + 1"),
+    _whole("trialset_id", "Trial set of the participant"),
+    _text("platform", "Where the participant came from, e.g. prolific or inperson"),
+)
+
+SESSION_COLUMNS: Sequence[Column] = (
+    _text("participant", "Pseudonym of the participant"),
+    _text("platform", "Where the participant came from, e.g. prolific or inperson"),
+    _text("assignment_id", "The platform's id of this session: do not publish"),
+    _text("worker_id", "The platform's id of the person: do not publish", nullable=True),
+    _text("study_id", "The platform's id of the study", nullable=True),
+    _whole("trialset_id", "Trial set of the participant"),
+    _whole("condition_idx", "Condition of the participant, from 0"),
+    _text("state", "started or completed"),
+    _text("started_at", "When the session was opened", "ISO 8601 UTC"),
+    _text("finished_at", "When the session was completed; empty if it was not", "ISO 8601 UTC", nullable=True),
+    _whole("n_trials", "Trials in the trial set"),
+    _whole("n_stored", "Trials that were answered and stored"),
+    _whole("n_correct", "Right answers in the test (in all main trials if there is no test)"),
+    _number("accuracy", "n_correct as a share of the same trials; empty before the first", nullable=True),
+    _number("bonus_usd", "Bonus earned", "USD"),
+)

@@ -1,0 +1,260 @@
+"""`report.html`: one file with everything a reader needs, figures included, that opens anywhere and needs no network.
+
+Gathers what the other modules compute and hands it to the template. Nothing that a platform knows a person by is handed
+over, not even the pseudonym. The same data and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import pandas as pd
+
+from lwise_core import __version__, atomic_files
+from lwise_core.records import statistics
+from lwise_core.records.columns import SESSION_COLUMNS, TRIAL_COLUMNS
+from lwise_core.records.selection import SIMULATED_PLATFORM, analysed_trials, main_trials, real_sessions
+from lwise_core.records.uncertainty import CURVE_RESAMPLES, RESAMPLES
+from lwise_core.records.variants import Variant, read_images, read_variants
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TEMPLATE = "report.html.j2"
+_DPI = 200
+_SHORT_HASH = 12
+_N_PICTURES, _N_DIFFERENCES = 6, 2
+_LEAST_P = 0.001
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure as PNG data URI, with the text that stands for it where it cannot be seen."""
+
+    uri: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class VariantRow:
+    """What the report says of one variant; NaN and empty where it was not recorded."""
+
+    name: str
+    epsilon: float
+    step: float
+    steps: float
+    objective: str
+    model: str
+    n_images: int
+    median_l2: float
+    median_gain: float
+    share_raised: float
+
+
+def write_report(
+    out: Path,
+    *,
+    trials: pd.DataFrame,
+    sessions: pd.DataFrame,
+    dirmap: Path,
+    variants: Path,
+    guide_metrics: Mapping[str, Any],
+    title: str,
+    seed: int,
+) -> Path:
+    """Write the report to `out` and return it.
+
+    Parameters
+    ----------
+    trials, sessions : `tables.read_trials` and `tables.read_sessions`.
+    dirmap : scored or not; its `im_path` point into every folder of `variants`.
+    guide_metrics : clean_accuracy, robust_accuracy, chance, n_images and attack; what is missing is said to be.
+    seed : of the bootstrap.
+
+    Raises
+    ------
+    InputError
+        If the dirmap, the natural images or a file of a variant cannot be read.
+    """
+    images, enhanced = read_images(dirmap), read_variants(variants)
+    page = _environment().get_template(_TEMPLATE)
+    html = page.render(
+        title=title,
+        version=__version__,
+        seed=seed,
+        resamples=RESAMPLES,
+        curve_resamples=CURVE_RESAMPLES,
+        least_attention=statistics.LEAST_ATTENTION,
+        guide=guide_metrics,
+        trial_columns=TRIAL_COLUMNS,
+        session_columns=SESSION_COLUMNS,
+        **_about_people(trials, sessions, seed),
+        **_about_images(images, enhanced, variants),
+    )
+    atomic_files.write_text(out, html)
+    return out
+
+
+def _about_people(trials: pd.DataFrame, sessions: pd.DataFrame, seed: int) -> dict[str, Any]:
+    people = real_sessions(sessions)
+    completed = people[people["state"] == "completed"]
+    stopped = people[people["state"] != "completed"]
+    summary = statistics.condition_summary(trials, sessions, seed=seed)
+    return {
+        "n_started": len(people),
+        "n_completed": len(completed),
+        "n_tries": len(sessions) - len(people),
+        "n_simulated": int((people["platform"] == SIMULATED_PLATFORM).sum()),
+        "stopped_after": (stopped["n_stored"] / stopped["n_trials"]).astype(float).median(),
+        "platforms": people["platform"].value_counts().sort_index().to_dict(),
+        "dates": sorted({started[:10] for started in people["started_at"]}),
+        "conditions": summary.to_dict("records"),
+        "contrasts": statistics.condition_contrast(trials, sessions, seed=seed).to_dict("records"),
+        "quality": statistics.data_quality(trials, sessions),
+        **_figures_of_people(trials, sessions, summary, seed),
+    }
+
+
+def _figures_of_people(
+    trials: pd.DataFrame, sessions: pd.DataFrame, summary: pd.DataFrame, seed: int
+) -> dict[str, Picture | None]:
+    from lwise_core.records import figures
+
+    main = main_trials(analysed_trials(trials, sessions))
+    found: dict[str, Picture | None] = dict.fromkeys(("accuracy_figure", "learning_figure", "time_figure"))
+    if summary["test_accuracy"].notna().any():
+        people = statistics.participant_accuracy(trials, sessions)
+        found["accuracy_figure"] = _picture(
+            figures.accuracy_in_test(people, summary), "Test accuracy of every participant and the mean per condition"
+        )
+    if len(main):
+        curve = statistics.learning_curve(trials, sessions, seed=seed)
+        found["learning_figure"] = _picture(
+            figures.learning_curves(curve, chance=float(summary["chance"].mean())),
+            "Accuracy over the session per condition, with confidence bands",
+        )
+    if main["reaction_time_msec"].notna().any():
+        curve = statistics.learning_curve(trials, sessions, seed=seed, measure="reaction_time_msec")
+        found["time_figure"] = _picture(
+            figures.reaction_times(main, curve), "Distribution of reaction times and their course over the session"
+        )
+    return found
+
+
+def _about_images(images: pd.DataFrame, variants: Sequence[Variant], root: Path) -> dict[str, Any]:
+    counts = images.groupby(["split", "class"]).size()
+    return {
+        "n_images": len(images),
+        "n_scored": int(images["difficulty"].notna().sum()),
+        "classes": sorted(images["class"].unique()),
+        "splits": {split: int(count) for split, count in counts.groupby("split").sum().items()},
+        "variants": [_variant_row(variant) for variant in variants],
+        "hash_digits": _SHORT_HASH,
+        "made_with": sorted({_made_with(variant) for variant in variants if variant.provenance}),
+        **_figures_of_images(images, variants, root),
+    }
+
+
+def _figures_of_images(images: pd.DataFrame, variants: Sequence[Variant], root: Path) -> dict[str, Picture | None]:
+    from lwise_core.records import figures, picture_figures
+
+    names = ("enhanced_figure", "difference_figure", "gain_figure", "difficulty_figure")
+    found: dict[str, Picture | None] = dict.fromkeys(names)
+    if variants:
+        found["enhanced_figure"] = _picture(
+            picture_figures.enhanced_pictures(images, variants, root, n_images=_N_PICTURES),
+            "Natural images beside their enhanced variants, with the guide model's logit below each",
+        )
+        found["difference_figure"] = _picture(
+            picture_figures.enhanced_pictures(images, variants, root, n_images=_N_DIFFERENCES, difference=True),
+            "Enhanced images and, below each, what was added, amplified",
+        )
+    gains = {
+        variant.name if math.isnan(variant.epsilon) else f"ε = {variant.epsilon:g}": list(variant.logit_gain)
+        for variant in variants
+        if len(variant.measured)
+    }
+    if gains:
+        found["gain_figure"] = _picture(
+            figures.logit_gain(gains), "Distribution over images of the gain in true-class logit, per budget"
+        )
+    if images["difficulty"].notna().any():
+        found["difficulty_figure"] = _picture(
+            picture_figures.difficulty_histogram(images, root),
+            "Histogram of difficulty beside the easiest and the hardest images",
+        )
+    return found
+
+
+def _variant_row(variant: Variant) -> VariantRow:
+    recorded, gain = variant.provenance, variant.logit_gain
+    return VariantRow(
+        name=variant.name,
+        epsilon=variant.epsilon,
+        step=_number(recorded.get("step")),
+        steps=_number(recorded.get("steps")),
+        objective=str(recorded.get("objective", "")),
+        model=str(recorded.get("model_sha256", ""))[:_SHORT_HASH],
+        n_images=len(variant.measured),
+        median_l2=float(variant.measured["l2"].median()) if len(gain) else math.nan,
+        median_gain=float(gain.median()) if len(gain) else math.nan,
+        share_raised=float((gain > 0).mean()) if len(gain) else math.nan,
+    )
+
+
+def _made_with(variant: Variant) -> str:
+    recorded = variant.provenance
+    return f"Made with lwise {recorded.get('package_version', '–')}, seed {recorded.get('seed', '–')}"
+
+
+def _picture(figure: Figure, alt: str) -> Picture:
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # A class name may be in a script that matplotlib's font lacks; its letters become boxes, the report is whole.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(file, format="png", dpi=_DPI, facecolor="white")
+    return Picture(uri="data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"), alt=alt)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "fixed": _fixed, "signed": _signed, "p_value": _p_value}
+    return environment
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+
+def _fixed(value: Any, digits: int = 2) -> str:
+    """A number for people, with thin spaces in thousands; a dash where there is none."""
+    number = _number(value)
+    return "–" if math.isnan(number) else f"{number:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
+
+
+def _signed(value: Any, digits: int = 2) -> str:
+    number = _number(value)
+    return f"+{_fixed(number, digits)}" if number > 0 else _fixed(number, digits)
+
+
+def _percent(value: Any, digits: int = 1) -> str:
+    return "–" if math.isnan(_number(value)) else f"{_fixed(_number(value) * 100, digits)} %"
+
+
+def _p_value(value: Any) -> str:
+    number = _number(value)
+    return f"< {_LEAST_P}" if number < _LEAST_P else _fixed(number, 3)

@@ -1,0 +1,129 @@
+"""Reads what is known of the images: the dirmap, and the folder of variants with their provenance.
+
+Knows the files; knows nothing of participants.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from lwise_core.errors import InputError
+from lwise_core.records.tables import read_cells
+
+NATURAL = "natural"
+_DIRMAP_NUMBERS = ("robust_gt_logit", "difficulty")
+_MEASURED = ("logit_natural", "logit_enhanced", "l2")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One enhanced copy of the images.
+
+    Attributes
+    ----------
+    epsilon : L2 budget in [0, 1] pixels, NaN if it is not recorded.
+    provenance : what provenance.json says, empty if there is none.
+    measured : columns im_path, logit_natural, logit_enhanced, l2 of the stored images; no rows if not measured.
+    """
+
+    name: str
+    folder: Path
+    epsilon: float
+    provenance: Mapping[str, Any]
+    measured: pd.DataFrame
+
+    @property
+    def logit_gain(self) -> pd.Series:
+        """Rise of the guide model's true-class logit, one value per image."""
+        return self.measured["logit_enhanced"] - self.measured["logit_natural"]
+
+
+def read_images(dirmap: Path) -> pd.DataFrame:
+    """The dirmap with numeric `robust_gt_logit` and `difficulty`; NaN where an image is not scored.
+
+    Raises
+    ------
+    InputError
+        If the file or a column is missing, a path leaves its root, or a score is no number.
+    """
+    images = read_cells(dirmap, required=["split", "class", "im_path"], made_by="lwise enhance")
+    for path in images["im_path"]:
+        if path is pd.NA or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise InputError(f"{dirmap}: im_path {path!r} is not a path below the folder of a variant")
+    for name in _DIRMAP_NUMBERS:
+        values = images[name] if name in images.columns else pd.Series(math.nan, index=images.index)
+        images[name] = _numbers(values, name, dirmap)
+    return images
+
+
+def read_variants(root: Path) -> list[Variant]:
+    """The enhanced variants below `root`, from the smallest ε to the largest.
+
+    Raises
+    ------
+    InputError
+        If there is no folder of natural images, or a file in a variant cannot be read.
+    """
+    if not (root / NATURAL).is_dir():
+        raise InputError(f"{root}: has no folder {NATURAL!r}; make the variants with `lwise enhance`")
+    folders = [path for path in root.iterdir() if path.is_dir() and path.name != NATURAL and path.name[0] != "."]
+    variants = [_variant(folder) for folder in folders]
+    return sorted(variants, key=lambda variant: (math.isnan(variant.epsilon), variant.epsilon, variant.name))
+
+
+def open_image(path: Path) -> Image.Image:
+    """An image as RGB.
+
+    Raises
+    ------
+    InputError
+        If it is not there or is no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such image, although the dirmap names it") from None
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be read as an image ({error})") from None
+
+
+def _variant(folder: Path) -> Variant:
+    provenance = _provenance(folder / "provenance.json")
+    epsilon = provenance.get("epsilon", math.nan)
+    table = folder / "enhanced.csv"
+    if table.exists():
+        measured = read_cells(table, required=["im_path", *_MEASURED], made_by="lwise enhance")
+        for name in _MEASURED:
+            measured[name] = _numbers(measured[name], name, table)
+    else:
+        measured = pd.DataFrame({"im_path": [], **{name: pd.Series(dtype=float) for name in _MEASURED}})
+    is_number = isinstance(epsilon, int | float)
+    return Variant(folder.name, folder, float(epsilon) if is_number else math.nan, provenance, measured)
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: expected a JSON object, found {type(found).__name__}")
+    return found
+
+
+def _numbers(cells: pd.Series, name: str, path: Path) -> pd.Series:
+    try:
+        return pd.to_numeric(cells).astype("Float64").astype(float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: column {name} holds something that is no number: {error}") from None

@@ -1,0 +1,81 @@
+"""Training: it learns, it gains robustness, and the same seed gives the same model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from lwise_core.errors import InputError
+from lwise_core.vision.checkpoints import load_model, model_metrics, save_model
+from lwise_core.vision.datasets import DirmapDataset, index_image_folder
+from lwise_core.vision.models import ModelConfig, SmallResNet
+from lwise_core.vision.perturb import Budget
+from lwise_core.vision.train import Accuracy, TrainingConfig, as_float, evaluate, train
+from tests.conftest import CLASSES
+
+_MODEL = ModelConfig(classes=CLASSES, size=32, width=8)
+_ATTACK = Budget(epsilon=2.0, step=0.5, steps=10)
+
+
+@pytest.fixture
+def loaded(photographs: Path) -> dict[str, tuple[Tensor, Tensor]]:
+    rows = index_image_folder(photographs).rows
+    return {
+        split: DirmapDataset(photographs, [row for row in rows if row.split == split], size=32).load()
+        for split in ("train", "val")
+    }
+
+
+def _trained(loaded: dict[str, tuple[Tensor, Tensor]], **settings: float) -> SmallResNet:
+    config = TrainingConfig(**{"epochs": 8, "batch_size": 30, **settings})  # type: ignore[arg-type]
+    return train(*loaded["train"], model_config=_MODEL, config=config)
+
+
+def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not(
+    loaded: dict[str, tuple[Tensor, Tensor]],
+) -> None:
+    robust = evaluate(_trained(loaded, epsilon=2.0), *loaded["val"], budget=_ATTACK)
+    ordinary = evaluate(_trained(loaded, epsilon=0.0), *loaded["val"], budget=_ATTACK)
+    assert robust.clean_accuracy > 0.9
+    assert ordinary.clean_accuracy > 0.9
+    assert robust.robust_accuracy > ordinary.robust_accuracy + 0.2
+    assert robust.chance == pytest.approx(1 / 3)
+
+
+def test_the_same_seed_gives_the_same_weights(loaded: dict[str, tuple[Tensor, Tensor]]) -> None:
+    first, again, other = (_trained(loaded, epochs=1, seed=seed).state_dict() for seed in (4, 4, 5))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_training_leaves_the_global_random_numbers_alone(loaded: dict[str, tuple[Tensor, Tensor]]) -> None:
+    state = torch.get_rng_state()
+    _trained(loaded, epochs=1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_saved_model_comes_back_the_same(tmp_path: Path, loaded: dict[str, tuple[Tensor, Tensor]]) -> None:
+    model = _trained(loaded, epochs=1)
+    accuracy = evaluate(model, *loaded["val"], budget=_ATTACK)
+    path = tmp_path / "model.safetensors"
+    save_model(path, model, training={}, metrics=asdict(accuracy))
+    again = load_model(path)
+    pictures = as_float(loaded["val"][0])
+    assert again.config == _MODEL
+    assert torch.equal(again(pictures), model(pictures))
+    assert Accuracy(**model_metrics(path)) == accuracy
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(None, "no such model file"), (b"", "not a safetensors file"), (b"x" * 99, "not a safetensors")]
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    path = tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        load_model(path)
