@@ -5,9 +5,9 @@ every picture it got feedback on and answers by similarity,
 
     P(choice c | picture x)  ∝  Σ_{i remembered as c} exp(-k * d(x, x_i)),
 
-where d is the root-mean-square distance between coarse colour thumbnails seen through perceptual noise. With
-probability `lapse` it guesses. It knows nothing of conditions, ε or difficulty, so whether conditions differ is an
-outcome.
+where d is the Hellinger distance between the colour histograms of the pictures' middles (Swain & Ballard 1991,
+https://doi.org/10.1007/BF00130487), seen through perceptual noise. With probability `lapse` it guesses. It knows
+nothing of conditions, ε or difficulty, so whether conditions differ is an outcome.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Thumbnail = NDArray[np.float64]
+Percept = NDArray[np.float64]
 
 _TIMEOUT_SECONDS = 30
 _BATCH = 10
 _FRAME_RATE_HZ = 60.0
+_BINS = (8, 4, 4)
+_MARGIN = 0.2
 _SCREEN = {
     "stimulus_width_px": 300,
     "choice_width_px": 120,
@@ -42,18 +44,16 @@ class LearnerModel:
 
     Attributes
     ----------
-    specificity : k above, per unit of distance (pixels in [0, 1]).
-    noise : standard deviation of the perceptual noise on each thumbnail value.
+    specificity : k above, per unit of Hellinger distance, which runs from 0 (same colours) to 1 (none in common).
+    noise : standard deviation of the perceptual noise on the square root of each histogram value.
     lapse : probability of a guess.
-    thumbnail_side : pixels; how coarse the learner sees.
     median_reaction_time_msec, reaction_time_spread : of a log-normal reaction time when the learner is undecided; it is
         up to twice as fast when it is sure.
     """
 
-    specificity: float = 60.0
-    noise: float = 0.03
+    specificity: float = 25.0
+    noise: float = 0.01
     lapse: float = 0.05
-    thumbnail_side: int = 12
     median_reaction_time_msec: float = 1_800.0
     reaction_time_spread: float = 0.35
 
@@ -64,7 +64,7 @@ class Learner:
     def __init__(self, model: LearnerModel, *, seed: int) -> None:
         self._model = model
         self._random = np.random.default_rng(seed)
-        self._memory: list[tuple[Thumbnail, str]] = []
+        self._memory: dict[str, list[Percept]] = {}
 
     def answer(self, picture: bytes, choice_names: list[str]) -> tuple[int, float]:
         """Index of the choice and the reaction time in ms."""
@@ -80,17 +80,24 @@ class Learner:
 
     def learn(self, picture: bytes, name: str) -> None:
         """Remember a picture together with the name that the feedback gave."""
-        self._memory.append((self._look_at(picture), name))
+        self._memory.setdefault(name, []).append(self._look_at(picture))
 
-    def _look_at(self, picture: bytes) -> Thumbnail:
-        side = self._model.thumbnail_side
+    def _look_at(self, picture: bytes) -> Percept:
+        """Square roots of the shares of the picture's pixels in each bin of hue, saturation and value."""
         with Image.open(io.BytesIO(picture)) as image:
-            thumbnail = np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BOX)) / 255.0
-        return thumbnail + self._random.normal(0, self._model.noise, thumbnail.shape)
+            margin_x, margin_y = round(image.width * _MARGIN), round(image.height * _MARGIN)
+            middle = image.convert("HSV").crop((margin_x, margin_y, image.width - margin_x, image.height - margin_y))
+        pixels = np.asarray(middle).reshape(-1, 3)
+        counts, _ = np.histogramdd(pixels, bins=_BINS, range=[(0, 256)] * 3)
+        shares = counts.ravel() / len(pixels)
+        return np.sqrt(shares) + self._random.normal(0, self._model.noise, shares.shape)
 
-    def _similarity(self, seen: Thumbnail, name: str) -> float:
-        distances = [np.sqrt(np.mean((seen - kept) ** 2)) for kept, kept_name in self._memory if kept_name == name]
-        return float(np.exp(-self._model.specificity * np.array(distances)).sum())
+    def _similarity(self, seen: Percept, name: str) -> float:
+        kept = self._memory.get(name)
+        if kept is None:
+            return 0.0
+        distances = np.linalg.norm(np.array(kept) - seen, axis=1) / np.sqrt(2)
+        return float(np.exp(-self._model.specificity * distances).sum())
 
 
 def take_part(

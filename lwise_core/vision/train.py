@@ -96,8 +96,7 @@ def train(
             losses.append(loss.detach())
         if on_epoch:
             on_epoch(epoch + 1, float(torch.stack(losses).mean()))
-    model.eval().cpu()
-    return model
+    return model.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload,no-any-return]
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, budget: Budget, seed: int = 0) -> Accuracy:

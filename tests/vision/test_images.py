@@ -17,7 +17,9 @@ def _orange(mode: str) -> Image.Image:
     return Image.new("RGB", (40, 30), (200, 100, 50)).convert(mode)
 
 
-@pytest.mark.parametrize(("mode", "suffix"), [("RGB", "png"), ("P", "png"), ("CMYK", "jpg"), ("RGBA", "png"), ("RGB", "webp")])
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("RGB", "png"), ("P", "png"), ("CMYK", "jpg"), ("RGBA", "png"), ("RGB", "webp")]
+)
 def test_colour_survives_every_colour_mode(tmp_path: Path, mode: str, suffix: str) -> None:
     path = tmp_path / f"picture.{suffix}"
     _orange(mode).save(path)

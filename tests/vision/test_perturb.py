@@ -111,9 +111,7 @@ def test_an_attack_lowers_the_true_logit_and_an_enhancement_raises_it() -> None:
 
 def test_random_starts_fill_the_ball_and_repeat_with_the_seed() -> None:
     images = torch.full((400, 3, 8, 8), 0.5)
-    first, again = (
-        random_start(images, epsilon=1.0, generator=torch.Generator().manual_seed(3)) for _ in range(2)
-    )
+    first, again = (random_start(images, epsilon=1.0, generator=torch.Generator().manual_seed(3)) for _ in range(2))
     distances = (first - images).flatten(1).norm(dim=1)
     assert torch.equal(first, again)
     assert distances.max() <= 1.0 + 1e-5
