@@ -19,8 +19,8 @@ def _people_readable(path: Path) -> Iterator[None]:
     """Turn the operating system's refusal to write `path` into an `InputError` that names it."""
     try:
         yield
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose a folder that you may write to") from error
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; choose a place that can be written to") from error
 
 
 def _temporary_name(path: Path) -> Path:
@@ -60,6 +60,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
     try:
         yield temporary
-        temporary.replace(path)
+        with _people_readable(path):
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -55,14 +55,19 @@ def read_dirmap(path: Path) -> list[DirmapRow]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; make one with `lwise dataset index`") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a CSV file") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = reader.fieldnames or []
-    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-    if missing:
-        raise InputError(f"{path}: column {', '.join(missing)} is missing; found {', '.join(columns) or 'nothing'}")
-    rows = [_row(record, where=f"{path}, line {reader.line_num}") for record in reader]
+    try:
+        columns = reader.fieldnames or []
+        missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+        if missing:
+            raise InputError(f"{path}: column {', '.join(missing)} is missing; found {', '.join(columns) or 'nothing'}")
+        rows = [_row(record, where=f"{path}, line {reader.line_num}") for record in reader]
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV file ({error})") from None
     if not rows:
         raise InputError(f"{path}: has no images; expected one row per image below the header")
     _refuse_repeats(rows, path)

@@ -11,6 +11,8 @@ from lwise_core.cli import dataset, demo, experiments, records, serve, vision
 from lwise_core.cli.progress import errors
 from lwise_core.errors import InputError
 
+INTERRUPTED = 130
+
 _EXTRA_OF_MODULE = {
     **dict.fromkeys(("torch", "torchvision", "PIL", "numpy", "safetensors"), "vision"),
     **dict.fromkeys(("starlette", "uvicorn", "httpx"), "local"),
@@ -62,6 +64,12 @@ def main() -> None:
             f"error: this command needs {error.name}; install it with: pip install 'lwise[{extra}]'", markup=False
         )
         sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("interrupted; nothing half-written was left")
-        sys.exit(130)
+    except OSError as error:
+        # A full disk, a lost network drive: nothing that the command line could have been given otherwise.
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except SystemExit as ending:
+        # Typer has turned Ctrl-C into this exit code and says nothing.
+        if ending.code == INTERRUPTED:
+            errors.print("interrupted; nothing half-written was left")
+        raise

@@ -28,6 +28,6 @@ def step(description: str) -> Iterator[OnProgress]:
             task = progress.add_task(description, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
     else:
-        errors.print(f"{description} …", markup=False)
+        errors.print(f"{description} …", markup=False, soft_wrap=True)
         yield lambda done, total: None
-    errors.print(f"{description}: done in {time.monotonic() - started:.1f} s", markup=False)
+    errors.print(f"{description}: done in {time.monotonic() - started:.1f} s", markup=False, soft_wrap=True)

@@ -145,6 +145,8 @@ def enhance_images(
 
     if objective not in OBJECTIVES:
         raise InputError(f"--objective is {objective!r}; expected one of {', '.join(OBJECTIVES)}")
+    if len(set(epsilons)) < len(epsilons):
+        raise InputError(f"--eps is given as {', '.join(f'{epsilon:g}' for epsilon in epsilons)}; expected each ε once")
     with step(
         f"Enhancing {len(rows)} pictures at ε = {', '.join(f'{epsilon:g}' for epsilon in epsilons)}"
     ) as on_progress:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
-from pydantic import ValidationError
 
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.errors import InputError
+from lwise_core.experiments.conditions import condition_of
 from lwise_core.experiments.config import (
     BlockConfig,
-    Curriculum,
     StudyConfig,
-    TrialConfig,
     TrialSettings,
-    problems,
+    TrialTypeConfig,
     read_config,
 )
 from lwise_core.experiments.study import Block, Choices, ConditionOfBlock, Study, StudyImage, TrialType
@@ -28,7 +27,6 @@ from lwise_core.experiments.trialset import build_trialset
 PAGES = ("consent", "task", "test", "done")
 """Instruction pages, each an optional Markdown file `instructions/<page>.md`."""
 
-NATURAL = "natural"
 _SPLITS = ("train", "val", "test")
 
 
@@ -53,8 +51,8 @@ def compile_study(folder: Path, *, on_progress: Callable[[int, int], None] | Non
     where = folder / "config.yaml"
     config = read_config(where)
     rows = read_dirmap(folder / "dirmap.csv")
-    classes = class_names(rows)
-    blocks = tuple(_block(block, config, where) for block in config.session_config)
+    classes = _classes(rows, folder / "dirmap.csv")
+    blocks = tuple(_block(block, config) for block in config.session_config)
     curriculum_conditions = tuple(
         condition for condition in range(config.deployment.num_conditions) if _follows_curriculum(config, condition)
     )
@@ -69,63 +67,73 @@ def compile_study(folder: Path, *, on_progress: Callable[[int, int], None] | Non
         n_conditions=config.deployment.num_conditions,
         randomization_block_size=config.deployment.randomization_block_size or config.deployment.num_conditions,
         classes=tuple(classes),
-        choices=_choices(config.trial_config, classes, where),
-        settings=_only(TrialSettings, config.trial_config.model_dump()),
+        choices=_choices(config, classes, where),
+        settings=config.trial_config.model_dump(include=set(TrialSettings.model_fields)),
         blocks=blocks,
         curriculum_blocks=config.trial_config.curriculum_num_blocks,
         curriculum_conditions=curriculum_conditions,
         images=images,
         pages=_pages(folder / "instructions"),
     )
-    for trialset_id in range(study.randomization_block_size):
-        build_trialset(study, trialset_id)
+    with _naming(where):
+        _check_every_condition(study)
     return CompiledStudy(study=study, files=files)
 
 
-def _block(block: BlockConfig, config: StudyConfig, where: Path) -> Block:
-    _validated({**config.trial_config.model_dump(), **block.settings}, f"{where}: block {block.name!r}")
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file in front of a message that does not know it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _check_every_condition(study: Study) -> None:
+    # How many images are needed and how many are left depends on the condition alone.
+    one_of_each = {condition_of(study, number): number for number in range(study.randomization_block_size)}
+    for trialset_id in one_of_each.values():
+        build_trialset(study, trialset_id)
+
+
+def _classes(rows: Sequence[DirmapRow], where: Path) -> list[str]:
+    with _naming(where):
+        classes = class_names(rows)
+    if len(classes) == 1:
+        raise InputError(f"{where}: {classes[0]!r} is the only class; expected two or more to tell apart")
+    return classes
+
+
+def _block(block: BlockConfig, config: StudyConfig) -> Block:
     return Block(
         name=block.name,
         n_per_class={split: getattr(block, f"n_trials_per_class_{split}") for split in _SPLITS},
         n_calibration_trials=block.n_calibration_trials,
-        settings=_only(TrialSettings, block.settings),
+        settings=block.written_settings,
         conditions=tuple(
-            _condition(block, config, condition, where) for condition in range(config.deployment.num_conditions)
+            ConditionOfBlock(
+                trial_types=tuple(
+                    TrialType(name=name, variant=written.variant, settings=written.written_settings)
+                    for name, written in _types(block, condition).items()
+                ),
+                easiest_fraction=_curriculum_key("max_difficulty_selection", block, config, condition),
+            )
+            for condition in range(config.deployment.num_conditions)
         ),
     )
 
 
-def _condition(block: BlockConfig, config: StudyConfig, condition: int, where: Path) -> ConditionOfBlock:
-    types = _types(block, condition)
-    if not types:
-        raise InputError(
-            f"{where}: block {block.name!r} has no trial type for condition {condition}; name at least one"
-        )
-    trial_types = []
-    for name, overrides in types.items():
-        place = f"{where}: block {block.name!r}, trial type {name!r}"
-        settings = {key: value for key, value in overrides.items() if key != "variant"}
-        _validated({**config.trial_config.model_dump(), **block.settings, **settings}, place)
-        variant = overrides.get("variant", NATURAL)
-        if not isinstance(variant, str):
-            raise InputError(f"{place}: variant is {variant!r}; expected the name of a folder of pictures")
-        trial_types.append(TrialType(name=name, variant=variant, settings=_only(TrialSettings, settings)))
-    return ConditionOfBlock(
-        trial_types=tuple(trial_types),
-        easiest_fraction=float(_curriculum_key("max_difficulty_selection", block, config, condition)),
-    )
-
-
-def _types(block: BlockConfig, condition: int) -> dict[str, dict[str, Any]]:
+def _types(block: BlockConfig, condition: int) -> Mapping[str, TrialTypeConfig]:
     if block.conditional_trial_types is not None:
         return block.conditional_trial_types[condition]
-    return block.trial_types if block.trial_types is not None else {"new_stimulus": {}}
+    return block.trial_types or {"new_stimulus": TrialTypeConfig()}
 
 
 def _curriculum_key(key: str, block: BlockConfig, config: StudyConfig, condition: int) -> Any:
     """A curriculum key of the first trial type of the condition, else of the block, else of trial_config."""
-    first = next(iter(_types(block, condition).values()), {})
-    return first.get(key, block.settings.get(key, getattr(config.trial_config, key)))
+    first = next(iter(_types(block, condition).values()))
+    place = next((place for place in (first, block) if key in place.model_fields_set), config.trial_config)
+    return getattr(place, key)
 
 
 def _follows_curriculum(config: StudyConfig, condition: int) -> bool:
@@ -144,18 +152,8 @@ def _check_curriculum(config: StudyConfig, rows: Sequence[DirmapRow], where: Pat
         )
 
 
-def _validated(settings: Mapping[str, Any], place: str) -> None:
-    try:
-        TrialConfig.model_validate(dict(settings))
-    except ValidationError as error:
-        raise InputError(f"{place}: {problems(error)}") from None
-
-
-def _only(model: type[TrialSettings] | type[Curriculum], settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key in model.model_fields}
-
-
-def _choices(config: TrialConfig, classes: Sequence[str], where: Path) -> Choices:
+def _choices(study: StudyConfig, classes: Sequence[str], where: Path) -> Choices:
+    config = study.trial_config
     order = config.choice_names_order or list(classes)
     if sorted(order) != sorted(classes):
         raise InputError(
@@ -169,6 +167,12 @@ def _choices(config: TrialConfig, classes: Sequence[str], where: Path) -> Choice
     shown = [config.choice_names_aliases.get(name, name.replace("_", " ")) for name in classes]
     if len(set(shown)) != len(shown):
         raise InputError(f"{where}: two classes are shown under one name ({', '.join(shown)}); give each its own alias")
+    shapes = sorted(set(shown) & set(config.calibration_stimuli))
+    if shapes and any(block.n_calibration_trials for block in study.session_config):
+        raise InputError(
+            f"{where}: a class is shown as {shapes[0]!r}, which is also the name of a calibration shape; give it "
+            "another name in choice_names_aliases"
+        )
     return Choices(
         order=tuple(classes.index(name) for name in order),
         shown_names=tuple(shown),
@@ -204,4 +208,11 @@ def _pages(folder: Path) -> dict[str, str]:
     # Raw HTML in the Markdown is shown as text and links with scripts are refused, so that a page can run nothing.
     markdown = MarkdownIt("commonmark", {"html": False})
     found = {page: folder / f"{page}.md" for page in PAGES}
-    return {page: markdown.render(path.read_text(encoding="utf-8")) for page, path in found.items() if path.is_file()}
+    return {page: markdown.render(_text(path)) for page, path in found.items() if path.is_file()}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None

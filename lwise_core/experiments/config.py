@@ -7,15 +7,29 @@ server.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from lwise_core.errors import InputError
 
+NATURAL = "natural"
+"""The variant of the original images."""
+
+
+def _folder_name(text: str) -> str:
+    if text in ("", ".", "..") or any(sign in text for sign in "/\\:"):
+        raise ValueError("expected the name of one folder of pictures in stimuli.root")
+    return text
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
 Milliseconds = Annotated[float, Field(ge=0, le=600_000)]
 Count = Annotated[int, Field(ge=0, le=10_000)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -57,7 +71,16 @@ class Curriculum(_Strict):
     max_difficulty_selection: Fraction = 1.0
 
 
-class TrialConfig(TrialSettings, Curriculum):
+class Overridable(TrialSettings, Curriculum):
+    """What may stand in trial_config, in a block and in a trial type; the most specific place wins."""
+
+    @property
+    def written_settings(self) -> dict[str, Any]:
+        """The trial settings that are written at this place, as checked values; what is left out overrides nothing."""
+        return self.model_dump(include=set(TrialSettings.model_fields), exclude_unset=True)
+
+
+class TrialConfig(Overridable):
     """`trial_config`: defaults of every trial, and how choices are offered."""
 
     curriculum_num_blocks: Count = 0
@@ -76,8 +99,17 @@ class TrialConfig(TrialSettings, Curriculum):
         return shapes
 
 
-class BlockConfig(_Strict):
-    """An entry of `session_config`. `settings` holds the trial settings that this block overrides."""
+class TrialTypeConfig(Overridable):
+    """A trial type: which variant is shown, and which settings differ from those of the block."""
+
+    variant: FolderName = NATURAL
+
+
+TrialTypes = Annotated[dict[str, TrialTypeConfig], Field(min_length=1)]
+
+
+class BlockConfig(Overridable):
+    """An entry of `session_config`."""
 
     name: str
     n_trials_per_class_train: Count = 0
@@ -85,9 +117,8 @@ class BlockConfig(_Strict):
     n_trials_per_class_test: Count = 0
     n_calibration_trials: Count = 0
     class_balanced: Annotated[bool, Field(description="always true")] = True
-    trial_types: dict[str, dict[str, Any]] | None = None
-    conditional_trial_types: list[dict[str, dict[str, Any]]] | None = None
-    settings: dict[str, Any] = Field(default_factory=dict)
+    trial_types: TrialTypes | None = None
+    conditional_trial_types: list[TrialTypes] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -96,10 +127,12 @@ class BlockConfig(_Strict):
         if not isinstance(value, Mapping) or not value:
             raise ValueError("expected a mapping that begins with the block's name")
         (name, nested), *rest = value.items()
+        if nested is not None and not isinstance(nested, Mapping):
+            raise ValueError(f"begins with {name!r}: {nested!r}; expected the block's name with its settings below")
         keys = dict(nested or {}) | dict(rest)
-        overridable = {*TrialSettings.model_fields, *Curriculum.model_fields}
-        own = {key: setting for key, setting in keys.items() if key not in overridable}
-        return {"name": name, **own, "settings": {key: keys[key] for key in keys if key in overridable}}
+        if "name" in keys:
+            raise ValueError("unknown key 'name'; the name of a block is the key that it begins with")
+        return {"name": name, **keys}
 
     @model_validator(mode="after")
     def _one_kind_of_types(self) -> BlockConfig:
@@ -152,13 +185,14 @@ class StudyConfig(_Strict):
     @model_validator(mode="after")
     def _types_for_every_condition(self) -> StudyConfig:
         expected = self.deployment.num_conditions
-        for block in self.session_config:
-            types = block.conditional_trial_types
-            if types is not None and len(types) != expected:
-                raise ValueError(
-                    f"block {block.name!r}: conditional_trial_types has {len(types)} entries; "
-                    f"expected one per condition, {expected} (deployment.num_conditions)"
-                )
+        wrong = [
+            f"block {block.name!r}: conditional_trial_types has {len(types)} entries; "
+            f"expected one per condition, {expected} (deployment.num_conditions)"
+            for block in self.session_config
+            if (types := block.conditional_trial_types) is not None and len(types) != expected
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
 
@@ -172,20 +206,60 @@ def read_config(path: Path) -> StudyConfig:
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; a study folder holds config.yaml and dirmap.csv") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); a study folder holds config.yaml and dirmap.csv"
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date such as 2026-02-31
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
     try:
         return StudyConfig.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"{path}: {problems(error)}") from None
+        raise InputError(f"{path}: {_problems(error, document)}") from None
 
 
-def problems(error: ValidationError) -> str:
-    """Every problem in one line: place, message and the value found."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'file'}: {problem['msg'].removeprefix('Value error, ')}"
-        + (f" (found {problem['input']!r})" if isinstance(problem["input"], str | int | float) else "")
-        for problem in error.errors()
-    )
+_SECTIONS: Mapping[object, type[_Strict]] = {
+    "session_config": BlockConfig,
+    "trial_types": TrialTypeConfig,
+    "conditional_trial_types": TrialTypeConfig,
+    "trial_config": TrialConfig,
+    "deployment": Deployment,
+    "site": Site,
+    "stimuli": Stimuli,
+}
+
+
+def _problems(error: ValidationError, document: Any) -> str:
+    """Every problem in one line: where it stands, what is expected and what was found."""
+    return "; ".join(_problem(details, document) for details in error.errors(include_url=False))
+
+
+def _problem(details: ErrorDetails, document: Any) -> str:
+    place, kind, found = details["loc"], details["type"], details["input"]
+    where = f"{_where(place, document)}: " if place else ""
+    if kind == "extra_forbidden":
+        return f"{where}unknown key; {_known_keys(place)}"
+    if kind == "missing":
+        return f"{where}is missing"
+    message = details["msg"].removeprefix("Value error, ")
+    if kind == "model_type":
+        message = "expected a mapping (key: value)"
+    return where + message + ("" if isinstance(found, Mapping) else f" (found {reprlib.repr(found)})")
+
+
+def _where(place: tuple[int | str, ...], document: Any) -> str:
+    """The keys that lead to a problem; a block by its name."""
+    if place[0] == "session_config" and len(place) > 1 and isinstance(place[1], int):
+        block = document["session_config"][place[1]]
+        name = next(iter(block), None) if isinstance(block, Mapping) else None
+        keys = ".".join(str(part) for part in place[2:])
+        return f"block {place[1] if name is None else repr(name)}" + (f", {keys}" if keys else "")
+    return ".".join(str(part) for part in place)
+
+
+def _known_keys(place: tuple[int | str, ...]) -> str:
+    """What may stand where an unknown key stands: the one that was probably meant, else all of them."""
+    section = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), StudyConfig)
+    known = [key for key in section.model_fields if (section, key) != (BlockConfig, "name")]
+    meant = get_close_matches(str(place[-1]), known, n=1)
+    return f"did you mean {meant[0]}?" if meant else f"known are {', '.join(sorted(known))}"

@@ -118,15 +118,18 @@ def load_bundle(path: Path) -> Study:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         content, recorded, bundle_format = document["study"], document["sha256"], document["format"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such bundle; make one with `lwise experiments compile`") from None
-    except (ValueError, KeyError, TypeError):
+        found = _sha256(content)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); make a bundle with `lwise experiments compile`"
+        ) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: not a study bundle; make one with `lwise experiments compile`") from None
     if bundle_format != BUNDLE_FORMAT:
         raise InputError(
             f"{path}: bundle format {bundle_format}; this version reads format {BUNDLE_FORMAT}, compile again"
         )
-    if _sha256(content) != recorded:
+    if found != recorded:
         raise InputError(f"{path}: was changed after it was compiled (its hash does not fit); compile the study again")
     return _study(content)
 

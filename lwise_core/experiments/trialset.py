@@ -67,9 +67,14 @@ def build_trialset(study: Study, trialset_id: int) -> Trialset:
     return {
         "trialset_id": trialset_id,
         "condition_idx": condition,
-        "settings": dict(study.settings),
-        "trials": [{"index": index, **trial} for index, trial in enumerate(trials)],
+        "settings": _in_key_order(study.settings),
+        "trials": [_in_key_order({"index": index, **trial}) for index, trial in enumerate(trials)],
     }
+
+
+def _in_key_order(values: Mapping[str, Any]) -> dict[str, Any]:
+    # Equal studies give equal bytes, whether their mappings come from config.yaml or from a bundle.
+    return dict(sorted(values.items()))
 
 
 def expanded(trialset: Trialset) -> list[Trial]:
@@ -107,7 +112,7 @@ def _pools(study: Study) -> Pools:
 
 
 def _needs(study: Study, block: Block) -> Iterable[tuple[tuple[str, int], int]]:
-    for split, count in block.n_per_class.items():
+    for split, count in sorted(block.n_per_class.items()):
         for class_num in range(len(study.classes)):
             yield (split, class_num), count
 

@@ -81,7 +81,7 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
         Route(f"/{STIMULUS_FOLDER}/{{name}}", stimulus),
         Mount("/", StaticFiles(directory=site, html=True)),
     ]
-    handlers: Mapping[Any, Any] = {RequestRefused: _refused, HTTPException: _failed}
+    handlers: Mapping[Any, Any] = {RequestRefused: _refused, HTTPException: _failed, Exception: _broken}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.add_middleware(_SafeHeaders)
     return app
@@ -127,8 +127,15 @@ async def _failed(_: Request, error: HTTPException) -> Response:
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
+async def _broken(_: Request, __: Exception) -> Response:
+    # Starlette makes this answer outside of all middleware, so that it has to bring the headers itself.
+    return JSONResponse(
+        {"error": "something went wrong on the server; its log says what"}, status_code=500, headers=_HEADERS
+    )
+
+
 class _SafeHeaders:
-    """Adds the security headers to every answer."""
+    """Adds the security headers to every answer; an answer that does not say otherwise is not kept unasked."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -136,7 +143,10 @@ class _SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                # Otherwise a browser may show yesterday's page, whose scripts a newer build has replaced.
+                headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -80,6 +80,8 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # Only a listening socket keeps others off its port; early callers wait until the server answers.
+        listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
         raise InputError(f"port {port} of {host} cannot be used ({error}); choose another with --port") from None

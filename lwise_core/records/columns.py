@@ -105,6 +105,9 @@ TRIAL_COLUMNS: Sequence[Column] = (
     _text("platform", "Where the participant came from, e.g. prolific or inperson"),
 )
 
+PLATFORM_IDS = frozenset({"assignment_id", "worker_id"})
+"""What a platform knows a person by: stays in sessions.csv, so that trials.csv can be shared."""
+
 SESSION_COLUMNS: Sequence[Column] = (
     _text("participant", "Pseudonym of the participant"),
     _text("platform", "Where the participant came from, e.g. prolific or inperson"),

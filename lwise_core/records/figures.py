@@ -6,7 +6,8 @@ Uses matplotlib's objects only, no global state. Knows nothing of HTML or of whe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ INK, SOFT, FAINT = "#1f2328", "#6b7280", "#d9dce1"
 _TITLE, _TEXT, _SMALL = 9.5, 8.5, 7.5
 _RT_RANGE_PERCENT = (0.2, 99.8)
 _MOST_DOTS_ACROSS = 9
+_LINE_HEIGHT = 0.06
+"""Of a small line of text, as a share of the height of the axes."""
 
 
 def accuracy_in_test(people: pd.DataFrame, summary: pd.DataFrame) -> Figure:
@@ -39,7 +42,9 @@ def accuracy_in_test(people: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         if not math.isnan(low):
             axes.plot([low, high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=3)
         axes.plot(value, row, "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
-        _text(axes, value, row - 0.4, f"{value:.1%}", colour, ha="center", va="bottom", weight="bold")
+        # On white, so that the line of chance does not run through the digits.
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        _text(axes, value, row - 0.4, f"{value:.1%}", colour, ha="center", va="bottom", weight="bold", bbox=white)
     _chance_line(axes, shown["chance"].mean(), vertical=True)
     axes.set_yticks(range(len(shown)), [plain(label) for label in shown["label"]], fontsize=_TEXT, color=INK)
     axes.set_ylim(len(shown) - 0.45, -0.65)
@@ -62,6 +67,7 @@ def learning_curves(curve: pd.DataFrame, *, chance: float) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     lowest = min(float(curve["value"].min()), float(curve["low"].min()), chance)
     axes.set_ylim(max(-0.02, lowest - 0.08), 1.02)
+    _name_lines(axes, curve)
     _chance_line(axes, chance, vertical=False)
     _test_line(axes, curve)
     axes.set_ylabel("accuracy", fontsize=_TEXT, color=SOFT)
@@ -98,6 +104,7 @@ def reaction_times(main: pd.DataFrame, curve: pd.DataFrame) -> Figure:
     in_seconds = curve.assign(**{name: curve[name] / 1000 for name in ("value", "low", "high")})
     _curves(right, in_seconds)
     right.set_ylim(0, 1.15 * float(in_seconds[["value", "high"]].max().max()))
+    _name_lines(right, in_seconds)
     _test_line(right, in_seconds)
     _title(right, "Over the session")
     right.set_ylabel("median reaction time, s", fontsize=_TEXT, color=SOFT)
@@ -127,35 +134,39 @@ def logit_gain(gains: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def _curves(axes: Axes, curve: pd.DataFrame) -> None:
-    """One line and band per condition, broken between training and test, named at its right end."""
-    ends = []
+    """One line and band per condition, broken between training and test."""
     for (condition, _), own in curve.groupby(["condition_idx", "phase"]):
         colour = _colour(condition)
         axes.fill_between(own["trial"], own["low"], own["high"], color=colour, alpha=0.15, linewidth=0)
         axes.plot(own["trial"], own["value"], color=colour, linewidth=1.8, marker="o", markersize=3.2)
-    for condition, own in curve.groupby("condition_idx"):
-        last = own.loc[own["trial"].idxmax()]
-        ends.append((float(last["value"]), float(last["trial"]), str(last["label"]), _colour(condition)))
-    _name_lines(axes, ends, span=float(curve[["value", "high"]].max().max()))
     axes.set_xlim(0, float(curve["trial"].max()) * 1.02)
     axes.set_xlabel("main trial", fontsize=_TEXT, color=SOFT)
 
 
-def _name_lines(axes: Axes, ends: Sequence[tuple[float, float, str, str]], *, span: float) -> None:
-    """Names right of the lines' ends, pushed apart so that none covers another."""
-    height = 0.0
-    for value, trial, label, colour in sorted(ends):
-        height = max(value, height + 0.075 * span) if height else value
+def _name_lines(axes: Axes, curve: pd.DataFrame) -> None:
+    """Conditions named right of their lines' ends, none covering another. The limits of `axes` must be set."""
+    ends = curve.loc[curve.groupby("condition_idx")["trial"].idxmax()].sort_values(["value", "condition_idx"])
+    bottom, top = axes.get_ylim()
+    heights = _apart(ends["value"], step=_LINE_HEIGHT * (top - bottom), highest=top)
+    for height, end in zip(heights, ends.to_dict("records"), strict=True):
         axes.annotate(
-            plain(_shortened(label)),
-            (trial, height),
+            plain(_shortened(end["label"])),
+            (end["trial"], height),
             xytext=(7, 0),
             textcoords="offset points",
-            color=colour,
+            color=_colour(end["condition_idx"]),
             fontsize=_SMALL,
             va="center",
             annotation_clip=False,
         )
+
+
+def _apart(ascending: Iterable[float], *, step: float, highest: float) -> list[float]:
+    """The values moved up, and down from `highest`, until neighbours are `step` from each other."""
+    places: list[float] = []
+    for value in ascending:
+        places.append(max(value, places[-1] + step) if places else value)
+    return [min(place, highest - above * step) for above, place in zip(range(len(places))[::-1], places, strict=True)]
 
 
 def _test_line(axes: Axes, curve: pd.DataFrame) -> None:
@@ -189,9 +200,9 @@ def _chance_line(axes: Axes, chance: float, *, vertical: bool) -> None:
             "chance",
             (chance, 1),
             xycoords=axes.get_xaxis_transform(),
-            xytext=(4, -2),
+            xytext=(0, 2),
             textcoords="offset points",
-            va="top",
+            ha="center",
             fontsize=_SMALL,
             color=SOFT,
         )
@@ -228,7 +239,7 @@ def styled(axes: Axes) -> Axes:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
-    axes.tick_params(labelsize=_SMALL, labelcolor=SOFT, color=FAINT)
+    axes.tick_params(which="both", labelsize=_SMALL, labelcolor=SOFT, color=FAINT)
     return axes
 
 
@@ -236,8 +247,8 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title(plain(text), fontsize=_TITLE, color=INK, loc="left", pad=8)
 
 
-def _text(axes: Axes, x: float, y: float, text: str, colour: str, **how: str) -> None:
-    axes.text(x, y, plain(text), color=colour, fontsize=_SMALL, **how)  # type: ignore[arg-type]
+def _text(axes: Axes, x: float, y: float, text: str, colour: str, **how: Any) -> None:
+    axes.text(x, y, plain(text), color=colour, fontsize=_SMALL, **how)
 
 
 def _shortened(label: str, longest: int = 26) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lwise_core.records.figures import COLOURS, FAINT, INK, SOFT, WIDTH_INCHES, plain, styled
-from lwise_core.records.variants import NATURAL, Variant, open_image
+from lwise_core.records.variants import NATURAL, Variant, open_image, short_names
 
 _TEXT, _SMALL = 8.5, 7.5
 _MOST_VARIANTS = 6
@@ -61,7 +61,7 @@ def enhanced_pictures(
     gain = _visible_gain(rows) if difference else 0.0
     grid = _Grid(n_columns=1 + len(shown), aspect=_aspect(rows))
     figure, lines = grid.figure(len(rows), with_difference=difference)
-    for column, title in enumerate([NATURAL, *(_name(variant) for variant in shown)]):
+    for column, title in enumerate([NATURAL, *short_names(shown)]):
         grid.header(figure, column, title)
     for row, top in zip(rows, lines, strict=True):
         grid.label(figure, top, row.heading, row.note)
@@ -82,7 +82,7 @@ def difficulty_histogram(images: pd.DataFrame, root: Path, *, n_images: int = 4)
     """
     scored = images.dropna(subset=["difficulty"]).sort_values(["difficulty", "im_path"], kind="stable")
     figure = Figure(figsize=(WIDTH_INCHES, 3.1), layout="constrained")
-    left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(1, 1.5), wspace=0.03))
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.5), wspace=0.03)[0]
     axes = styled(left.subplots())
     axes.hist(scored["difficulty"], bins=20, range=(0, 1), color=COLOURS[0], alpha=0.75, edgecolor="white")
     middle = float(scored["difficulty"].median())
@@ -111,7 +111,7 @@ def difficulty_histogram(images: pd.DataFrame, root: Path, *, n_images: int = 4)
 
 
 def choose_images(images: pd.DataFrame, n_images: int) -> pd.DataFrame:
-    """`n_images` rows, easiest first, spread evenly over difficulty (over `im_path` if it is missing), classes in turn."""
+    """`n_images` rows, easiest first, spread evenly over difficulty (else over `im_path`), classes in turn."""
     ordered = images.sort_values(["difficulty", "im_path"], kind="stable", ignore_index=True)
     classes = sorted(ordered["class"].unique())
     chosen: list[int] = []
@@ -203,7 +203,7 @@ def _pixels(path: Path) -> Pixels:
 
 def _present(images: pd.DataFrame, folders: Sequence[Path]) -> pd.DataFrame:
     """The images that every folder has."""
-    return images[[all((folder / path).is_file() for folder in folders) for path in images["im_path"]]]
+    return images.loc[[all((folder / path).is_file() for folder in folders) for path in images["im_path"]]]
 
 
 def _aspect(rows: Sequence[_Row]) -> float:
@@ -225,10 +225,6 @@ def _spread_over(variants: Sequence[Variant], most: int) -> list[Variant]:
     if len(variants) <= most:
         return list(variants)
     return [variants[round(place)] for place in np.linspace(0, len(variants) - 1, most)]
-
-
-def _name(variant: Variant) -> str:
-    return variant.name if math.isnan(variant.epsilon) else f"ε = {variant.epsilon:g}"
 
 
 def _logit(value: float) -> str:

@@ -23,7 +23,7 @@ from lwise_core.records import statistics
 from lwise_core.records.columns import SESSION_COLUMNS, TRIAL_COLUMNS
 from lwise_core.records.selection import SIMULATED_PLATFORM, analysed_trials, main_trials, real_sessions
 from lwise_core.records.uncertainty import CURVE_RESAMPLES, RESAMPLES
-from lwise_core.records.variants import Variant, read_images, read_variants
+from lwise_core.records.variants import Variant, read_images, read_variants, short_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -178,9 +178,9 @@ def _figures_of_images(images: pd.DataFrame, variants: Sequence[Variant], root: 
             "Enhanced images and, below each, what was added, amplified",
         )
     gains = {
-        variant.name if math.isnan(variant.epsilon) else f"ε = {variant.epsilon:g}": list(variant.logit_gain)
-        for variant in variants
-        if len(variant.measured)
+        name: list(variant.logit_gain)
+        for name, variant in zip(short_names(variants), variants, strict=True)
+        if len(variant.logit_gain)
     }
     if gains:
         found["gain_figure"] = _picture(
@@ -242,17 +242,18 @@ def _number(value: Any) -> float:
 
 def _fixed(value: Any, digits: int = 2) -> str:
     """A number for people, with thin spaces in thousands; a dash where there is none."""
-    number = _number(value)
+    # What rounds to zero has no sign: `+ 0.0` makes 0.0 of -0.0.
+    number = round(_number(value), digits) + 0.0
     return "–" if math.isnan(number) else f"{number:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
 
 
 def _signed(value: Any, digits: int = 2) -> str:
-    number = _number(value)
+    number = round(_number(value), digits)
     return f"+{_fixed(number, digits)}" if number > 0 else _fixed(number, digits)
 
 
 def _percent(value: Any, digits: int = 1) -> str:
-    return "–" if math.isnan(_number(value)) else f"{_fixed(_number(value) * 100, digits)} %"
+    return "–" if math.isnan(_number(value)) else f"{_fixed(_number(value) * 100, digits)}\u00a0%"
 
 
 def _p_value(value: Any) -> str:

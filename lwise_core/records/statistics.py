@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -123,11 +124,11 @@ class Contrast:
 def condition_contrast(trials: pd.DataFrame, sessions: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Each condition's test accuracy against the reference condition's, a row per `Contrast`.
 
-    The difference is mean_p(a_p | condition) - mean_p(a_p | reference), a_p as in `condition_summary`; its interval is a
-    percentile bootstrap that draws participants anew within each condition. The p-value is that of
+    The difference is mean_p(a_p | condition) - mean_p(a_p | reference), a_p as in `condition_summary`; its interval is
+    a percentile bootstrap that draws participants anew within each condition. The p-value is that of
     `uncertainty.clustered_logit`, trials clustered by participant. Without two participants in each of the two
-    conditions, with every answer of a condition right or every one wrong, or without convergence it is NaN and `reason`
-    says why.
+    conditions, with every answer of a condition right or every one wrong, or without convergence it is NaN and
+    `reason` says why.
     """
     kept = analysed_trials(trials, sessions)
     main = main_trials(kept)
@@ -245,29 +246,24 @@ def data_quality(trials: pd.DataFrame, sessions: pd.DataFrame) -> list[DataQuali
 
 def summary_table(summary: pd.DataFrame) -> Table:
     """`condition_summary` for the terminal."""
-    table = Table(title="Conditions", caption="accuracy: mean of participants [95 % bootstrap interval]")
-    headings = (
-        "condition",
-        "completed",
-        "training",
-        "test",
-        "chance",
-        "attention",
-        "median RT",
-        "training time",
+    table = Table(
+        title="Conditions",
+        caption="done: completed / started; accuracy in %, of the test with 95 % interval",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
     )
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "condition" else "right")
+    # A label may wrap, a number may not: at 80 columns every number must be there in full.
+    table.add_column("condition", overflow="fold")
+    for heading in ("done", "training", "test", "chance", "RT, ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.to_dict("records"):
         table.add_row(
             escape(row["label"]),
-            f"{row['n_completed']} of {row['n_started']}",
-            _terminal_interval(row, "train_accuracy"),
-            _terminal_interval(row, "test_accuracy"),
-            _or_dash(row["chance"], "{:.1%}"),
-            _or_dash(row["attention_accuracy"], "{:.1%}"),
-            _or_dash(row["median_rt_msec"], "{:,.0f} ms"),
-            _or_dash(row["train_minutes"], "{:.1f} min"),
+            f"{row['n_completed']}/{row['n_started']}",
+            _or_dash(100 * row["train_accuracy"], "{:.1f}"),
+            _or_dash(100 * row["test_accuracy"], "{:.1f}") + _terminal_interval(row, "test_accuracy"),
+            _or_dash(100 * row["chance"], "{:.1f}"),
+            _or_dash(row["median_rt_msec"], "{:,.0f}"),
         )
     return table
 
@@ -355,10 +351,8 @@ def _median(values: pd.Series) -> float:
 
 
 def _terminal_interval(row: dict[str, Any], name: str) -> str:
-    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    if math.isnan(value):
-        return "–"
-    return f"{value:.1%}" if math.isnan(low) else rf"{value:.1%} \[{low:.1%}, {high:.1%}]"
+    low, high = 100 * row[f"{name}_low"], 100 * row[f"{name}_high"]
+    return "" if math.isnan(low) else rf" \[{low:.1f}, {high:.1f}]"
 
 
 def _or_dash(value: float, pattern: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,25 @@ import pandas as pd
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
-from lwise_core.records.columns import DTYPES, SESSION_COLUMNS, TRIAL_COLUMNS, Column, Kind
+from lwise_core.records.columns import DTYPES, PLATFORM_IDS, SESSION_COLUMNS, TRIAL_COLUMNS, Column, Kind
 
 TRIALS_FILE = "trials.csv"
 SESSIONS_FILE = "sessions.csv"
 _FLAGS = {"True": True, "False": False, "true": True, "false": False}
+_EXPECTED: dict[Kind, str] = {
+    "text": "text",
+    "whole": "a whole number",
+    "number": "a number",
+    "flag": "True or False",
+    "list": "a JSON list",
+}
+_LARGEST_WHOLE = 2**63 - 1
+_MOST_EXACT = 2**53
+"""Whole numbers up to here are exact as floating-point numbers."""
 
 
 def write_tables(trials: Iterable[Mapping[str, Any]], sessions: Iterable[Mapping[str, Any]], out: Path) -> None:
-    """Write `out/trials.csv` and `out/sessions.csv` (UTF-8, line feeds, empty cells for missing values).
+    """Write `out/trials.csv` and `out/sessions.csv` in UTF-8: missing values as empty cells, line breaks as line feeds.
 
     Raises
     ------
@@ -38,7 +49,7 @@ def write_tables(trials: Iterable[Mapping[str, Any]], sessions: Iterable[Mapping
 def trials_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Trial records as a typed table, a row per trial, sorted by participant and obs; see `columns.TRIAL_COLUMNS`.
 
-    Further keys become columns after the known ones, sorted by name.
+    Further keys become columns after the known ones, sorted by name; the platform's ids are left out.
     """
     return _table(list(records), TRIAL_COLUMNS, sort_by=["participant", "obs"], source="trial records")
 
@@ -54,7 +65,7 @@ def read_trials(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        Naming the file, and the column that is missing or holds a value it cannot hold.
+        Naming the file and the column that is missing, or the column and row (1: the headings) of a bad value.
     """
     return _read(path, TRIAL_COLUMNS, sort_by=["participant", "obs"])
 
@@ -68,7 +79,7 @@ def _table(
     records: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, sort_by: list[str], source: str
 ) -> pd.DataFrame:
     known = [column.name for column in columns]
-    further = sorted({key for record in records for key in record} - set(known))
+    further = sorted({key for record in records for key in record} - {*known, *PLATFORM_IDS})
     values: dict[str, Any] = {}
     for column in columns:
         _refuse_missing(records, column, source)
@@ -94,18 +105,38 @@ def _typed(values: Sequence[Any], column: Column, source: str) -> pd.Series:
     """
     try:
         series = pd.Series(list(values), dtype=DTYPES[column.kind])
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{source}: column {column.name} holds a value that is no {column.kind}: {error}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{source}: column {column.name} holds a value that is not {_EXPECTED[column.kind]}: {error}"
+        ) from None
+    _refuse_unfit(series, column, source)
+    if column.kind == "text":
+        # A CSV cell cannot tell empty text from none.
+        series = series.mask(series == "")
     n_missing = int(series.isna().sum())
     if n_missing and not column.nullable:
         raise InputError(f"{source}: column {column.name} is empty in {n_missing} of {len(series)} rows")
     return series
 
 
+def _refuse_unfit(series: pd.Series, column: Column, source: str) -> None:
+    """Refuse what pandas takes although no analysis can: infinite numbers, lists that are none."""
+    present = series.dropna()
+    if column.kind == "number":
+        unfit = present[present.abs() == math.inf]
+    elif column.kind == "list":
+        unfit = present[[not isinstance(value, list) for value in present]]
+    else:
+        return
+    if len(unfit):
+        raise InputError(f"{source}: column {column.name} holds {unfit.iloc[0]!r}, expected {_EXPECTED[column.kind]}")
+
+
 def _untyped(values: Sequence[Any]) -> pd.Series:
-    """A further column: lists and objects as JSON text, everything else as what it is."""
+    """A further column: lists and objects as JSON text; numbers or flags if every value is one, else text."""
     plain = [_json(value) if isinstance(value, list | dict) else value for value in values]
-    return pd.Series(plain, dtype="object").convert_dtypes()
+    series = pd.Series(plain, dtype="object").convert_dtypes()
+    return series.astype("string") if series.dtype == "object" else series
 
 
 def _json(value: Any) -> str:
@@ -119,6 +150,9 @@ def _as_csv(table: pd.DataFrame) -> str:
             shown[name] = table[name].map(_json, na_action="ignore")
         elif table[name].dtype == "Float64":
             shown[name] = _shortest(table[name])
+        elif table[name].dtype == "string":
+            # A lone carriage return ends the row for most readers; the writer does not quote it.
+            shown[name] = table[name].str.replace(r"\r\n?", "\n", regex=True)
     text = io.StringIO(newline="")
     shown.to_csv(text, index=False, lineterminator="\n")
     return text.getvalue()
@@ -127,7 +161,8 @@ def _as_csv(table: pd.DataFrame) -> str:
 def _shortest(numbers: pd.Series) -> pd.Series:
     """A column that holds whole numbers only (most durations) is written as 500, not as 500.0."""
     present = numbers.dropna()
-    return numbers.astype("Int64") if (present % 1 == 0).all() else numbers
+    are_whole = (present % 1 == 0).all() and (present.abs() <= _MOST_EXACT).all()
+    return numbers.astype("Int64") if are_whole else numbers
 
 
 def _read(path: Path, columns: Sequence[Column], *, sort_by: list[str]) -> pd.DataFrame:
@@ -150,8 +185,13 @@ def read_cells(path: Path, *, required: Sequence[str], made_by: str) -> pd.DataF
         cells = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; make it with `{made_by}`") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    if not isinstance(cells.index, pd.RangeIndex):
+        # pandas would take the first column for row names and move all others by one.
+        raise InputError(f"{path}: rows have more cells than the {len(cells.columns)} headings; quote commas in text")
     missing = [name for name in required if name not in cells.columns]
     if missing:
         raise InputError(
@@ -161,32 +201,63 @@ def read_cells(path: Path, *, required: Sequence[str], made_by: str) -> pd.DataF
     return cells
 
 
-_PARSERS: dict[Kind, Callable[[str], Any]] = {
-    "text": str,
-    "whole": int,
-    "number": float,
-    "flag": _FLAGS.__getitem__,
-    "list": json.loads,
-}
-
-
 def _parsed(cells: pd.Series, column: Column, path: Path) -> list[Any]:
     """The values of a column of CSV text."""
-    parse = _PARSERS[column.kind]
     values = []
-    for line, cell in enumerate(cells, start=2):
+    for row, cell in enumerate(cells, start=2):
         try:
-            values.append(None if cell is pd.NA else parse(cell))
+            values.append(_value(cell, column))
         except (KeyError, ValueError):
+            found = "nothing" if cell is pd.NA else repr(cell)
             raise InputError(
-                f"{path}: column {column.name}, row {line}: found {cell!r}, expected a {column.kind}"
+                f"{path}: column {column.name}, row {row}: found {found}, expected {_EXPECTED[column.kind]}"
             ) from None
     return values
 
 
+def _value(cell: Any, column: Column) -> Any:
+    if cell is not pd.NA:
+        return _PARSERS[column.kind](cell)
+    if not column.nullable:
+        raise ValueError
+    return None
+
+
+def _whole(cell: str) -> int:
+    value = int(cell)
+    if abs(value) > _LARGEST_WHOLE:
+        raise ValueError
+    return value
+
+
+def _finite(cell: str) -> float:
+    value = float(cell)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _list(cell: str) -> list[Any]:
+    value = json.loads(cell)
+    if not isinstance(value, list):
+        raise ValueError
+    return value
+
+
+_PARSERS: dict[Kind, Callable[[str], Any]] = {
+    "text": str,
+    "whole": _whole,
+    "number": _finite,
+    "flag": _FLAGS.__getitem__,
+    "list": _list,
+}
+
+
 def _guessed(cells: pd.Series) -> pd.Series:
-    """A further column: numbers or flags if every cell is one, else text."""
-    if cells.dropna().isin(list(_FLAGS)).all() and cells.notna().any():
+    """A further column: numbers or flags if every cell is one, else text, as `_untyped`."""
+    if cells.isna().all():
+        return cells
+    if cells.dropna().isin(list(_FLAGS)).all():
         return cells.map(_FLAGS, na_action="ignore").astype("boolean")
     try:
         return pd.to_numeric(cells).convert_dtypes()

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
 from lwise_core.records.tables import read_cells
 
 NATURAL = "natural"
-_DIRMAP_NUMBERS = ("robust_gt_logit", "difficulty")
 _MEASURED = ("logit_natural", "logit_enhanced", "l2")
 
 
@@ -42,26 +44,28 @@ class Variant:
 
     @property
     def logit_gain(self) -> pd.Series:
-        """Rise of the guide model's true-class logit, one value per image."""
-        return self.measured["logit_enhanced"] - self.measured["logit_natural"]
+        """Rise of the guide model's true-class logit, one value per measured image."""
+        return (self.measured["logit_enhanced"] - self.measured["logit_natural"]).dropna()
 
 
 def read_images(dirmap: Path) -> pd.DataFrame:
-    """The dirmap with numeric `robust_gt_logit` and `difficulty`; NaN where an image is not scored.
+    """Columns split, class, im_path, robust_gt_logit and difficulty; the last two NaN where an image is not scored.
 
     Raises
     ------
     InputError
-        If the file or a column is missing, a path leaves its root, or a score is no number.
+        As `dirmap.read_dirmap`.
     """
-    images = read_cells(dirmap, required=["split", "class", "im_path"], made_by="lwise enhance")
-    for path in images["im_path"]:
-        if path is pd.NA or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise InputError(f"{dirmap}: im_path {path!r} is not a path below the folder of a variant")
-    for name in _DIRMAP_NUMBERS:
-        values = images[name] if name in images.columns else pd.Series(math.nan, index=images.index)
-        images[name] = _numbers(values, name, dirmap)
-    return images
+    rows = read_dirmap(dirmap)
+    return pd.DataFrame(
+        {
+            "split": [row.split for row in rows],
+            "class": [row.class_name for row in rows],
+            "im_path": [row.im_path for row in rows],
+            "robust_gt_logit": pd.Series([row.robust_gt_logit for row in rows], dtype=float),
+            "difficulty": pd.Series([row.difficulty for row in rows], dtype=float),
+        }
+    )
 
 
 def read_variants(root: Path) -> list[Variant]:
@@ -77,6 +81,12 @@ def read_variants(root: Path) -> list[Variant]:
     folders = [path for path in root.iterdir() if path.is_dir() and path.name != NATURAL and path.name[0] != "."]
     variants = [_variant(folder) for folder in folders]
     return sorted(variants, key=lambda variant: (math.isnan(variant.epsilon), variant.epsilon, variant.name))
+
+
+def short_names(variants: Sequence[Variant]) -> list[str]:
+    """What a figure calls each variant: its ε, or its folder where ε is not recorded or not its alone."""
+    known = Counter(variant.epsilon for variant in variants if not math.isnan(variant.epsilon))
+    return [f"ε = {found.epsilon:g}" if known[found.epsilon] == 1 else found.name for found in variants]
 
 
 def open_image(path: Path) -> Image.Image:
@@ -123,7 +133,10 @@ def _provenance(path: Path) -> dict[str, Any]:
 
 
 def _numbers(cells: pd.Series, name: str, path: Path) -> pd.Series:
-    try:
-        return pd.to_numeric(cells).astype("Float64").astype(float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: column {name} holds something that is no number: {error}") from None
+    """The column as numbers, NaN where a cell is empty."""
+    numbers = pd.to_numeric(cells, errors="coerce").astype("Float64").astype(float)
+    unfit = cells.notna() & ~np.isfinite(numbers)
+    if unfit.any():
+        place = int(unfit.argmax())
+        raise InputError(f"{path}: column {name}, row {place + 2}: found {cells.iloc[place]!r}, expected a number")
+    return numbers

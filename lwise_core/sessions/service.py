@@ -97,7 +97,10 @@ class SessionService:
         if not 1 <= len(responses) <= MAX_TRIALS_PER_REQUEST:
             raise InvalidRequest(f"expected 1 to {MAX_TRIALS_PER_REQUEST} trials in a request, found {len(responses)}")
         trials = expanded(self._trialset(session.trialset_id))
-        records = dict(self._record(session, trials, response) for response in responses)
+        records: dict[int, dict[str, Any]] = {}
+        for response in responses:
+            index, record = self._record(session, trials, response)
+            records.setdefault(index, record)
         self._store.add_trials(session.participant, records)
         return sorted(records), self._next_trial(session)
 

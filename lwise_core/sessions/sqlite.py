@@ -52,12 +52,19 @@ class SqliteStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+            self._prepare()
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(f"{path}: cannot be used as a data file ({error}); choose another with --data") from None
+
+    def _prepare(self) -> None:
+        try:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._create_schema()
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(f"{path}: cannot be used as a data file ({error}); choose another with --data") from None
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
@@ -149,10 +156,12 @@ class SqliteStore:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # On a full disk SQLite may have rolled back already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     @staticmethod
     def _next_slot(connection: sqlite3.Connection) -> int:

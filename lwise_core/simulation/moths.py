@@ -17,8 +17,6 @@ import hashlib
 import io
 import math
 import re
-import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+
+from lwise_core import atomic_files
 
 Floats = NDArray[np.floating]
 Colour = tuple[float, float, float]
@@ -134,25 +134,18 @@ def write_moths(
 
     Raises
     ------
-    FileExistsError
-        If `root` exists; what is there is left alone.
+    InputError
+        If `root` exists (what is there is left alone) or cannot be written.
     """
     moths = sample_moths(n_per_species=n_per_species, seed=seed)
-    if root.exists():
-        raise FileExistsError(f"{root} exists already; choose another folder or remove it first")
-    unfinished = root.with_name(f".{root.name}.{uuid.uuid4().hex[:8]}.partial")
-    unfinished.mkdir(parents=True)
-    try:
+    with atomic_files.new_folder(root) as folder:
         for n_drawn, moth in enumerate(moths, start=1):
-            file = unfinished / moth.path
+            file = folder / moth.path
             file.parent.mkdir(parents=True, exist_ok=True)
             draw_moth(moth, size=size, seed=seed).save(file)
             if on_progress is not None:
                 on_progress(n_drawn, len(moths))
-        (unfinished / "ambiguity.csv").write_bytes(_table(moths).encode())
-        unfinished.rename(root)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        (folder / "ambiguity.csv").write_bytes(_table(moths).encode())
     return root
 
 

@@ -14,24 +14,27 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
 from lwise_core.vision.models import ModelConfig, SmallResNet
 
 _ARCHITECTURE = "small_resnet"
+_METADATA_KEY = "lwise"
+"""All metadata are one JSON text: safetensors writes several keys in any order, and equal models shall be equal files."""
 
 
 def save_model(path: Path, model: SmallResNet, *, training: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
     """Write the model with its training settings and its measured accuracy."""
-    metadata = {
+    description = {
         "architecture": _ARCHITECTURE,
-        "model": json.dumps(asdict(model.config)),
-        "training": json.dumps(training),
-        "metrics": json.dumps(metrics),
+        "model": asdict(model.config),
+        "training": training,
+        "metrics": metrics,
     }
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    atomic_files.write_bytes(path, save(weights, metadata=metadata))
+    atomic_files.write_bytes(path, save(weights, metadata={_METADATA_KEY: json.dumps(description)}))
 
 
 def load_model(path: Path) -> SmallResNet:
@@ -42,10 +45,8 @@ def load_model(path: Path) -> SmallResNet:
     InputError
         If the file is missing, no safetensors file, or of another architecture.
     """
-    metadata, weights = _read(path)
-    if metadata.get("architecture") != _ARCHITECTURE:
-        raise InputError(f"{path}: architecture is {metadata.get('architecture')!r}; expected {_ARCHITECTURE!r}")
-    settings = json.loads(metadata["model"])
+    description, weights = _read(path)
+    settings = description["model"]
     model = SmallResNet(ModelConfig(**{**settings, "classes": tuple(settings["classes"])}))
     try:
         model.load_state_dict(weights)
@@ -56,8 +57,8 @@ def load_model(path: Path) -> SmallResNet:
 
 def model_metrics(path: Path) -> dict[str, Any]:
     """The accuracy recorded in a model's file."""
-    metadata, _ = _read(path)
-    metrics: dict[str, Any] = json.loads(metadata.get("metrics", "{}"))
+    description, _ = _read(path)
+    metrics: dict[str, Any] = description["metrics"]
     return metrics
 
 
@@ -67,11 +68,17 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What `save_model` was told, and the weights."""
     if not path.is_file():
         raise InputError(f"{path}: no such model file; make one with `lwise train`")
     try:
         with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            description = json.loads((file.metadata() or {}).get(_METADATA_KEY, "{}"))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise InputError(f"{path}: not a safetensors file ({error})") from None
+    found = description.get("architecture")
+    if found != _ARCHITECTURE:
+        raise InputError(f"{path}: architecture is {found!r}; expected {_ARCHITECTURE!r}, as written by `lwise train`")
+    return description, weights

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import f_oneway, multivariate_normal
 
+from lwise_core.errors import InputError
 from lwise_core.simulation.moths import SPECIES, TRAITS, Moth, draw_moth, sample_moths, write_moths
 
 MANY = 2_000
@@ -131,7 +132,7 @@ def test_an_existing_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     root = tmp_path / "moths"
     root.mkdir()
     (root / "mine.txt").write_text("keep")
-    with pytest.raises(FileExistsError, match="moths exists already; choose another folder"):
+    with pytest.raises(InputError, match="moths exists already; choose another name"):
         write_moths(root, n_per_species={"train": 1}, seed=0)
     assert list(tmp_path.rglob("*")) == [root, root / "mine.txt"]
 

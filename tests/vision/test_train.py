@@ -38,13 +38,13 @@ def _trained(loaded: dict[str, tuple[Tensor, Tensor]], **settings: float) -> Sma
 def _bright_or_dark(n: int, *, seed: int) -> tuple[Tensor, Tensor]:
     """Two classes with two cues (after Tsipras et al. 2019, https://arxiv.org/abs/1805.12152).
 
-    A faint pixel pattern is always right but lies within the attack's reach; brightness is right nine times in ten and
+    A faint pixel pattern is always right but lies within the attack's reach; brightness is right four times in five and
     lies beyond it.
     """
     random = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 2
     sign = labels.float() * 2 - 1
-    told_by_brightness = torch.where(torch.rand(n, generator=random) < 0.9, sign, -sign)
+    told_by_brightness = torch.where(torch.rand(n, generator=random) < 0.8, sign, -sign)
     pattern = torch.randint(0, 2, (3, 16, 16), generator=torch.Generator().manual_seed(99)).repeat(1, 2, 2) * 2 - 1
     pictures = 128 + 25 * told_by_brightness[:, None, None, None] + 5 * sign[:, None, None, None] * pattern
     pictures += 8 * torch.randn(pictures.shape, generator=random)
@@ -55,14 +55,14 @@ def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not(
     model_config = ModelConfig(classes=("dark", "bright"), size=32, width=8)
 
     def accuracy(epsilon: float) -> Accuracy:
-        config = TrainingConfig(epsilon=epsilon, epochs=12, batch_size=40)
+        config = TrainingConfig(epsilon=epsilon, epochs=12, batch_size=40, peak_learning_rate=0.05)
         model = train(*_bright_or_dark(240, seed=0), model_config=model_config, config=config)
         return evaluate(model, *_bright_or_dark(120, seed=1), budget=_ATTACK)
 
     robust, ordinary = accuracy(2.0), accuracy(0.0)
-    assert ordinary.clean_accuracy > 0.8
-    assert ordinary.robust_accuracy < 0.6
-    assert robust.robust_accuracy > 0.85
+    assert ordinary.clean_accuracy > 0.65
+    assert ordinary.robust_accuracy < 0.2
+    assert robust.robust_accuracy > 0.7
     assert robust.chance == pytest.approx(1 / 2)
 
 
@@ -88,6 +88,8 @@ def test_a_saved_model_comes_back_the_same(tmp_path: Path, loaded: dict[str, tup
     assert again.config == _MODEL
     assert torch.equal(again(pictures), model(pictures))
     assert Accuracy(**model_metrics(path)) == accuracy
+    save_model(tmp_path / "again.safetensors", again, training={}, metrics=asdict(accuracy))
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""A folder in which every step of the image side was run by its own subcommand, once for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lwise_core.dirmap import read_dirmap
+from lwise_core.experiments.template import TaperStudy, write_taper_study
+from tests.command_line import succeed
+from tests.conftest import write_photographs
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds photographs/, dirmap.csv (scored), guide.safetensors, variants/ and study/."""
+    folder = tmp_path_factory.mktemp("workshop")
+    write_photographs(folder / "photographs", per_class={"train": 30, "val": 10})
+    for command in (
+        "dataset index photographs --out dirmap.csv",
+        "train dirmap.csv --images photographs --size 32 --epochs 3 --out guide.safetensors",
+        "score dirmap.csv --images photographs --model guide.safetensors",
+        "enhance dirmap.csv --images photographs --model guide.safetensors --eps 1 --eps 0.5 --step 0.5 --out variants",
+    ):
+        succeed(*command.split(), folder=folder)
+    write_taper_study(
+        folder / "study",
+        TaperStudy.for_classes(3, ["eps1", "eps0.5"]),
+        read_dirmap(folder / "variants" / "dirmap.csv"),
+        title="Colours",
+        stimuli_root="../variants",
+        seed=0,
+    )
+    return folder

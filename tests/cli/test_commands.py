@@ -1,0 +1,96 @@
+"""Each subcommand does its step of the way on its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lwise_core import __version__
+from lwise_core.dirmap import read_dirmap
+from lwise_core.local.server import SITE
+from lwise_core.simulation.learners import LearnerModel, take_part
+from tests.command_line import COMMAND, lwise, succeed
+
+_N_TRIALS = 4 * 9 + 2 + 21 + 2
+"""Four training blocks of three per class, a test of seven per class, two calibration trials in each half."""
+
+
+def test_the_image_side_leaves_scored_images_and_variants(workshop: Path) -> None:
+    rows = read_dirmap(workshop / "dirmap.csv")
+    assert len(rows) == 3 * (30 + 10)
+    assert min(row.difficulty for row in rows if row.difficulty is not None) == 0
+    assert {path.name for path in (workshop / "variants").iterdir()} == {"natural", "eps1", "eps0.5", "dirmap.csv"}
+    provenance = json.loads((workshop / "variants" / "eps1" / "provenance.json").read_text())
+    assert provenance["epsilon"] == 1
+    assert provenance["steps"] == 2
+    assert provenance["objective"] == "logit_diverge"
+    assert provenance["package_version"] == __version__
+
+
+def test_a_study_is_validated_and_compiled(workshop: Path, tmp_path: Path) -> None:
+    assert f"3 classes, 2 conditions, 5 blocks, {_N_TRIALS} trials" in succeed(
+        "experiments", "validate", workshop / "study", folder=tmp_path
+    )
+    succeed("experiments", "compile", workshop / "study", folder=tmp_path)
+    assert json.loads((tmp_path / "bundle.json").read_text())
+
+
+def test_trial_sets_are_printed_one_per_line(workshop: Path, tmp_path: Path) -> None:
+    printed = succeed("experiments", "trialset", workshop / "study", "--ids", "2-5", folder=tmp_path)
+    documents = [json.loads(line) for line in printed.splitlines()]
+    assert [document["trialset_id"] for document in documents] == [2, 3, 4, 5]
+    assert all(len(document["trials"]) == _N_TRIALS for document in documents)
+    assert printed == succeed("experiments", "trialset", workshop / "study", "--ids", "2-5", folder=tmp_path)
+
+
+@pytest.mark.skipif(not (SITE / "index.html").is_file(), reason="the page is not built: run `make site`")
+def test_a_study_is_served_exported_and_reported(workshop: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    arguments = [*COMMAND, "serve", str(workshop / "study"), "--data", str(data), "--port", "0"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            link = server.stdout.readline()
+            address = link.split()[-1].partition("/?")[0]
+            _wait_for(address)
+            take_part(address, assignment_id="one", model=LearnerModel(), seed=1)
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=30)
+    assert link.startswith("Participant's link: http://localhost:")
+    assert server.returncode == 0
+    succeed("data", "export", data, folder=tmp_path)
+    with (data / "trials.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == _N_TRIALS
+    variants, model = workshop / "variants", workshop / "guide.safetensors"
+    printed = succeed("report", data, "--variants", variants, "--model", model, folder=tmp_path)
+    assert "taper_curriculum" in printed or "control" in printed
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(100):
+        try:
+            httpx.get(f"{address}/healthz").raise_for_status()
+            return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"nothing answers at {address}")
+
+
+def test_help_of_every_command_has_an_example(tmp_path: Path) -> None:
+    commands = ("demo", "dataset index", "train", "score", "enhance", "experiments validate", "experiments compile")
+    for command in (*commands, "experiments trialset", "serve", "data export", "report"):
+        assert f"lwise {command} " in succeed(*command.split(), "--help", folder=tmp_path).replace("\n", " "), command
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    assert succeed("--version", folder=tmp_path) == f"{__version__}\n"
+    assert lwise(folder=tmp_path).returncode == 2

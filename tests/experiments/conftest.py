@@ -1,0 +1,84 @@
+"""A small scored data set on the disk and the studies made from it, compiled once for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from lwise_core.dirmap import DirmapRow, write_dirmap
+from lwise_core.experiments.compile import CompiledStudy, compile_study
+from lwise_core.experiments.template import TaperStudy, write_taper_study
+
+CLASSES = ("aversata", "biselata", "dimidiata")
+BUDGETS = ("eps4", "eps2", "eps1")
+PER_CLASS = {"train": 30, "val": 8}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Scored images: `root` holds a folder per variant."""
+
+    root: Path
+    rows: Sequence[DirmapRow]
+
+
+def write_data_set(
+    root: Path, *, classes: Sequence[str] = CLASSES, per_class: Mapping[str, int] = PER_CLASS
+) -> DataSet:
+    """Tiny pictures, each of its own colour. Within a class and split the difficulties are all different."""
+    rows = [
+        DirmapRow(
+            split=split,
+            class_name=name,
+            class_num=class_num,
+            im_path=f"{split}/{name}/{number:03d}.png",
+            robust_gt_logit=float(-number),
+            # Not in the order of the files, so that a draw by file order would be noticed.
+            difficulty=(7 * number % count) / count,
+        )
+        for split, count in per_class.items()
+        for class_num, name in enumerate(classes)
+        for number in range(count)
+    ]
+    for number, row in enumerate(rows):
+        for depth, variant in enumerate(("natural", *BUDGETS)):
+            path = root / variant / row.im_path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (2, 2), (number % 256, number // 256, depth)).save(path)
+    return DataSet(root, rows)
+
+
+def write_study(folder: Path, data_set: DataSet, config: Mapping[str, Any]) -> Path:
+    """A study folder with this config.yaml; `stimuli.root` is added."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {**config, "stimuli": {"root": str(data_set.root)}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
+    write_dirmap(folder / "dirmap.csv", data_set.rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    """Three classes with 30 images for training and 8 for the test, in four variants."""
+    return write_data_set(tmp_path_factory.mktemp("data_set"))
+
+
+@pytest.fixture(scope="session")
+def taper_folder(tmp_path_factory: pytest.TempPathFactory, data_set: DataSet) -> Path:
+    """The study that `lwise demo` writes: control against enhancement taper with difficulty curriculum."""
+    folder = tmp_path_factory.mktemp("studies") / "moths_1"
+    sizes = TaperStudy.for_classes(len(CLASSES), BUDGETS)
+    write_taper_study(folder, sizes, data_set.rows, title="Moths", stimuli_root=str(data_set.root), seed=11)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def taper(taper_folder: Path) -> CompiledStudy:
+    """The compiled taper study: condition 0 is the control, condition 1 the taper."""
+    return compile_study(taper_folder)

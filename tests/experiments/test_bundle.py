@@ -1,0 +1,93 @@
+"""The bundle: a study comes back as it went in, and a bundle that anyone touched is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lwise_core.errors import InputError
+from lwise_core.experiments.compile import CompiledStudy
+from lwise_core.experiments.study import Study, load_bundle
+
+
+@pytest.fixture
+def bundle(taper: CompiledStudy, tmp_path: Path) -> Path:
+    path = tmp_path / "bundle.json"
+    path.write_text(taper.study.to_bundle(), encoding="utf-8")
+    return path
+
+
+def _small(study: Study) -> Study:
+    """Few images, so that every byte of the bundle has a fair chance to be the one that changes."""
+    return replace(study, images=study.images[:2], blocks=study.blocks[-1:], pages={})
+
+
+def test_a_study_comes_back_from_its_bundle(taper: CompiledStudy, bundle: Path) -> None:
+    loaded = load_bundle(bundle)
+    assert loaded == taper.study
+    assert loaded.sha256() == taper.study.sha256()
+    assert loaded.to_bundle() == bundle.read_text(encoding="utf-8")
+
+
+def test_equal_studies_have_equal_bundles_in_whatever_order_they_were_written(taper: CompiledStudy) -> None:
+    turned = replace(taper.study, settings=dict(reversed(list(taper.study.settings.items()))))
+    assert turned.to_bundle() == taper.study.to_bundle()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 12}, {"title": "Moths!"}, {"study_id": "moths_2"}, {"pages": {}}, {"randomization_block_size": 8}],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_part_of_a_study_is_part_of_its_version(taper: CompiledStudy, change: dict[str, object]) -> None:
+    assert replace(taper.study, **change).sha256() != taper.study.sha256()  # type: ignore[arg-type]
+
+
+@settings(max_examples=500)
+@given(data=st.data())
+def test_a_changed_byte_is_noticed_or_changes_nothing(
+    taper: CompiledStudy, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    study = _small(taper.study)
+    content = bytearray(study.to_bundle().encode())
+    # Bytes that matter in JSON come up as often as any others.
+    values = st.sampled_from(b'"{}[],:eE+-.019 \\') | st.integers(0, 255)
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(values)
+    path = tmp_path_factory.getbasetemp() / "changed.json"
+    path.write_bytes(content)
+    with contextlib.suppress(InputError):
+        assert load_bundle(path) == study
+
+
+def test_a_change_is_called_by_its_name(bundle: Path) -> None:
+    bundle.write_text(bundle.read_text(encoding="utf-8").replace("aversata", "averseta", 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"bundle\.json: was changed after it was compiled"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '"bundle"', "{}", "null", '{"format": 1, "sha256": "", "study": NaN}', "[" * 100_000]
+)
+def test_what_is_no_bundle_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bundle.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"bundle\.json: not a study bundle"):
+        load_bundle(path)
+
+
+def test_a_bundle_of_another_format_asks_to_be_compiled_again(bundle: Path) -> None:
+    bundle.write_text(json.dumps(json.loads(bundle.read_text(encoding="utf-8")) | {"format": 2}), encoding="utf-8")
+    with pytest.raises(InputError, match="bundle format 2; this version reads format 1, compile again"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", ["nowhere.json", "."])
+def test_a_bundle_that_cannot_be_read_says_how_to_make_one(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="lwise experiments compile"):
+        load_bundle(tmp_path / name)

@@ -1,0 +1,215 @@
+"""Compiling a study folder: what cannot be run is refused with its reason, and nothing is left half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lwise_core.cli.main import app
+from lwise_core.dirmap import DirmapRow
+from lwise_core.errors import InputError
+from lwise_core.experiments.compile import CompiledStudy, compile_study
+from lwise_core.experiments.study import load_bundle
+from lwise_core.experiments.trialset import build_trialset
+from tests.experiments.conftest import BUDGETS, CLASSES, DataSet, write_data_set, write_study
+
+_ONE_BLOCK = {"session_config": [{"only": {"n_trials_per_class_train": 2}}]}
+
+
+def _with_trial_config(**settings: Any) -> dict[str, Any]:
+    return {**_ONE_BLOCK, "trial_config": settings}
+
+
+def _cli(*arguments: object) -> None:
+    app([str(argument) for argument in arguments], standalone_mode=False)
+
+
+# --- what a compiled study is
+
+
+def test_the_template_compiles_to_what_it_describes(taper: CompiledStudy, taper_folder: Path) -> None:
+    study = taper.study
+    assert (study.study_id, study.title, study.classes) == (taper_folder.name, "Moths", CLASSES)
+    assert [block.name for block in study.blocks] == [*(f"train_{number}" for number in range(1, 6)), "test"]
+    assert (study.n_conditions, study.randomization_block_size) == (2, 4)
+    assert (study.curriculum_blocks, study.curriculum_conditions) == (len(BUDGETS), (1,))
+    assert set(study.pages) == {"consent", "task", "test", "done"}
+
+
+def test_a_picture_is_named_by_its_content(taper: CompiledStudy) -> None:
+    names = {name for image in taper.study.images for name in image.objects.values()}
+    assert names == set(taper.files)
+    for name, path in taper.files.items():
+        assert name == f"{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}.png"
+
+
+def test_only_variants_that_the_study_shows_are_needed(data_set: DataSet, tmp_path: Path) -> None:
+    study = compile_study(write_study(tmp_path, data_set, _ONE_BLOCK)).study
+    assert {variant for image in study.images for variant in image.objects} == {"natural"}
+
+
+def test_the_same_folder_compiles_to_the_same_version(taper: CompiledStudy, taper_folder: Path) -> None:
+    assert compile_study(taper_folder).study.to_bundle() == taper.study.to_bundle()
+
+
+def test_progress_counts_the_images_to_the_end(data_set: DataSet, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    folder = write_study(tmp_path, data_set, _ONE_BLOCK)
+    compile_study(folder, on_progress=lambda done, total: seen.append((done, total)))
+    total = len(data_set.rows)
+    assert seen == [(done, total) for done in range(1, total + 1)]
+
+
+def test_a_page_cannot_bring_scripts_along(data_set: DataSet, tmp_path: Path) -> None:
+    folder = write_study(tmp_path, data_set, _ONE_BLOCK)
+    (folder / "instructions").mkdir()
+    page = "# Task\n\n<script>alert(1)</script> [click](javascript:alert(1)) *look*"
+    (folder / "instructions" / "task.md").write_text(page, encoding="utf-8")
+    html = compile_study(folder).study.pages["task"]
+    assert "<h1>Task</h1>" in html
+    assert "<em>look</em>" in html
+    assert "<script" not in html
+    assert "href" not in html
+
+
+# --- what is refused: settings that do not fit the data set
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            _with_trial_config(choice_names_order=["aversata"]),
+            "choice_names_order is ['aversata']; expected each class",
+        ),
+        (_with_trial_config(choice_names_aliases={"avers": "A"}), "choice_names_aliases names avers; the classes are"),
+        (_with_trial_config(choice_names_aliases={"aversata": "biselata"}), "two classes are shown under one name"),
+        (_with_trial_config(difficulty_curriculum=True), "curriculum_num_blocks is 0; expected 1 or more"),
+        (
+            {
+                "session_config": [{"only": {"n_trials_per_class_train": 2, "n_calibration_trials": 2}}],
+                "trial_config": {"choice_names_aliases": {"aversata": "circle"}},
+            },
+            "a class is shown as 'circle', which is also the name of a calibration shape",
+        ),
+    ],
+    ids=["order", "unknown-alias", "same-name", "curriculum", "shape"],
+)
+def test_settings_that_do_not_fit_the_data_set(
+    data_set: DataSet, tmp_path: Path, config: Mapping[str, Any], expected: str
+) -> None:
+    folder = write_study(tmp_path, data_set, config)
+    with pytest.raises(InputError, match=re.escape(f"{folder / 'config.yaml'}: ") + ".*" + re.escape(expected)):
+        compile_study(folder)
+
+
+def test_a_class_may_be_called_circle_where_no_shapes_are_shown(data_set: DataSet, tmp_path: Path) -> None:
+    folder = write_study(tmp_path, data_set, _with_trial_config(choice_names_aliases={"aversata": "circle"}))
+    assert compile_study(folder).study.choices.shown_names[0] == "circle"
+
+
+def test_a_curriculum_needs_difficulties(data_set: DataSet, tmp_path: Path) -> None:
+    rows = [DirmapRow(row.split, row.class_name, row.class_num, row.im_path) for row in data_set.rows]
+    config = _with_trial_config(difficulty_curriculum=True, curriculum_num_blocks=1)
+    folder = write_study(tmp_path, DataSet(data_set.root, rows), config)
+    with pytest.raises(InputError, match=r"'train/aversata/000\.png' has no difficulty; run `lwise score`"):
+        compile_study(folder)
+
+
+def test_too_few_images_for_the_condition_that_needs_most(data_set: DataSet, tmp_path: Path) -> None:
+    """Only one of the conditions runs out, whichever trial set it happens to get first."""
+    easiest = {"difficulty_curriculum": True, "max_difficulty_selection": 0.1}
+    block = {"n_trials_per_class_train": 4, "conditional_trial_types": [{"all": {}}, {"easy": easiest}]}
+    config = {
+        "session_config": [{"train_1": block}],
+        "trial_config": {"curriculum_num_blocks": 1},
+        "deployment": {"num_conditions": 2, "randomization_block_size": 200},
+    }
+    with pytest.raises(
+        InputError, match=r"config\.yaml: block 'train_1' needs 4 images of class 'aversata' from train, but 3 are left"
+    ):
+        compile_study(write_study(tmp_path, data_set, config))
+
+
+# --- what is refused: the data set itself
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (lambda text: text.replace("split,", "spilt,", 1), "column split is missing; found spilt, class"),
+        (lambda text: text.replace("train/aversata/000.png", "../secret.png"), "stays inside its folder"),
+        (lambda text: text.replace("train/aversata/000.png", "a/../../secret.png"), "stays inside its folder"),
+        (lambda text: text.replace("train/aversata/000.png", "/etc/secret.png"), "stays inside its folder"),
+        (lambda text: text.replace("train/aversata/000.png", "C:/secret.png"), "stays inside its folder"),
+        (lambda text: text.replace("train/aversata/000.png", "train/aversata/001.png"), "stands in two rows"),
+        (lambda text: text.replace("aversata,0,", "aversata,zero,", 1), "class_num is 'zero'"),
+        (lambda text: text.replace("aversata,0,", "aversata,7,"), "class_num must count the classes from 0"),
+        (lambda text: text.replace("aversata,0,", "other,0,", 1), "class_num 0 names both 'other' and 'aversata'"),
+        (lambda text: text.splitlines()[0], "has no images"),
+        (lambda _: "", "column split, class, class_num, im_path is missing"),
+        (lambda text: "\n".join(text.splitlines()[:20]), "'aversata' is the only class"),
+    ],
+)
+def test_a_dirmap_that_cannot_be_used(
+    data_set: DataSet, tmp_path: Path, edit: Callable[[str], str], expected: str
+) -> None:
+    folder = write_study(tmp_path, data_set, _ONE_BLOCK)
+    dirmap = folder / "dirmap.csv"
+    dirmap.write_text(edit(dirmap.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(str(dirmap)) + ".*" + re.escape(expected)):
+        compile_study(folder)
+
+
+def test_a_picture_that_a_variant_lacks_is_named(tmp_path: Path) -> None:
+    data_set = write_data_set(tmp_path / "images", per_class={"train": 2})
+    missing = data_set.root / "eps2" / "train" / "biselata" / "001.png"
+    missing.unlink()
+    block = {"n_trials_per_class_train": 1, "trial_types": {"taught": {"variant": "eps2"}}}
+    folder = write_study(tmp_path / "study", data_set, {"session_config": [{"only": block}]})
+    with pytest.raises(InputError, match=re.escape(f"{missing}: no such picture")):
+        compile_study(folder)
+
+
+def test_a_page_that_is_not_text(data_set: DataSet, tmp_path: Path) -> None:
+    folder = write_study(tmp_path, data_set, _ONE_BLOCK)
+    (folder / "instructions").mkdir()
+    (folder / "instructions" / "consent.md").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match=r"consent\.md: not a UTF-8 text file"):
+        compile_study(folder)
+
+
+@pytest.mark.parametrize("missing", ["config.yaml", "dirmap.csv"])
+def test_a_study_folder_without_its_files(data_set: DataSet, tmp_path: Path, missing: str) -> None:
+    folder = write_study(tmp_path, data_set, _ONE_BLOCK)
+    (folder / missing).unlink()
+    with pytest.raises(InputError, match=re.escape(str(folder / missing))):
+        compile_study(folder)
+
+
+# --- what is written
+
+
+def test_the_compiled_bundle_is_the_study(taper: CompiledStudy, taper_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundles" / "bundle.json"
+    _cli("experiments", "compile", taper_folder, "--out", out)
+    assert build_trialset(load_bundle(out), 7) == build_trialset(taper.study, 7)
+
+
+def test_a_study_that_does_not_compile_leaves_the_old_bundle_alone(
+    data_set: DataSet, taper_folder: Path, tmp_path: Path
+) -> None:
+    broken = write_study(tmp_path / "broken", data_set, {"session_config": [{"a": {"n_trials_per_class_train": 99}}]})
+    out = tmp_path / "out" / "bundle.json"
+    _cli("experiments", "compile", taper_folder, "--out", out)
+    before = out.read_bytes()
+    with pytest.raises(InputError, match="needs 99 images"):
+        _cli("experiments", "compile", broken, "--out", out)
+    assert out.read_bytes() == before
+    assert [path.name for path in out.parent.iterdir()] == ["bundle.json"]
+    assert sorted(path.name for path in broken.iterdir()) == ["config.yaml", "dirmap.csv"]

@@ -1,0 +1,295 @@
+"""The rules of a session: where it goes on, what it is worth, and that the server believes nothing it can know itself."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lwise_core.errors import InputError
+from lwise_core.experiments.study import Study
+from lwise_core.experiments.trialset import build_trialset, expanded
+from lwise_core.records.tables import sessions_table, trials_table
+from lwise_core.sessions.errors import InvalidRequest, TrialsMissing, UnknownToken
+from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, Result, SessionService, StartedSession
+from lwise_core.sessions.store import PlatformIds, SessionStore
+from tests.sessions.conftest import N_TEST, N_TRAINING, N_TRIALS, OpenStore, answer
+
+_PERSON = PlatformIds("prolific", "session 1", worker_id="worker 1", study_id="study 1")
+
+
+def _start(service: SessionService, name: str = "session 1") -> StartedSession:
+    return service.start(replace(_PERSON, assignment_id=name))
+
+
+def _record_of(service: SessionService, **changes: Any) -> dict[str, Any]:
+    """The record that an answer to the first trial, with these changes, becomes."""
+    service.record(_start(service).token, [answer(0, **changes)])
+    (record,) = service.trial_records()
+    return record
+
+
+def _choices(study: Study, started: StartedSession, *, is_right: Mapping[int, bool]) -> list[dict[str, Any]]:
+    """Answers to all trials, right or wrong as said (right by default)."""
+    trials = expanded(build_trialset(study, started.trialset["trialset_id"]))
+    right = [trial["i_correct_choice"] for trial in trials]
+    return [answer(n, i_choice=right[n] if is_right.get(n, True) else (right[n] + 1) % 3) for n in range(N_TRIALS)]
+
+
+# --- starting and going on
+
+
+def test_a_new_session_begins_at_the_first_of_its_trials(service: SessionService) -> None:
+    started = _start(service)
+    assert (started.state, started.next_trial, len(started.trialset["trials"])) == ("started", 0, N_TRIALS)
+
+
+def test_the_page_does_not_get_the_answers_of_the_test(service: SessionService) -> None:
+    trials = _start(service).trialset["trials"]
+    assert [trial["index"] for trial in trials if "i_correct_choice" not in trial] == list(range(N_TRAINING, N_TRIALS))
+
+
+def test_arrivals_are_spread_evenly_over_the_conditions(service: SessionService) -> None:
+    conditions = Counter(_start(service, f"session {number}").trialset["condition_idx"] for number in range(20))
+    assert conditions == {0: 10, 1: 10}
+
+
+def test_a_session_goes_on_at_the_first_trial_that_is_missing(service: SessionService) -> None:
+    token = _start(service).token
+    assert service.record(token, [answer(1), answer(0)]) == ([0, 1], 2)
+    assert service.record(token, [answer(3)]) == ([3], 2)
+    again = _start(service)
+    assert again.next_trial == 2
+    assert again.trialset == _start(service).trialset
+    assert service.record(_start(service).token, [answer(2)]) == ([2], 4)
+
+
+def test_opening_a_session_elsewhere_closes_it_here(service: SessionService) -> None:
+    here, there = _start(service), _start(service)
+    with pytest.raises(UnknownToken, match="opened again in another window"):
+        service.record(here.token, [answer(0)])
+    with pytest.raises(UnknownToken):
+        service.finish(here.token)
+    assert service.record(there.token, [answer(0)]) == ([0], 1)
+
+
+def test_a_completed_session_says_so(service: SessionService) -> None:
+    started = _start(service)
+    service.record(started.token, [answer(number) for number in range(N_TRIALS)])
+    assert _start(service).state == "started"
+    service.finish(_start(service).token)
+    again = _start(service)
+    assert (again.state, again.next_trial) == ("completed", N_TRIALS)
+
+
+def test_another_version_of_the_study_cannot_go_on_in_the_same_store(study: Study, open_store: OpenStore) -> None:
+    SessionService(study, open_store())
+    with pytest.raises(InputError, match="another version of this study"):
+        SessionService(replace(study, seed=study.seed + 1), open_store())
+
+
+# --- trying a study out
+
+
+def test_who_tries_a_study_out_chooses_the_trial_set_and_takes_nobodys_slot(
+    service: SessionService, study: Study
+) -> None:
+    tried = [service.start(PlatformIds("test", f"try {n}"), trialset_id=n) for n in (0, 41, None)]
+    assert [started.trialset["trialset_id"] for started in tried] == [0, 41, 0]
+    assert _start(service).trialset["trialset_id"] == 0
+
+
+def test_nobody_else_chooses_a_trial_set(service: SessionService) -> None:
+    assert service.start(_PERSON, trialset_id=41).trialset["trialset_id"] == 0
+
+
+@pytest.mark.parametrize("trialset_id", [-1, 10**9 + 1, True, "3", 1.0, [0]])
+def test_a_trial_set_that_cannot_be_had(service: SessionService, trialset_id: Any) -> None:
+    with pytest.raises(InvalidRequest, match="TRIALSET_ID is not a whole number"):
+        service.start(PlatformIds("test", "try"), trialset_id=trialset_id)
+
+
+# --- who it is
+
+
+@pytest.mark.parametrize("field", ["platform", "assignment_id", "worker_id", "study_id"])
+@pytest.mark.parametrize("value", ["", "x" * 201, "a\nb", "\x00", "\ud800", 7, True, ["x"], {}])
+def test_an_id_that_is_none(service: SessionService, field: str, value: Any) -> None:
+    with pytest.raises(InvalidRequest, match=f"{field} is not a text of 1 to 200 printable characters"):
+        service.start(replace(_PERSON, **{field: value}))
+    assert service.session_records() == []
+
+
+def test_a_person_and_a_study_may_be_unknown(service: SessionService) -> None:
+    service.start(PlatformIds("inperson", "x" * 200))
+    (session,) = service.session_records()
+    assert (session["worker_id"], session["study_id"]) == (None, None)
+
+
+@pytest.mark.parametrize("field", ["platform", "assignment_id"])
+def test_platform_and_assignment_may_not(service: SessionService, field: str) -> None:
+    with pytest.raises(InvalidRequest, match=field):
+        service.start(replace(_PERSON, **{field: None}))
+
+
+def test_trial_records_name_nobody(service: SessionService) -> None:
+    text = json.dumps(_record_of(service))
+    assert not [name for name in ("session 1", "worker 1", "study 1") if name in text]
+
+
+def test_who_reads_the_files_cannot_take_part_in_someones_place(study: Study, tmp_path: Path) -> None:
+    from contextlib import closing
+
+    from lwise_core.sessions.sqlite import SqliteStore
+
+    with closing(SqliteStore(tmp_path / "sessions.sqlite3")) as store:
+        service = SessionService(study, store)
+        tokens = [_start(service).token for _ in range(2)]
+        service.record(tokens[1], [answer(0)])
+        kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"session 1" in kept
+    assert not [token for token in tokens if token.encode() in kept]
+
+
+# --- answers
+
+
+def test_the_first_answer_stays(service: SessionService) -> None:
+    token = _start(service).token
+    service.record(token, [answer(0, i_choice=1), answer(0, i_choice=2)])
+    assert service.record(token, [answer(0, i_choice=0)]) == ([0], 1)
+    assert [record["i_choice"] for record in service.trial_records()] == [1]
+
+
+def test_what_the_server_knows_it_does_not_take_from_the_page(service: SessionService) -> None:
+    claims = {
+        "perf": 1,
+        "i_correct_choice": 1,
+        "class": "aversata",
+        "choice_name": "best",
+        "bonus_usd_if_correct": 1000,
+        "trialset_id": 99,
+        "condition_idx": 99,
+        "participant": "somebody",
+        "calibration": 0,
+        "surprise": "x",
+    }
+    other = _record_of(service)
+    assert _record_of(service, **claims) == other
+    assert other["perf"] == int(other["i_correct_choice"] == 0)
+
+
+def test_a_record_joins_the_answer_with_the_trial(service: SessionService, study: Study) -> None:
+    (trial, *_) = expanded(build_trialset(study, 0))
+    record = _record_of(service, i_choice=2)
+    assert record["choice_name"] == trial["choice_names"][2]
+    assert record["stimulus_image_url"] == trial["stimulus_url"]
+    assert {key: record[key] for key in ("class", "im_path", "variant", "block", "i_correct_choice")} == {
+        key: trial[key] for key in ("class", "im_path", "variant", "block", "i_correct_choice")
+    }
+    assert (record["obs"], record["trial_number"], record["reaction_time_msec"]) == (0, 1, 1000.5)
+
+
+def test_a_missed_deadline_is_a_wrong_answer_without_a_choice(service: SessionService) -> None:
+    record = _record_of(service, i_choice=None, reaction_time_msec=None, response_device=None)
+    assert (record["perf"], record["i_choice"], record["choice_name"], record["reaction_time_msec"]) == (0, *[None] * 3)
+
+
+@pytest.mark.parametrize("field", ["reaction_time_msec", "rel_timestamp_response"])
+@pytest.mark.parametrize("value", [0, 86_400_001, 30 * 86_400_000.5, 1e300])
+def test_a_page_may_be_left_open_for_any_time(service: SessionService, field: str, value: float) -> None:
+    assert _record_of(service, **{field: value})[field] == value
+
+
+@pytest.mark.parametrize("field", ["reaction_time_msec", "rel_timestamp_response"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 10**400, "1000", True, [1]])
+def test_a_time_that_is_none_is_refused(service: SessionService, field: str, value: Any) -> None:
+    with pytest.raises(InvalidRequest, match=f"trial 0: {field} is missing or has a value it cannot have"):
+        _record_of(service, **{field: value})
+
+
+def test_a_screen_may_sleep_for_a_week_within_a_trial(service: SessionService) -> None:
+    frames = 7 * 86_400 * 240
+    frame_log = answer(0)["frame_log"] | {"stimulus_achieved_frames": frames, "dropped_frames": frames}
+    assert _record_of(service, frame_log=frame_log)["dropped_frames"] == frames
+
+
+@pytest.mark.parametrize("count", [0, MAX_TRIALS_PER_REQUEST + 1])
+def test_a_request_holds_some_answers_but_not_too_many(service: SessionService, count: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"expected 1 to 50 trials in a request, found {count}"):
+        service.record(_start(service).token, [answer(0)] * count)
+
+
+# --- finishing
+
+
+def test_a_session_cannot_be_finished_before_all_answers_are_stored(service: SessionService) -> None:
+    started = _start(service)
+    service.record(started.token, [answer(number) for number in range(N_TRIALS) if number not in (3, 9)])
+    with pytest.raises(TrialsMissing, match="2 answers have not arrived yet") as refusal:
+        service.finish(started.token)
+    assert refusal.value.missing == [3, 9]
+    assert service.session_records()[0]["state"] == "started"
+
+
+def test_finishing_again_changes_nothing(service: SessionService) -> None:
+    started = _start(service)
+    service.record(started.token, [answer(number) for number in range(N_TRIALS)])
+    result = service.finish(started.token)
+    (session,) = service.session_records()
+    assert service.finish(started.token) == result
+    assert service.session_records() == [session]
+    assert session["started_at"] < session["finished_at"]
+
+
+def test_accuracy_is_of_the_test_and_bonus_of_all_main_trials(service: SessionService, study: Study) -> None:
+    started = _start(service)
+    trials = expanded(build_trialset(study, started.trialset["trialset_id"]))
+    calibration = [trial["index"] for trial in trials if trial["calibration"]]
+    main_training = [trial["index"] for trial in trials[:N_TRAINING] if not trial["calibration"]]
+    wrong = [*calibration, *main_training[:2], N_TRAINING]
+    service.record(started.token, _choices(study, started, is_right=dict.fromkeys(wrong, False)))
+    bonus = 4 * 0.1 + 5 * 0.25
+    assert service.finish(started.token) == Result(N_TEST, 5, pytest.approx(5 / 6), pytest.approx(bonus))  # type: ignore[arg-type]
+
+
+def test_attention_checks_earn_nothing(service: SessionService, study: Study) -> None:
+    started = _start(service)
+    trials = expanded(build_trialset(study, started.trialset["trialset_id"]))
+    wrong = [trial["index"] for trial in trials if not trial["calibration"]]
+    service.record(started.token, _choices(study, started, is_right=dict.fromkeys(wrong, False)))
+    assert service.finish(started.token) == Result(N_TEST, 0, 0.0, 0.0)
+
+
+def test_a_study_without_a_test_counts_all_main_trials(study: Study, store: SessionStore) -> None:
+    training_only = replace(study, blocks=study.blocks[:1])
+    service = SessionService(training_only, store)
+    started = _start(service)
+    service.record(started.token, _choices(study, started, is_right={})[:N_TRAINING])
+    assert service.finish(started.token) == Result(6, 6, 1.0, pytest.approx(0.6))  # type: ignore[arg-type]
+
+
+# --- what is handed on
+
+
+def test_records_fill_every_column_of_the_tables(service: SessionService) -> None:
+    for name in ("one", "other"):
+        started = _start(service, name)
+        service.record(started.token, [answer(number) for number in range(N_TRIALS)])
+    service.finish(started.token)
+    trials, sessions = trials_table(service.trial_records()), sessions_table(service.session_records())
+    assert len(trials) == 2 * N_TRIALS
+    assert set(trials["participant"]) == set(sessions["participant"])
+    assert sorted(sessions["state"]) == ["completed", "started"]
+    assert list(sessions["n_stored"]) == [N_TRIALS, N_TRIALS]
+
+
+def test_a_session_without_an_answer_has_no_accuracy(service: SessionService) -> None:
+    _start(service)
+    (session,) = service.session_records()
+    assert (session["n_stored"], session["accuracy"], session["bonus_usd"]) == (0, None, 0)

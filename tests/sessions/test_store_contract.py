@@ -1,0 +1,182 @@
+"""What every store must be able to do, said once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from lwise_core.errors import InputError
+from lwise_core.sessions.store import PlatformIds, Session, SessionStore
+from tests.sessions.conftest import OpenStore
+
+_NOW = "2026-01-31T12:00:00.000+00:00"
+_LATER = "2026-01-31T13:00:00.000+00:00"
+_N_THREADS = 8
+
+
+def _open(
+    store: SessionStore, name: str, *, platform: str = "inperson", token: str | None = None, trialset: int | None = None
+) -> Session:
+    return store.open_session(
+        PlatformIds(platform, name, worker_id=f"worker of {name}"),
+        participant=f"participant of {platform} {name}",
+        token_sha256=token or f"token of {platform} {name}",
+        trialset_id=trialset,
+        now=_NOW,
+    )
+
+
+def _at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """Run calls in threads that all begin together."""
+    ready = Barrier(_N_THREADS)
+
+    def run(share: list[Callable[[], Any]]) -> list[Any]:
+        ready.wait()
+        return [call() for call in share]
+
+    with ThreadPoolExecutor(_N_THREADS) as threads:
+        shares = threads.map(run, [calls[number::_N_THREADS] for number in range(_N_THREADS)])
+        return [result for share in shares for result in share]
+
+
+def test_a_new_store_is_empty(store: SessionStore) -> None:
+    assert list(store.sessions()) == []
+    assert store.session_with_token("any") is None
+
+
+def test_a_session_is_kept_as_it_was_opened(open_store: OpenStore) -> None:
+    ids = PlatformIds("prolific", "çà 参加者", worker_id=None, study_id="study")
+    token = "t1"
+    opened = open_store().open_session(ids, participant="p1", token_sha256=token, trialset_id=None, now=_NOW)
+    assert opened == Session("p1", ids, trialset_id=0, started_at=_NOW, finished_at=None)
+    assert opened.state == "started"
+    elsewhere = open_store()
+    assert elsewhere.session_with_token(token) == opened
+    assert list(elsewhere.sessions()) == [opened]
+
+
+# --- slots
+
+
+def test_slots_are_dealt_in_order_and_listed_oldest_first(store: SessionStore) -> None:
+    opened = [_open(store, name) for name in ("b", "a", "c")]
+    assert [session.trialset_id for session in opened] == [0, 1, 2]
+    assert list(store.sessions()) == opened
+
+
+def test_no_slot_is_dealt_twice_to_a_crowd(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(2)]
+    sessions = _at_once([lambda n=n: _open(stores[n % 2], f"person {n}") for n in range(200)])  # type: ignore[misc]
+    assert sorted(session.trialset_id for session in sessions) == list(range(200))
+
+
+def test_one_assignment_opened_many_times_at_once_is_one_session(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(2)]
+    sessions = _at_once([lambda n=n: _open(stores[n % 2], "same", token=f"t{n}") for n in range(40)])  # type: ignore[misc]
+    assert {(session.participant, session.trialset_id) for session in sessions} == {("participant of inperson same", 0)}
+    valid = [n for n in range(40) if stores[0].session_with_token(f"t{n}")]
+    assert len(valid) == 1
+
+
+def test_a_trial_set_that_was_asked_for_takes_nobodys_slot(store: SessionStore) -> None:
+    _open(store, "first")
+    asked = [_open(store, name, platform="test", trialset=number) for name, number in [("x", 0), ("y", 0), ("z", 7)]]
+    assert [session.trialset_id for session in asked] == [0, 0, 7]
+    assert _open(store, "second").trialset_id == 1
+
+
+# --- opening again
+
+
+def test_opening_again_is_the_same_session_under_a_new_token(store: SessionStore) -> None:
+    old, new = "old token", "new token"
+    first = _open(store, "person", token=old)
+    again = store.open_session(
+        PlatformIds("inperson", "person", worker_id="someone else"),
+        participant="another pseudonym",
+        token_sha256=new,
+        trialset_id=None,
+        now=_LATER,
+    )
+    assert again == first
+    assert store.session_with_token(old) is None
+    assert store.session_with_token(new) == first
+    assert _open(store, "next").trialset_id == 1
+
+
+def test_an_assignment_of_another_platform_is_another_session(store: SessionStore) -> None:
+    sessions = [_open(store, "same", platform=platform) for platform in ("prolific", "mturk")]
+    assert [session.trialset_id for session in sessions] == [0, 1]
+
+
+# --- trials
+
+
+def test_trials_come_back_by_index_whatever_order_they_came_in(open_store: OpenStore) -> None:
+    store = open_store()
+    participant = _open(store, "person").participant
+    records = {index: {"obs": index, "name": 'größe "1"\n', "list": [1.5, None, True]} for index in (10, 2, 0)}
+    store.add_trials(participant, {10: records[10]})
+    store.add_trials(participant, {2: records[2], 0: records[0]})
+    elsewhere = open_store()
+    assert elsewhere.trials(participant) == [records[0], records[2], records[10]]
+    assert elsewhere.trial_indices(participant) == {0, 2, 10}
+
+
+def test_the_first_record_of_a_trial_stays(store: SessionStore) -> None:
+    participant = _open(store, "person").participant
+    store.add_trials(participant, {0: {"choice": "first"}})
+    store.add_trials(participant, {0: {"choice": "second"}, 1: {"choice": "new"}})
+    assert store.trials(participant) == [{"choice": "first"}, {"choice": "new"}]
+
+
+def test_one_trial_sent_many_times_at_once_is_kept_once(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(2)]
+    participant = _open(stores[0], "person").participant
+    _at_once([lambda n=n: stores[n % 2].add_trials(participant, {n % 5: {"n": n}}) for n in range(40)])  # type: ignore[misc]
+    assert stores[0].trial_indices(participant) == set(range(5))
+
+
+def test_a_batch_is_kept_as_a_whole_or_not_at_all(store: SessionStore) -> None:
+    participant = _open(store, "person").participant
+    with pytest.raises(ValueError, match="JSON"):
+        store.add_trials(participant, {0: {"n": 0}, 1: {"n": float("nan")}})
+    assert store.trial_indices(participant) == set()
+    store.add_trials(participant, {1: {"n": 1}})
+    assert store.trials(participant) == [{"n": 1}]
+
+
+def test_trials_of_different_people_stay_apart(store: SessionStore) -> None:
+    one, other = (_open(store, name).participant for name in ("one", "other"))
+    store.add_trials(one, {0: {"of": "one"}})
+    store.add_trials(other, {0: {"of": "other"}, 1: {"of": "other"}})
+    assert store.trials(one) == [{"of": "one"}]
+    assert store.trial_indices(other) == {0, 1}
+
+
+# --- the end
+
+
+def test_a_session_is_completed_once(open_store: OpenStore) -> None:
+    store = open_store()
+    token = "t"
+    participant = _open(store, "person", token=token).participant
+    completed = store.complete(participant, now=_NOW)
+    assert (completed.state, completed.finished_at) == ("completed", _NOW)
+    assert store.complete(participant, now=_LATER) == completed
+    assert open_store().session_with_token(token) == completed
+
+
+# --- the study
+
+
+def test_a_store_holds_one_version_of_a_study(open_store: OpenStore) -> None:
+    open_store().claim("a" * 64)
+    open_store().claim("a" * 64)
+    with pytest.raises(InputError, match=r"another version of this study \(aaaaaaaaaaaa…, now bbbbbbbbbbbb…\)"):
+        open_store().claim("b" * 64)
+    open_store().claim("a" * 64)

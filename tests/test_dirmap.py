@@ -1,0 +1,89 @@
+"""The dirmap comes back as it was written, and what cannot be one is refused with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
+from lwise_core.errors import InputError
+
+_HEADER = "split,class,class_num,im_path"
+_CELL = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12)
+_SCORE = st.integers(-10_000_000, 10_000_000).map(lambda millionths: millionths / 1e6)
+
+
+@st.composite
+def _rows(draw: st.DrawFn) -> list[DirmapRow]:
+    scored = draw(st.booleans())
+    return [
+        DirmapRow(
+            split=draw(st.sampled_from(["train", "val", "test"])),
+            class_name=draw(_CELL),
+            class_num=draw(st.integers(0, 99)),
+            im_path=f"{draw(st.sampled_from('ab'))}/{index}.png",
+            robust_gt_logit=draw(_SCORE) if scored else None,
+            difficulty=draw(_SCORE) if scored else None,
+            extra={"url": draw(_CELL), "note, too": draw(_CELL)},
+        )
+        for index in range(draw(st.integers(1, 5)))
+    ]
+
+
+@given(rows=_rows())
+def test_what_is_written_is_read(rows: list[DirmapRow], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "dirmap.csv"
+    write_dirmap(path, rows)
+    assert read_dirmap(path) == rows
+
+
+def test_a_file_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "dirmap.csv"
+    path.write_bytes(b"\xef\xbb\xbfurl,class_num,class,split,im_path\r\nu,0,a,train,a/1.png\r\n")
+    assert read_dirmap(path) == [DirmapRow("train", "a", 0, "a/1.png", extra={"url": "u"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "column split, class, class_num, im_path is missing; found nothing"),
+        ("split,class,im_path\ntrain,a,1.png\n", "column class_num is missing"),
+        (f"{_HEADER}\n", "has no images"),
+        (f"{_HEADER}\ntrain,a,0\n", "line 2: has more or fewer fields"),
+        (f"{_HEADER}\ntrain,a,0,1.png,x\n", "line 2: has more or fewer fields"),
+        (f"{_HEADER}\ntrain,a,-1,1.png\n", "line 2: class_num is '-1'; expected a whole number"),
+        (f"{_HEADER}\ntrain,a,0,../1.png\n", r"line 2: im_path is '\.\./1.png'; expected a relative path"),
+        (f"{_HEADER}\ntrain,a,0,/1.png\n", "line 2: im_path is '/1.png'"),
+        (f"{_HEADER}\ntrain,a,0,C:\\1.png\n", "line 2: im_path"),
+        (f"{_HEADER}\ntrain,a,0,\n", "line 2: im_path is ''"),
+        (f"{_HEADER}\ntrain,a,0,1.png\ntrain,a,0,1.png\n", "'1.png' stands in two rows"),
+        (f"{_HEADER},difficulty\ntrain,a,0,1.png,hard\n", "line 2: difficulty is 'hard'; expected a finite number"),
+        (f"{_HEADER},difficulty\ntrain,a,0,1.png,nan\n", "line 2: difficulty is 'nan'"),
+    ],
+)
+def test_what_is_no_dirmap_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "dirmap.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"dirmap\.csv.*{complaint}"):
+        read_dirmap(path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dirmap.csv"
+    path.write_bytes(b"\x89PNG\xff")
+    with pytest.raises(InputError, match="not a UTF-8 text file"):
+        read_dirmap(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_dirmap(tmp_path)
+    with pytest.raises(InputError, match="no such file; make one with"):
+        read_dirmap(tmp_path / "absent.csv")
+
+
+@pytest.mark.parametrize("numbered", [[("a", 0), ("b", 2)], [("a", 0), ("b", 0)], [("a", 0), ("a", 1)], [("a", 1)]])
+def test_class_numbers_name_one_class_each_without_gaps(numbered: list[tuple[str, int]]) -> None:
+    rows = [DirmapRow("train", name, number, f"{index}.png") for index, (name, number) in enumerate(numbered)]
+    with pytest.raises(InputError, match="class_num"):
+        class_names(rows)
