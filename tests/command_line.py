@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 COMMAND = (sys.executable, "-m", "lwise_core.cli")
 
@@ -27,3 +33,31 @@ def succeed(*arguments: object, folder: Path, timeout: float = 120) -> str:
     done = lwise(*arguments, folder=folder, timeout=timeout)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@contextmanager
+def served(study: Path, data: Path) -> Iterator[str]:
+    """`lwise serve` on a free port while the block runs, ended by Ctrl-C; yields the server's address."""
+    arguments = [*COMMAND, "serve", str(study), "--data", str(data), "--port", "0"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
+        try:
+            assert server.stdout is not None
+            link = server.stdout.readline()
+            assert link.startswith("Participant's link: http://localhost:")
+            address = link.split()[-1].partition("/?")[0]
+            _wait_for(address)
+            yield address
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=30)
+    assert server.returncode == 0
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(100):
+        try:
+            httpx.get(f"{address}/healthz").raise_for_status()
+            return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"nothing answers at {address}")

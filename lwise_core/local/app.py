@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -75,9 +75,15 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
 
     routes = [
         Route("/healthz", healthz),
-        Route("/api/sessions", _endpoint(start), methods=["POST"]),
-        Route("/api/trials", _endpoint(record), methods=["POST"]),
-        Route("/api/finish", _endpoint(finish), methods=["POST"]),
+        # A mount of its own, so that a wrong method is not looked up among the files of the page.
+        Mount(
+            "/api",
+            routes=[
+                Route("/sessions", _endpoint(start), methods=["POST"]),
+                Route("/trials", _endpoint(record), methods=["POST"]),
+                Route("/finish", _endpoint(finish), methods=["POST"]),
+            ],
+        ),
         Route(f"/{STIMULUS_FOLDER}/{{name}}", stimulus),
         Mount("/", StaticFiles(directory=site, html=True)),
     ]
@@ -103,10 +109,14 @@ def _endpoint(
 
 async def _json_object(request: Request) -> dict[str, Any]:
     received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"a request may have {MAX_BODY_BYTES // 1024} KB at most")
+    try:
+        async for chunk in request.stream():
+            received += chunk
+            if len(received) > MAX_BODY_BYTES:
+                raise HTTPException(413, f"a request may have {MAX_BODY_BYTES // 1024} KB at most")
+    except ClientDisconnect:
+        # Someone closed the page; nobody reads this answer, but it keeps a traceback out of the log.
+        raise HTTPException(400, "the request broke off") from None
     try:
         body = json.loads(received)
     except (ValueError, RecursionError):
@@ -128,10 +138,9 @@ async def _failed(_: Request, error: HTTPException) -> Response:
 
 
 async def _broken(_: Request, __: Exception) -> Response:
-    # Starlette makes this answer outside of all middleware, so that it has to bring the headers itself.
-    return JSONResponse(
-        {"error": "something went wrong on the server; its log says what"}, status_code=500, headers=_HEADERS
-    )
+    # This answer is made outside of all middleware, and the server closes the connection after it.
+    content = {"error": "something went wrong on the server; its log says what"}
+    return JSONResponse(content, status_code=500, headers={**_HEADERS, "Connection": "close"})
 
 
 class _SafeHeaders:

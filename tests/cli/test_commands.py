@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
-import subprocess
-import time
 from pathlib import Path
-
-import httpx
-import pytest
 
 from lwise_core import __version__
 from lwise_core.dirmap import read_dirmap
-from lwise_core.local.server import SITE
 from lwise_core.simulation.learners import LearnerModel, take_part
-from tests.command_line import COMMAND, lwise, succeed
+from tests.command_line import lwise, served, succeed
 
 _N_TRIALS = 4 * 9 + 2 + 21 + 2
 """Four training blocks of three per class, a test of seven per class, two calibration trials in each half."""
@@ -50,22 +43,10 @@ def test_trial_sets_are_printed_one_per_line(workshop: Path, tmp_path: Path) -> 
     assert printed == succeed("experiments", "trialset", workshop / "study", "--ids", "2-5", folder=tmp_path)
 
 
-@pytest.mark.skipif(not (SITE / "index.html").is_file(), reason="the page is not built: run `make site`")
 def test_a_study_is_served_exported_and_reported(workshop: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    arguments = [*COMMAND, "serve", str(workshop / "study"), "--data", str(data), "--port", "0"]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            link = server.stdout.readline()
-            address = link.split()[-1].partition("/?")[0]
-            _wait_for(address)
-            take_part(address, assignment_id="one", model=LearnerModel(), seed=1)
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=30)
-    assert link.startswith("Participant's link: http://localhost:")
-    assert server.returncode == 0
+    with served(workshop / "study", data) as address:
+        take_part(address, assignment_id="one", model=LearnerModel(), seed=1)
     succeed("data", "export", data, folder=tmp_path)
     with (data / "trials.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == _N_TRIALS
@@ -73,16 +54,6 @@ def test_a_study_is_served_exported_and_reported(workshop: Path, tmp_path: Path)
     printed = succeed("report", data, "--variants", variants, "--model", model, folder=tmp_path)
     assert "taper_curriculum" in printed or "control" in printed
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
-
-
-def _wait_for(address: str) -> None:
-    for _ in range(100):
-        try:
-            httpx.get(f"{address}/healthz").raise_for_status()
-            return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(f"nothing answers at {address}")
 
 
 def test_help_of_every_command_has_an_example(tmp_path: Path) -> None:

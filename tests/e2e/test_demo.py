@@ -181,7 +181,7 @@ def test_every_learner_was_taught_and_every_trial_is_there(demo: Demo) -> None:
     assert [session["state"] for session in sessions] == ["completed"] * _LEARNERS
     assert [session["condition_idx"] for session in sessions].count("0") == _LEARNERS / 2
     assert len(trials) == sum(int(session["n_trials"]) for session in sessions)
-    in_test = [trial for trial in trials if trial["show_feedback"] == "false" and trial["calibration"] == "0"]
+    in_test = [trial for trial in trials if trial["show_feedback"] == "False" and trial["calibration"] == "0"]
     n_right = sum(int(trial["perf"]) for trial in in_test)
     chance = 1 / len(class_names(demo.rows))
     assert binomtest(n_right, len(in_test), chance, alternative="greater").pvalue < 1e-6

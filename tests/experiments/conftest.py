@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from lwise_core.dirmap import DirmapRow, write_dirmap
 from lwise_core.experiments.compile import CompiledStudy, compile_study
 from lwise_core.experiments.template import TaperStudy, write_taper_study
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 CLASSES = ("aversata", "biselata", "dimidiata")
 BUDGETS = ("eps4", "eps2", "eps1")

@@ -53,6 +53,19 @@ def test_only_variants_that_the_study_shows_are_needed(data_set: DataSet, tmp_pa
     assert {variant for image in study.images for variant in image.objects} == {"natural"}
 
 
+def test_the_most_specific_share_of_easy_images_wins(data_set: DataSet, tmp_path: Path) -> None:
+    config = {
+        "session_config": [
+            {"default": {}},
+            {"of_block": {"max_difficulty_selection": 0.5}},
+            {"of_type": {"max_difficulty_selection": 0.5, "trial_types": {"easy": {"max_difficulty_selection": 0.1}}}},
+        ],
+        "trial_config": {"max_difficulty_selection": 0.9},
+    }
+    blocks = compile_study(write_study(tmp_path, data_set, config)).study.blocks
+    assert [block.conditions[0].easiest_fraction for block in blocks] == [0.9, 0.5, 0.1]
+
+
 def test_the_same_folder_compiles_to_the_same_version(taper: CompiledStudy, taper_folder: Path) -> None:
     assert compile_study(taper_folder).study.to_bundle() == taper.study.to_bundle()
 
@@ -121,10 +134,11 @@ def test_a_curriculum_needs_difficulties(data_set: DataSet, tmp_path: Path) -> N
         compile_study(folder)
 
 
-def test_too_few_images_for_the_condition_that_needs_most(data_set: DataSet, tmp_path: Path) -> None:
-    """Only one of the conditions runs out, whichever trial set it happens to get first."""
-    easiest = {"difficulty_curriculum": True, "max_difficulty_selection": 0.1}
-    block = {"n_trials_per_class_train": 4, "conditional_trial_types": [{"all": {}}, {"easy": easiest}]}
+@pytest.mark.parametrize("condition", [0, 1])
+def test_too_few_images_for_one_of_the_conditions(data_set: DataSet, tmp_path: Path, condition: int) -> None:
+    types: list[dict[str, Any]] = [{"all": {}}, {"all": {}}]
+    types[condition] = {"easy": {"difficulty_curriculum": True, "max_difficulty_selection": 0.1}}
+    block = {"n_trials_per_class_train": 4, "conditional_trial_types": types}
     config = {
         "session_config": [{"train_1": block}],
         "trial_config": {"curriculum_num_blocks": 1},

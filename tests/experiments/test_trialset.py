@@ -177,6 +177,16 @@ def test_attention_checks_show_one_of_two_shapes_that_took_the_place_of_names(ta
             assert check["stimulus_name"] == check["calibration"]
 
 
+def test_trials_and_attention_checks_of_a_block_are_mixed(taper: CompiledStudy) -> None:
+    kinds_at: dict[int, set[str]] = {}
+    for trialset_id in range(200):
+        test = [t for t in _trials(taper.study, trialset_id, main_only=False) if t["block_name"] == "test"]
+        for position, trial in enumerate(test):
+            kinds_at.setdefault(position, set()).add(trial["class"])
+    everything = {*CLASSES, "circle", "triangle"}
+    assert kinds_at == dict.fromkeys(range(23), everything)
+
+
 def test_a_negative_id_is_refused(taper: CompiledStudy) -> None:
     with pytest.raises(InputError, match="trialset_id is -1"):
         build_trialset(taper.study, -1)

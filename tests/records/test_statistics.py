@@ -183,6 +183,7 @@ class TestLearningCurve:
         curve = learning_curve(trials, sessions, seed=0, trials_per_bin=4)
         assert set(curve.loc[curve["phase"] == "training", "value"]) == {0.0}
         assert set(curve.loc[curve["phase"] == "test", "value"]) == {1.0}
+        assert curve["phase"].value_counts().to_dict() == {"training": 3, "test": 3}
 
     def test_bins_by_hand(self) -> None:
         people = [Person("a", training="0011" * 2, checks="00", test="11"), Person("b", training="0111" * 2, test="01")]

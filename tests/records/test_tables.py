@@ -112,7 +112,7 @@ class TestText:
     @example("line\nbreak\n")
     @example("NA")
     @example(" ид æ 蛾 🦋 ")
-    @settings(deadline=None, max_examples=40)
+    @settings(deadline=None, max_examples=25)
     def test_any_text_survives(self, text: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder)

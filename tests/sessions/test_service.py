@@ -1,10 +1,11 @@
-"""The rules of a session: where it goes on, what it is worth, and that the server believes nothing it can know itself."""
+"""The rules of a session: where it goes on, what it is worth, and that nothing is believed that the server can know."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lwise_core.experiments.trialset import build_trialset, expanded
 from lwise_core.records.tables import sessions_table, trials_table
 from lwise_core.sessions.errors import InvalidRequest, TrialsMissing, UnknownToken
 from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, Result, SessionService, StartedSession
+from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.store import PlatformIds, SessionStore
 from tests.sessions.conftest import N_TEST, N_TRAINING, N_TRIALS, OpenStore, answer
 
@@ -134,7 +136,7 @@ def test_a_person_and_a_study_may_be_unknown(service: SessionService) -> None:
 @pytest.mark.parametrize("field", ["platform", "assignment_id"])
 def test_platform_and_assignment_may_not(service: SessionService, field: str) -> None:
     with pytest.raises(InvalidRequest, match=field):
-        service.start(replace(_PERSON, **{field: None}))
+        service.start(replace(_PERSON, **{field: None}))  # type: ignore[arg-type]
 
 
 def test_trial_records_name_nobody(service: SessionService) -> None:
@@ -143,10 +145,6 @@ def test_trial_records_name_nobody(service: SessionService) -> None:
 
 
 def test_who_reads_the_files_cannot_take_part_in_someones_place(study: Study, tmp_path: Path) -> None:
-    from contextlib import closing
-
-    from lwise_core.sessions.sqlite import SqliteStore
-
     with closing(SqliteStore(tmp_path / "sessions.sqlite3")) as store:
         service = SessionService(study, store)
         tokens = [_start(service).token for _ in range(2)]
@@ -179,9 +177,13 @@ def test_what_the_server_knows_it_does_not_take_from_the_page(service: SessionSe
         "calibration": 0,
         "surprise": "x",
     }
-    other = _record_of(service)
-    assert _record_of(service, **claims) == other
-    assert other["perf"] == int(other["i_correct_choice"] == 0)
+    for name, changes in (("honest", {}), ("boastful", claims)):
+        token = service.start(PlatformIds("test", name)).token
+        service.record(token, [answer(0, **changes)])
+    honest, boastful = service.trial_records()
+    assert boastful == honest | {"participant": boastful["participant"]}
+    assert boastful["participant"] != "somebody"
+    assert honest["perf"] == int(honest["i_correct_choice"] == 0)
 
 
 def test_a_record_joins_the_answer_with_the_trial(service: SessionService, study: Study) -> None:
@@ -211,6 +213,31 @@ def test_a_page_may_be_left_open_for_any_time(service: SessionService, field: st
 def test_a_time_that_is_none_is_refused(service: SessionService, field: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"trial 0: {field} is missing or has a value it cannot have"):
         _record_of(service, **{field: value})
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.123456+00:00", "2026-01-31T12:00+05:30"]
+)
+def test_a_moment_is_kept_as_the_page_wrote_it(service: SessionService, value: str) -> None:
+    assert _record_of(service, timestamp_start=value)["timestamp_start"] == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "now",
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "2026-02-31T12:00:00Z",
+        "2026-01-31\ud80012:00:00Z",
+        1769860800,
+        None,
+    ],
+)
+def test_a_moment_that_is_none_is_refused(service: SessionService, value: Any) -> None:
+    with pytest.raises(InvalidRequest, match="trial 0: timestamp_start is missing or has a value it cannot have"):
+        _record_of(service, timestamp_start=value)
 
 
 def test_a_screen_may_sleep_for_a_week_within_a_trial(service: SessionService) -> None:

@@ -15,6 +15,7 @@ from tests.sessions.conftest import OpenStore
 
 _NOW = "2026-01-31T12:00:00.000+00:00"
 _LATER = "2026-01-31T13:00:00.000+00:00"
+_TOKEN = "0" * 64
 _N_THREADS = 8
 
 
@@ -50,12 +51,11 @@ def test_a_new_store_is_empty(store: SessionStore) -> None:
 
 def test_a_session_is_kept_as_it_was_opened(open_store: OpenStore) -> None:
     ids = PlatformIds("prolific", "çà 参加者", worker_id=None, study_id="study")
-    token = "t1"
-    opened = open_store().open_session(ids, participant="p1", token_sha256=token, trialset_id=None, now=_NOW)
+    opened = open_store().open_session(ids, participant="p1", token_sha256=_TOKEN, trialset_id=None, now=_NOW)
     assert opened == Session("p1", ids, trialset_id=0, started_at=_NOW, finished_at=None)
     assert opened.state == "started"
     elsewhere = open_store()
-    assert elsewhere.session_with_token(token) == opened
+    assert elsewhere.session_with_token(_TOKEN) == opened
     assert list(elsewhere.sessions()) == [opened]
 
 
@@ -89,11 +89,16 @@ def test_a_trial_set_that_was_asked_for_takes_nobodys_slot(store: SessionStore) 
     assert _open(store, "second").trialset_id == 1
 
 
+def test_an_empty_store_may_be_opened_by_many_at_once(open_store: OpenStore) -> None:
+    _at_once([lambda: open_store().claim("a" * 64)] * 40)
+    assert list(open_store().sessions()) == []
+
+
 # --- opening again
 
 
 def test_opening_again_is_the_same_session_under_a_new_token(store: SessionStore) -> None:
-    old, new = "old token", "new token"
+    old, new = "a" * 64, "b" * 64
     first = _open(store, "person", token=old)
     again = store.open_session(
         PlatformIds("inperson", "person", worker_id="someone else"),
@@ -163,12 +168,11 @@ def test_trials_of_different_people_stay_apart(store: SessionStore) -> None:
 
 def test_a_session_is_completed_once(open_store: OpenStore) -> None:
     store = open_store()
-    token = "t"
-    participant = _open(store, "person", token=token).participant
+    participant = _open(store, "person", token=_TOKEN).participant
     completed = store.complete(participant, now=_NOW)
     assert (completed.state, completed.finished_at) == ("completed", _NOW)
     assert store.complete(participant, now=_LATER) == completed
-    assert open_store().session_with_token(token) == completed
+    assert open_store().session_with_token(_TOKEN) == completed
 
 
 # --- the study

@@ -1,0 +1,122 @@
+"""Pages and pictures: what may be fetched, what may not, and what browsers are told about it."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.local.conftest import PAGE, SCRIPT, Server
+
+
+def _raw_get(server: Server, path: str) -> tuple[int, bytes]:
+    """Status and body for a path sent as it stands; httpx would resolve the dots before sending it."""
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+@contextmanager
+def _without(picture: Path) -> Iterator[None]:
+    """While someone moves a picture away."""
+    elsewhere = picture.rename(picture.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        elsewhere.rename(picture)
+
+
+def test_the_page_is_at_the_root(client: httpx.Client) -> None:
+    page = client.get("/?PLATFORM=inperson")
+    assert (page.text, page.headers["content-type"]) == (PAGE, "text/html; charset=utf-8")
+    script = client.get("/assets/page-1a2b.js")
+    assert script.text == SCRIPT
+    assert script.headers["content-type"].startswith("text/javascript")
+
+
+def test_every_picture_is_served_under_its_opaque_name(client: httpx.Client, server: Server) -> None:
+    assert len(server.compiled.files) == 12
+    for name, path in server.compiled.files.items():
+        picture = client.get(f"/stimuli/{name}")
+        assert picture.content == path.read_bytes()
+        assert picture.headers["content-type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/stimuli/train/aversata/000.png",
+        "/stimuli/natural/train/aversata/000.png",
+        "/stimuli/../images/natural/train/aversata/000.png",
+        "/stimuli/..%2Fimages%2Fnatural%2Ftrain%2Faversata%2F000.png",
+        "/stimuli/%2e%2e/%2e%2e/data/sessions.sqlite3",
+        "/stimuli/",
+        "/stimuli",
+        "/../data/sessions.sqlite3",
+        "/..%2fdata%2fsessions.sqlite3",
+        "/%2e%2e/data/bundle.json",
+        "/assets/../../data/bundle.json",
+        "/assets/..%5c..%5cdata%5cbundle.json",
+        "//etc/hostname",
+        "/%2fetc/hostname",
+        "/index.html%00.png",
+        "/%ff%fe",
+        "/" + "x" * 5000,
+    ],
+)
+def test_nothing_else_on_the_machine_can_be_fetched(server: Server, path: str) -> None:
+    status, body = _raw_get(server, path)
+    assert (status, b"error" in body) == (404, True)
+
+
+def test_pictures_may_be_kept_for_ever_pages_are_asked_for_anew_and_answers_are_not_kept(
+    client: httpx.Client, server: Server
+) -> None:
+    picture = client.get(f"/stimuli/{next(iter(server.compiled.files))}")
+    assert picture.headers["cache-control"] == "public, max-age=31536000, immutable"
+    page = client.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    assert client.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+    started = client.post("/api/sessions", json={"platform": "test", "assignment_id": "a"})
+    assert started.headers["cache-control"] == "no-store"
+
+
+def test_every_answer_carries_the_security_headers(client: httpx.Client, server: Server) -> None:
+    name = next(iter(server.compiled.files))
+    page = client.get("/")
+    answers = [
+        page,
+        client.get("/", headers={"If-None-Match": page.headers["etag"]}),
+        client.get("/assets/page-1a2b.js"),
+        client.get(f"/stimuli/{name}"),
+        client.head(f"/stimuli/{name}"),
+        client.post("/api/sessions", json={"platform": "test", "assignment_id": "a"}),
+        client.post("/api/sessions", content="{"),
+        client.post("/api/finish", json={}),
+        client.get("/nowhere"),
+        client.get("/api/finish"),
+    ]
+    with _without(server.compiled.files[name]):
+        answers.append(client.get(f"/stimuli/{name}"))
+    assert [answer.status_code for answer in answers] == [200, 304, 200, 200, 200, 200, 400, 401, 404, 405, 500]
+    for answer in answers:
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "unsafe-inline" not in answers[0].headers["content-security-policy"].partition("style-src")[0]
+
+
+def test_what_breaks_on_the_server_is_said_without_detail_and_the_server_goes_on(
+    client: httpx.Client, server: Server
+) -> None:
+    name, path = next(iter(server.compiled.files.items()))
+    with _without(path):
+        broken = client.get(f"/stimuli/{name}")
+    assert broken.status_code == 500
+    assert broken.json() == {"error": "something went wrong on the server; its log says what"}
+    assert client.get("/healthz").status_code == 200
