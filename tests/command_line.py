@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,10 +15,12 @@ import httpx
 COMMAND = (sys.executable, "-m", "lwise_core.cli")
 
 
-def lwise(*arguments: object, folder: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def lwise(
+    *arguments: object, folder: Path, timeout: float = 120, command: Sequence[str] = COMMAND
+) -> subprocess.CompletedProcess[str]:
     """Run `lwise` with `folder` as the working directory; output as text."""
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*command, *map(str, arguments)],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -28,17 +30,17 @@ def lwise(*arguments: object, folder: Path, timeout: float = 120) -> subprocess.
     )
 
 
-def succeed(*arguments: object, folder: Path, timeout: float = 120) -> str:
+def succeed(*arguments: object, folder: Path, timeout: float = 120, command: Sequence[str] = COMMAND) -> str:
     """Run `lwise`, which must end with exit code 0; its standard output."""
-    done = lwise(*arguments, folder=folder, timeout=timeout)
+    done = lwise(*arguments, folder=folder, timeout=timeout, command=command)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @contextmanager
-def served(study: Path, data: Path) -> Iterator[str]:
+def served(study: Path, data: Path, *, command: Sequence[str] = COMMAND) -> Iterator[str]:
     """`lwise serve` on a free port while the block runs, ended by Ctrl-C; yields the server's address."""
-    arguments = [*COMMAND, "serve", str(study), "--data", str(data), "--port", "0"]
+    arguments = [*command, "serve", str(study), "--data", str(data), "--port", "0"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
         try:
             assert server.stdout is not None

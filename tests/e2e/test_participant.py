@@ -6,10 +6,13 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from lwise_core.simulation.learners import LearnerModel, take_part
 from tests.command_line import served, succeed
+
+pytestmark = pytest.mark.browser
 
 _N_TRIALS = 19
 _N_TRAINING = 11
