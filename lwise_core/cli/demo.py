@@ -25,7 +25,7 @@ from lwise_core.simulation.moths import write_moths
 MOTHS_PER_SPECIES = {"train": 200, "val": 60}
 _LARGEST_SIDE, _SMALLEST_SIDE = 96, 32
 _N_BUDGETS = 4
-_PRESENTATIONS = 28_000
+_PRESENTATIONS = 22_000
 """Pictures that training goes through, whatever the data set: about a minute on two cores."""
 _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 40
 _SETTINGS_FILE = "demo.json"

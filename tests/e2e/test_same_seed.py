@@ -16,7 +16,7 @@ _MADE = ("dirmap.csv", "guide.safetensors", "variants", "study")
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_moths(
-        tmp_path_factory.mktemp("moths") / "photographs", n_per_species={"train": 24, "val": 8}, seed=3, size=32
+        tmp_path_factory.mktemp("moths") / "photographs", n_per_species={"train": 12, "val": 5}, seed=3, size=32
     )
 
 

@@ -34,7 +34,7 @@ def _uv(*arguments: object) -> None:
 def test_an_installed_wheel_does_the_whole_way_without_node(
     clean_environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_moths(tmp_path / "photographs", n_per_species={"train": 16, "val": 8}, seed=0, size=32)
+    write_moths(tmp_path / "photographs", n_per_species={"train": 12, "val": 5}, seed=0, size=32)
     monkeypatch.setenv("PATH", str(clean_environment))
     monkeypatch.delenv("PYTHONPATH", raising=False)
     command = (str(clean_environment / "lwise"),)
