@@ -1,4 +1,4 @@
-"""The image side: data sets, the guide model, perturbation, training, scoring, enhancement. Knows nothing of studies."""
+"""The image side: data sets, guide model, training, perturbation, scoring, enhancement. Knows nothing of studies."""
 
 import os
 

@@ -39,7 +39,7 @@ def test_what_is_clicked_is_what_is_stored(short_study: Path, tmp_path: Path, br
         page = context.new_page()
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{address}/?PLATFORM=inperson&ASSIGNMENT_ID=visit-1&WORKER_ID=person-1")
+        page.goto(f"{address}/?PLATFORM=inperson&ASSIGNMENT_ID=visit-1&PID=person-1")
         page.get_by_test_id("consent-agree").click()
         page.get_by_test_id("start").click()
         answers = []
@@ -55,7 +55,9 @@ def test_what_is_clicked_is_what_is_stored(short_study: Path, tmp_path: Path, br
         expect(done).to_contain_text("Thank you")
         assert not complaints
         context.close()
-    rows = _exported(tmp_path)
+    rows = _exported(tmp_path, "trials.csv")
+    (session,) = _exported(tmp_path, "sessions.csv")
+    assert (session["assignment_id"], session["worker_id"]) == ("visit-1", "person-1")
     stored = [
         Answer(
             obs=int(row["obs"]),
@@ -97,7 +99,7 @@ def test_the_finished_session_stays_finished(short_study: Path, tmp_path: Path, 
         expect(second.get_by_test_id("preview")).to_be_visible()
         for page in (first, second):
             page.context.close()
-    assert [int(row["obs"]) for row in _exported(tmp_path)] == list(range(_N_TRIALS))
+    assert [int(row["obs"]) for row in _exported(tmp_path, "trials.csv")] == list(range(_N_TRIALS))
 
 
 def _answer(page: Page, index: int, *, by_key: bool = False) -> Answer:
@@ -129,7 +131,7 @@ def _choose(page: Page, index: int, *, by_key: bool = False) -> tuple[Locator, i
     return trial, i_choice, name.lower()
 
 
-def _exported(folder: Path) -> list[dict[str, str]]:
+def _exported(folder: Path, table: str) -> list[dict[str, str]]:
     succeed("data", "export", "data", folder=folder)
-    with (folder / "data" / "trials.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "data" / table).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

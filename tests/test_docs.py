@@ -1,0 +1,77 @@
+"""The documentation's commands work, its links lead somewhere, and its generated page is up to date."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs.records_reference import PAGE, page
+from lwise_core import __version__
+from lwise_core.simulation.moths import write_moths
+from tests.command_line import lwise, served, succeed
+
+_REPOSITORY = Path(__file__).parent.parent
+_PAGES = [*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md")]
+_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+@pytest.fixture(scope="module")
+def after_the_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a (small) demo was made, as the pages take it for granted."""
+    folder = tmp_path_factory.mktemp("docs")
+    images = write_moths(folder / "moths", n_per_species={"train": 12, "val": 5}, seed=0, size=32)
+    succeed("demo", "--no-serve", "--learners", 2, "--images", images, folder=folder, timeout=300)
+    (folder / "demo" / "images").symlink_to(images)
+    return folder
+
+
+def _commands(text: str) -> list[str]:
+    return [line for block in _BLOCK.findall(text) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in _PAGES if _commands(path.read_text(encoding="utf-8"))], ids=lambda path: path.name
+)
+def test_the_commands_of_a_page_work_in_their_order(path: Path, after_the_demo: Path) -> None:
+    for line in _commands(path.read_text(encoding="utf-8")):
+        command, _, output = line.partition(" > ")
+        program, *words = shlex.split(command)
+        assert program == "lwise"
+        if words[0] == "serve":
+            verb, study, data_option, data, *port = words
+            assert (verb, data_option, *port) == ("serve", "--data", "--port", "8000")
+            with served(after_the_demo / study, after_the_demo / data):
+                continue
+        done = lwise(*words, folder=after_the_demo)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        if output:
+            (after_the_demo / output).write_text(done.stdout, encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", _PAGES, ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(path: Path) -> None:
+    broken = [link for link in _LINK.findall(path.read_text(encoding="utf-8")) if not (path.parent / link).exists()]
+    assert not broken
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, waiting = set(), [_REPOSITORY / "README.md"]
+    while waiting:
+        at = waiting.pop().resolve()
+        if at not in reached and at.suffix == ".md":
+            reached.add(at)
+            waiting += [at.parent / link for link in _LINK.findall(at.read_text(encoding="utf-8"))]
+    assert reached >= {path.resolve() for path in _PAGES}
+
+
+def test_the_reference_of_the_tables_is_that_of_the_code() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python docs/records_reference.py"
+
+
+def test_the_citation_names_this_version() -> None:
+    assert yaml.safe_load((_REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
