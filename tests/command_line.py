@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -38,21 +39,27 @@ def succeed(*arguments: object, folder: Path, timeout: float = 120, command: Seq
 
 
 @contextmanager
-def served(study: Path, data: Path, *, command: Sequence[str] = COMMAND) -> Iterator[str]:
-    """`lwise serve` on a free port while the block runs, ended by Ctrl-C; yields the server's address."""
-    arguments = [*command, "serve", str(study), "--data", str(data), "--port", "0"]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
+def serving(*arguments: object, folder: Path, command: Sequence[str] = COMMAND) -> Iterator[str]:
+    """Run a command that serves a study; the block runs while it does, and Ctrl-C ends it. Yields the address."""
+    with subprocess.Popen(
+        [*command, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as server:
         try:
             assert server.stdout is not None
-            link = server.stdout.readline()
-            assert link.startswith("Participant's link: http://localhost:")
+            (link,) = islice((line for line in server.stdout if line.startswith("Participant's link: ")), 1)
             address = link.split()[-1].partition("/?")[0]
+            assert address.startswith("http://localhost:")
             _wait_for(address)
             yield address
         finally:
             server.send_signal(signal.SIGINT)
-            server.wait(timeout=30)
+            server.communicate(timeout=60)
     assert server.returncode == 0
+
+
+def served(study: Path, data: Path, *, command: Sequence[str] = COMMAND) -> AbstractContextManager[str]:
+    """`lwise serve` on a free port."""
+    return serving("serve", study, "--data", data, "--port", 0, folder=study.parent, command=command)
 
 
 def _wait_for(address: str) -> None:

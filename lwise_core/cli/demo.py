@@ -26,7 +26,7 @@ MOTHS_PER_SPECIES = {"train": 200, "val": 60}
 _LARGEST_SIDE, _SMALLEST_SIDE = 96, 32
 _N_BUDGETS = 4
 _PRESENTATIONS = 22_000
-"""Pictures that training goes through, whatever the data set: about a minute on two cores."""
+"""Pictures that training goes through, whatever the data set: one to two minutes on two cores."""
 _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 40
 _SETTINGS_FILE = "demo.json"
 

@@ -22,7 +22,7 @@ from lwise_core.vision.models import ModelConfig, SmallResNet
 
 _ARCHITECTURE = "small_resnet"
 _METADATA_KEY = "lwise"
-"""All metadata are one JSON text: safetensors writes several keys in random order; equal models shall be equal files."""
+"""All metadata are one JSON text: safetensors writes several keys in random order, yet equal models are equal files."""
 
 
 def save_model(path: Path, model: SmallResNet, *, training: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:

@@ -20,10 +20,11 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
+from lwise_core.simulation.learners import LearnerModel, take_part
 from lwise_core.vision.checkpoints import file_sha256, load_model, model_metrics
 from lwise_core.vision.models import ModelConfig, SmallResNet
 from lwise_core.vision.train import TrainingConfig, as_float, train
-from tests.command_line import succeed
+from tests.command_line import serving, succeed
 
 _PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "data" / "cifar10_subset.zip"
 """CIFAR-10 photographs beside the repository, `<split>/<class>/<number>.jpg`; too large to be kept in it."""
@@ -187,13 +188,18 @@ def test_every_learner_was_taught_and_every_trial_is_there(demo: Demo) -> None:
     assert binomtest(n_right, len(in_test), chance, alternative="greater").pvalue < 1e-6
 
 
-def test_a_finished_demo_is_not_made_again(demo: Demo) -> None:
-    def contents() -> dict[Path, int]:
+@pytest.mark.parametrize("demo", ["moths"], indirect=True)
+def test_a_finished_demo_goes_on_where_it_stopped_and_is_served(demo: Demo) -> None:
+    """Started again, it makes nothing anew but serves the study; who takes part then is in the report afterwards."""
+
+    def made() -> dict[Path, int]:
         kept = [path for path in demo.out.rglob("*") if path.is_file() and path.parent != demo.out / "data"]
         return {path: path.stat().st_mtime_ns for path in kept if path.name != "report.html"}
 
-    before = contents()
-    settings = json.loads((demo.out / "demo.json").read_text())
-    images = ["--images", settings["images"]] if settings["images"] else []
-    succeed("demo", "--no-serve", "--learners", _LEARNERS, *images, folder=demo.out.parent)
-    assert contents() == before
+    before = made()
+    with serving("demo", "--learners", _LEARNERS, "--port", 0, folder=demo.out.parent) as address:
+        take_part(address, assignment_id="late", model=LearnerModel(), seed=0)
+    assert made() == before
+    with (demo.out / "data" / "sessions.csv").open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == _LEARNERS + 1
+    assert f"of {_LEARNERS + 1} who" in (demo.out / "report.html").read_text(encoding="utf-8")
