@@ -9,7 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from lwise_core.simulation.moths import write_moths
+from tests.command_line import succeed
+
 CLASSES = ("red", "green", "blue")
+SMALL_DEMO = ("--no-serve", "--learners", 2, "--seed", 5)
 
 
 def coloured_noise(channel: int, *, size: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -35,3 +39,21 @@ def write_photographs(root: Path, *, per_class: dict[str, int], size: int = 32, 
 def photographs(tmp_path: Path) -> Path:
     """Three classes, 30 training and 10 validation pictures each, 32 x 32 pixels."""
     return write_photographs(tmp_path / "photographs", per_class={"train": 30, "val": 10})
+
+
+@pytest.fixture(scope="session")
+def few_moths(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Just enough moths for a study, 32 x 32 pixels."""
+    root = tmp_path_factory.mktemp("moths") / "photographs"
+    return write_moths(root, n_per_species={"train": 12, "val": 5}, seed=0, size=32)
+
+
+@pytest.fixture(scope="session")
+def small_demo(few_moths: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `lwise demo` makes of few moths and two learners. Tests may add files beside what is there."""
+    folder = tmp_path_factory.mktemp("small")
+    with pytest.MonkeyPatch.context() as environment:
+        # Sets and dictionaries of text come in this order; test_same_seed.py takes another.
+        environment.setenv("PYTHONHASHSEED", "1")
+        succeed("demo", *SMALL_DEMO, "--images", few_moths, folder=folder, timeout=300)
+    return folder / "demo"

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _REPOSITORY = Path(__file__).parent.parent
 _SERVING = "lwise_core.experiments.study lwise_core.experiments.trialset lwise_core.sessions.service"
 _HEAVY = "torch torchvision numpy pandas pydantic yaml scipy matplotlib starlette typer rich aws_cdk boto3"
@@ -23,8 +25,9 @@ def test_serving_trials_needs_the_standard_library_only() -> None:
     assert found.stdout.strip() == ""
 
 
-def test_the_command_line_starts_without_the_image_side() -> None:
-    program = "import sys, lwise_core.cli.main; print(*sorted({'torch', 'pandas', 'matplotlib'} & set(sys.modules)))"
+@pytest.mark.parametrize("module", ["lwise_core.cli.main", "lwise_core.vision.image_folder"])
+def test_what_is_needed_at_once_starts_without_what_loads_for_seconds(module: str) -> None:
+    program = f"import sys, {module}; print(*sorted({{'torch', 'pandas', 'matplotlib'}} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,7 @@ import yaml
 
 from docs.records_reference import PAGE, page
 from lwise_core import __version__
-from lwise_core.simulation.moths import write_moths
-from tests.command_line import lwise, served, succeed
+from tests.command_line import lwise, served
 
 _REPOSITORY = Path(__file__).parent.parent
 _PAGES = [*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md")]
@@ -21,12 +21,11 @@ _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 @pytest.fixture(scope="module")
-def after_the_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a (small) demo was made, as the pages take it for granted."""
+def after_the_demo(small_demo: Path, few_moths: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a demo in it, as the pages take it for granted."""
     folder = tmp_path_factory.mktemp("docs")
-    images = write_moths(folder / "moths", n_per_species={"train": 12, "val": 5}, seed=0, size=32)
-    succeed("demo", "--no-serve", "--learners", 2, "--images", images, folder=folder, timeout=300)
-    (folder / "demo" / "images").symlink_to(images)
+    shutil.copytree(small_demo, folder / "demo")
+    shutil.copytree(few_moths, folder / "demo" / "images")
     return folder
 
 

@@ -30,7 +30,7 @@ def index(
 
     Example: `lwise dataset index photos --out dirmap.csv`
     """
-    from lwise_core.vision.datasets import index_image_folder
+    from lwise_core.vision.image_folder import index_image_folder
 
     with step(f"Checking the photographs in {images}") as on_progress:
         found = index_image_folder(images, val_fraction=val_fraction, seed=seed, on_progress=on_progress)

@@ -26,7 +26,7 @@ MOTHS_PER_SPECIES = {"train": 200, "val": 60}
 _LARGEST_SIDE, _SMALLEST_SIDE = 96, 32
 _N_BUDGETS = 4
 _PRESENTATIONS = 22_000
-"""Pictures that training goes through, whatever the data set: one to two minutes on two cores."""
+"""Pictures that training goes through, whatever the data set: about a minute on two cores."""
 _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 40
 _SETTINGS_FILE = "demo.json"
 
@@ -121,7 +121,7 @@ def _moths(folder: Path, seed: int) -> Path:
 
 def _indexed(photographs: Path, seed: int) -> tuple[list[DirmapRow], int]:
     """The dirmap rows and the side of the square pictures: the photographs' own, within what two cores can train on."""
-    from lwise_core.vision.datasets import index_image_folder
+    from lwise_core.vision.image_folder import index_image_folder
 
     with step(f"Checking the photographs in {photographs}") as on_progress:
         found = index_image_folder(photographs, seed=seed, on_progress=on_progress)
@@ -139,7 +139,9 @@ def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, 
 
     n_train = sum(row.split == "train" for row in rows)
     epochs = min(max(_PRESENTATIONS // n_train, _FEWEST_EPOCHS), _MOST_EPOCHS)
-    config = TrainingConfig(epsilon=epsilon, epochs=epochs, seed=seed)
+    # One attack step from a random start (Wong et al. 2020, https://arxiv.org/abs/2001.03994) takes two thirds of the
+    # time of two: moths 0.91 right and 0.78 under attack in 71 s, against 0.91 and 0.81 in 100 s.
+    config = TrainingConfig(epsilon=epsilon, attack_steps=1, epochs=epochs, seed=seed)
     accuracy = train_model(rows, photographs, model, size=side, config=config)
     console.print(
         f"Guide model: accuracy {accuracy.clean_accuracy:.1%}, under attack {accuracy.robust_accuracy:.1%} "

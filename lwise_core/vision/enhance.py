@@ -21,8 +21,8 @@ from lwise_core import __version__, atomic_files
 from lwise_core.dirmap import DirmapRow, class_names, write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints import file_sha256, load_model
-from lwise_core.vision.datasets import DirmapDataset, Progress
-from lwise_core.vision.images import save_png
+from lwise_core.vision.datasets import DirmapDataset
+from lwise_core.vision.images import Progress, save_png
 from lwise_core.vision.models import SmallResNet
 from lwise_core.vision.objectives import OBJECTIVES, Objective
 from lwise_core.vision.perturb import Budget, ascend_many
@@ -137,7 +137,7 @@ def _logits(model: SmallResNet, pictures: Tensor, labels: Tensor) -> list[float]
 
 
 def _save(pool: ThreadPoolExecutor, folder: Path, row: DirmapRow, image: Tensor) -> Future[None]:
-    return pool.submit(save_png, folder / png_path(row.im_path), image)
+    return pool.submit(save_png, folder / png_path(row.im_path), image.numpy())
 
 
 def _write_provenance(variant: _Variant, *, model_file: Path, size: int, objective: str, seed: int) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
-from lwise_core.vision.datasets import Progress
+from lwise_core.vision.images import Progress
 from lwise_core.vision.models import SmallResNet
 from lwise_core.vision.objectives import logit
 from lwise_core.vision.train import EVALUATION_BATCH, as_float

@@ -90,8 +90,12 @@ def test_photographs_that_cannot_be_used(
     before = sorted(tmp_path.rglob("*"))
     assert complaint in _refused("dataset", "index", photographs, folder=tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
-    assert complaint in _refused("demo", "--no-serve", "--images", photographs, folder=tmp_path)
-    assert not list((tmp_path / "demo").glob("*.partial"))
+
+
+def test_the_demo_stops_at_a_photograph_that_cannot_be_used(photographs: Path, tmp_path: Path) -> None:
+    _cut_off(photographs)
+    complaint = _refused("demo", "--no-serve", "--images", photographs, folder=tmp_path)
+    assert "red/007.png: damaged picture" in complaint
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["demo.json"]
 
 

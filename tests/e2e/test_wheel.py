@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lwise_core.simulation.moths import write_moths
 from tests.command_line import served, succeed
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -32,13 +31,12 @@ def _uv(*arguments: object) -> None:
 
 
 def test_an_installed_wheel_does_the_whole_way_without_node(
-    clean_environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clean_environment: Path, few_moths: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_moths(tmp_path / "photographs", n_per_species={"train": 12, "val": 5}, seed=0, size=32)
     monkeypatch.setenv("PATH", str(clean_environment))
     monkeypatch.delenv("PYTHONPATH", raising=False)
     command = (str(clean_environment / "lwise"),)
-    options = ["--no-serve", "--learners", 2, "--images", "photographs"]
+    options = ["--no-serve", "--learners", 2, "--images", few_moths]
     succeed("demo", *options, folder=tmp_path, timeout=300, command=command)
     assert (tmp_path / "demo" / "report.html").is_file()
     with served(tmp_path / "demo" / "study", tmp_path / "demo" / "data", command=command) as address:

@@ -13,8 +13,9 @@ from lwise_core import __version__
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints import file_sha256, load_model, save_model
-from lwise_core.vision.datasets import DirmapDataset, index_image_folder
+from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.enhance import write_variants
+from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.models import ModelConfig
 from lwise_core.vision.perturb import Budget, rounding_bound
 from lwise_core.vision.score import true_logits, with_scores

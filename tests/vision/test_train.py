@@ -11,7 +11,8 @@ from torch import Tensor
 
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints import load_model, model_metrics, save_model
-from lwise_core.vision.datasets import DirmapDataset, index_image_folder
+from lwise_core.vision.datasets import DirmapDataset
+from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.models import ModelConfig, SmallResNet
 from lwise_core.vision.perturb import Budget
 from lwise_core.vision.train import Accuracy, TrainingConfig, as_float, evaluate, train
