@@ -28,7 +28,7 @@ from tests.command_line import serving, succeed
 
 _PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "data" / "cifar10_subset.zip"
 """CIFAR-10 photographs beside the repository, `<split>/<class>/<number>.jpg`; too large to be kept in it."""
-_PER_CLASS = {"train": 400, "val": 150}
+_PER_CLASS = {"train": 200, "val": 100}
 _LEARNERS = 40
 _LIMIT_SECONDS = 900
 
@@ -85,9 +85,9 @@ def _three_classes_of_photographs(folder: Path) -> list[str]:
 
 
 _SOURCES = {
-    # Measured: 0.925 and 0.842 under attack; chance 0.25.
+    # Measured: 0.908 and 0.779 under attack; chance 0.25.
     "moths": (_moths, Expected(clean=0.80, robust=0.65)),
-    # Measured: CLEAN and ROBUST under attack; chance 0.33.
+    # Measured: 0.870 and 0.840 under attack; chance 0.33.
     "photographs": (_three_classes_of_photographs, Expected(clean=0.75, robust=0.60)),
 }
 
@@ -150,8 +150,8 @@ def test_enhancement_raises_the_logit_and_keeps_to_the_budget_in_the_saved_files
 def test_another_network_that_was_never_attacked_sees_the_enhancement_too(demo: Demo) -> None:
     """Adversarial noise would not help a network with other weights and ordinary training.
 
-    Measured on the validation images, three seeds each: moths 0.81 to 0.84 natural and 0.98 at the largest ε,
-    photographs 0.90 and 0.98, higher with every ε in all six.
+    Measured on the validation images, three seeds each: moths 0.81 to 0.84 natural and 0.97 to 0.99 at the largest ε,
+    photographs 0.79 to 0.82 and 0.91 to 0.93; higher with every ε in all six.
     """
     config = TrainingConfig(epsilon=0, epochs=12, peak_learning_rate=0.05, seed=1000)
     images, labels = demo.pictures("natural", "train")
@@ -165,7 +165,7 @@ def test_another_network_that_was_never_attacked_sees_the_enhancement_too(demo: 
 
 @pytest.mark.parametrize("demo", ["moths"], indirect=True)
 def test_predicted_difficulty_follows_the_true_ambiguity(demo: Demo) -> None:
-    """Known for drawn moths only. Measured: Spearman's ρ = 0.87 (training split) and 0.84 (validation split)."""
+    """Known for drawn moths only. Measured: Spearman's ρ = 0.79 (training split) and 0.76 (validation split)."""
     with (demo.out / "images" / "ambiguity.csv").open(encoding="utf-8", newline="") as file:
         ambiguity = {row["im_path"]: float(row["ambiguity"]) for row in csv.DictReader(file)}
     for split in ("train", "val"):
