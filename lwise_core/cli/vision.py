@@ -95,8 +95,9 @@ def score_images(rows: list[DirmapRow], images: Path, model_file: Path) -> list[
     from lwise_core.vision.checkpoints import load_model
     from lwise_core.vision.datasets import DirmapDataset
     from lwise_core.vision.score import check_same_classes, true_logits, with_scores
+    from lwise_core.vision.train import preferred_device
 
-    model = load_model(model_file)
+    model = load_model(model_file).to(preferred_device())
     check_same_classes(model, class_names(rows))
     with step("Loading pictures") as on_progress:
         pictures, labels = DirmapDataset(images, rows, size=model.config.size).load(on_progress)

@@ -8,7 +8,7 @@ server.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -196,6 +196,20 @@ class StudyConfig(_Strict):
         return self
 
 
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping; YAML itself would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise yaml.YAMLError(f"key {key.value!r} stands twice in one place, the second time in line {line}")
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_config(path: Path) -> StudyConfig:
     """Read and check config.yaml.
 
@@ -205,7 +219,7 @@ def read_config(path: Path) -> StudyConfig:
         Naming every problem of the file: where it stands, what was found and what is expected.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); a study folder holds config.yaml and dirmap.csv"

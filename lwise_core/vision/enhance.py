@@ -108,10 +108,10 @@ def _write_pictures(
         rows = [dataset.rows[index] for index in indices]
         labels = torch.tensor([row.class_num for row in rows])
         enhanced = _enhanced(model, natural, labels, objective, [variant.budget for variant in variants])
-        before = _logits(model, natural, labels)
+        before = true_logits(model, natural, labels).tolist()
         saves = [_save(pool, natural_folder, row, image) for row, image in zip(rows, natural, strict=True)]
         for variant, pictures in zip(variants, enhanced, strict=True):
-            after = _logits(model, pictures, labels)
+            after = true_logits(model, pictures, labels).tolist()
             distance = (as_float(pictures) - as_float(natural)).flatten(1).norm(dim=1).tolist()
             variant.lines += zip([png_path(row.im_path) for row in rows], before, after, distance, strict=True)
             saves += [_save(pool, variant.folder, row, image) for row, image in zip(rows, pictures, strict=True)]
@@ -128,12 +128,6 @@ def _enhanced(
     shown = as_float(natural).to(device, memory_format=torch.channels_last)
     found = ascend_many(model, shown, labels.to(device), objective=objective, budgets=budgets)
     return [(pictures * 255).round().to(torch.uint8).cpu() for pictures in found]
-
-
-def _logits(model: SmallResNet, pictures: Tensor, labels: Tensor) -> list[float]:
-    device = model.mean.device
-    values: list[float] = true_logits(model, pictures.to(device), labels.to(device)).tolist()
-    return values
 
 
 def _save(pool: ThreadPoolExecutor, folder: Path, row: DirmapRow, image: Tensor) -> Future[None]:

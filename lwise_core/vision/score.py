@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
@@ -16,12 +16,13 @@ from lwise_core.vision.objectives import logit
 from lwise_core.vision.train import EVALUATION_BATCH, as_float
 
 
-def true_logits(model: nn.Module, images: Tensor, labels: Tensor, *, on_progress: Progress | None = None) -> Tensor:
-    """Logit of the true class of uint8 images (N, 3, H, W) -> float32 (N,)."""
+def true_logits(model: SmallResNet, images: Tensor, labels: Tensor, *, on_progress: Progress | None = None) -> Tensor:
+    """Logit of the true class of uint8 images (N, 3, H, W) -> float32 (N,) on the CPU; runs where the model is."""
+    device = model.mean.device
     values = []
     with torch.inference_mode():
         for batch in torch.split(torch.arange(len(images)), EVALUATION_BATCH):
-            values.append(logit(model(as_float(images[batch])), labels[batch]))
+            values.append(logit(model(as_float(images[batch].to(device))), labels[batch].to(device)).cpu())
             if on_progress:
                 on_progress(int(batch[-1]) + 1, len(images))
     return torch.cat(values)

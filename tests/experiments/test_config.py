@@ -77,6 +77,8 @@ def test_what_is_written_in_another_yaml_type_counts_as_what_it_means(tmp_path: 
         ("", ["expected a mapping"]),
         ("- a\n- b\n", ["expected a mapping", "['a', 'b']"]),
         ("session_config: [", ["not a YAML file"]),
+        ("site:\n  title: one\n  title: two", ["key 'title' stands twice in one place, the second time in line 3"]),
+        ("site: {title: a}\nsite: {title: b}", ["key 'site' stands twice", "line 2"]),
         ("site: {title: 2026-02-31}", ["not a YAML file"]),
         ("trial_config: {}", ["session_config: is missing"]),
         ("session_config: []", ["session_config", "at least 1"]),
