@@ -78,7 +78,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise InputError(f"{path}: not a safetensors file ({error})") from None
-    found = description.get("architecture")
+    except ValueError as error:
+        raise InputError(f"{path}: its description is not JSON ({error}); expected a file from `lwise train`") from None
+    found = description.get("architecture") if isinstance(description, dict) else None
     if found != _ARCHITECTURE:
         raise InputError(f"{path}: architecture is {found!r}; expected {_ARCHITECTURE!r}, as written by `lwise train`")
     return description, weights

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from lwise_core.errors import InputError
@@ -101,5 +102,16 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes | Non
     path = tmp_path / "model.safetensors"
     if content is not None:
         path.write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "complaint"),
+    [({}, "architecture is None"), ({"lwise": "{"}, "not JSON"), ({"lwise": "[]"}, "architecture is None")],
+)
+def test_a_safetensors_file_from_elsewhere_is_refused(tmp_path: Path, metadata: dict[str, str], complaint: str) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(save({"weight": torch.zeros(2)}, metadata=metadata))
     with pytest.raises(InputError, match=complaint):
         load_model(path)
