@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from lwise_core import atomic_files
-from lwise_core.errors import InputError
+from lwise_core.errors import InputError, refuse_if_any
 
 REQUIRED_COLUMNS = ("split", "class", "class_num", "im_path")
 SCORE_COLUMNS = ("robust_gt_logit", "difficulty")
@@ -49,29 +49,76 @@ def read_dirmap(path: Path) -> list[DirmapRow]:
     Raises
     ------
     InputError
-        For a missing file or column, a number that is none, a path that leaves its root, or a path given twice.
+        Naming everything that is wrong with the file: a missing column, numbers that are none, paths that leave their
+        root, paths given twice.
+    """
+    rows, problems = [], []
+    line_of: dict[str, int] = {}
+    for line, values in read_csv(path, required=REQUIRED_COLUMNS, remedy="make one with `lwise dataset index`"):
+        try:
+            row = _row(values)
+        except InputError as error:
+            problems.append(f"line {line}: {error}")
+            continue
+        first = line_of.setdefault(row.im_path, line)
+        if first != line:
+            problems.append(
+                f"line {line}: im_path {row.im_path!r} stands in two rows, first in line {first}; "
+                "each image may occur once"
+            )
+        rows.append(row)
+    refuse_if_any(path, problems)
+    if not rows:
+        raise InputError(f"{path}: has no images; expected one row per image below the header")
+    return rows
+
+
+def read_csv(path: Path, *, required: Sequence[str], remedy: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a comma-separated file with a header, as (line, column -> text); a byte order mark is skipped.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no UTF-8 text or no such table, or lacks one of the columns `required`. `remedy` says
+        where to get such a file.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; make one with `lwise dataset index`") from None
+        raise InputError(f"{path}: no such file; {remedy}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected a CSV file") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""))
     try:
-        columns = reader.fieldnames or []
-        missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-        if missing:
-            raise InputError(f"{path}: column {', '.join(missing)} is missing; found {', '.join(columns) or 'nothing'}")
-        rows = [_row(record, where=f"{path}, line {reader.line_num}") for record in reader]
+        columns = next(reader, [])
+        _check_columns(columns, required, path)
+        for fields in reader:
+            if not fields:
+                continue
+            if len(fields) != len(columns):
+                raise InputError(
+                    f"{path}, line {reader.line_num}: has {len(fields)} fields, more or fewer than the header, "
+                    f"which has {len(columns)}"
+                )
+            yield reader.line_num, dict(zip(columns, fields, strict=True))
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV file ({error})") from None
-    if not rows:
-        raise InputError(f"{path}: has no images; expected one row per image below the header")
-    _refuse_repeats(rows, path)
-    return rows
+
+
+def _check_columns(columns: Sequence[str], required: Sequence[str], path: Path) -> None:
+    missing = [column for column in required if column not in columns]
+    if missing and len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
+        raise InputError(
+            f"{path}: its columns are separated by {'semicolons' if ';' in columns[0] else 'tabs'}; expected commas, "
+            "so save it as a comma-separated CSV file (UTF-8)"
+        )
+    if missing:
+        raise InputError(f"{path}: column {', '.join(missing)} is missing; found {', '.join(columns) or 'nothing'}")
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise InputError(f"{path}: column {', '.join(twice)} stands twice in the header; expected each column once")
 
 
 def write_dirmap(path: Path, rows: Sequence[DirmapRow]) -> None:
@@ -104,26 +151,26 @@ def class_names(rows: Iterable[DirmapRow]) -> list[str]:
     return [names[number] for number in range(len(names))]
 
 
-def _row(record: dict[str, str | None], *, where: str) -> DirmapRow:
-    if None in record or None in record.values():
-        raise InputError(f"{where}: has more or fewer fields than the header")
-    values = {column: value or "" for column, value in record.items()}
+def _row(values: dict[str, str]) -> DirmapRow:
     required = {column: values.pop(column) for column in REQUIRED_COLUMNS}
-    scores = [_number(values.pop(column, ""), column, where) for column in SCORE_COLUMNS]
+    scores = [number_or_none(values.pop(column, ""), column) for column in SCORE_COLUMNS]
     if not required["class_num"].isdecimal():
-        raise InputError(f"{where}: class_num is {required['class_num']!r}; expected a whole number from 0")
+        raise InputError(f"class_num is {required['class_num']!r}; expected a whole number from 0")
+    if not required["class"].strip():
+        raise InputError("class is empty; expected the name of the image's class")
     return DirmapRow(
         split=required["split"],
         class_name=required["class"],
         class_num=int(required["class_num"]),
-        im_path=_inside_root(required["im_path"], where),
+        im_path=inside_root(required["im_path"], "im_path"),
         robust_gt_logit=scores[0],
         difficulty=scores[1],
         extra=values,
     )
 
 
-def _number(text: str, column: str, where: str) -> float | None:
+def number_or_none(text: str, column: str) -> float | None:
+    """A cell that holds a finite number or nothing; raises `InputError` for anything else."""
     if text == "":
         return None
     try:
@@ -131,23 +178,16 @@ def _number(text: str, column: str, where: str) -> float | None:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"{where}: {column} is {text!r}; expected a finite number or nothing")
+        raise InputError(f"{column} is {text!r}; expected a finite number or nothing")
     return number
 
 
-def _inside_root(im_path: str, where: str) -> str:
-    path = PurePosixPath(im_path)
-    if not im_path or path.is_absolute() or ".." in path.parts or "\\" in im_path or ":" in im_path:
-        raise InputError(f"{where}: im_path is {im_path!r}; expected a relative path that stays inside its folder")
-    return im_path
-
-
-def _refuse_repeats(rows: Sequence[DirmapRow], path: Path) -> None:
-    seen: set[str] = set()
-    for row in rows:
-        if row.im_path in seen:
-            raise InputError(f"{path}: im_path {row.im_path!r} stands in two rows; each image may occur once")
-        seen.add(row.im_path)
+def inside_root(path: str, column: str) -> str:
+    """A cell that holds a relative POSIX path without a way out of its root; raises `InputError` for any other."""
+    parts = PurePosixPath(path)
+    if not path or parts.is_absolute() or ".." in parts.parts or "\\" in path or ":" in path:
+        raise InputError(f"{column} is {path!r}; expected a relative path that stays inside its folder")
+    return path
 
 
 def _required(row: DirmapRow) -> tuple[str, str, int, str]:

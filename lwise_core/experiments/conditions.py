@@ -1,16 +1,28 @@
-"""Which condition a trial set belongs to: a pure function of (seed, trialset_id), for ids without end."""
+"""Which condition a trial set belongs to: a pure function of (study, trialset_id), for ids without end."""
 
 from __future__ import annotations
 
-from random import Random
-
+from lwise_core.experiments.draws import Draws
 from lwise_core.experiments.study import Study
 
 
 def condition_of(study: Study, trialset_id: int) -> int:
-    """Blocked randomisation: `randomization_block_size` ids in a row hold every condition equally often, shuffled."""
-    block_number, position = divmod(trialset_id, study.randomization_block_size)
-    repeats = study.randomization_block_size // study.n_conditions
-    order = list(range(study.n_conditions)) * repeats
-    Random(f"{study.seed}:{block_number}:conditions").shuffle(order)  # noqa: S311 - an experiment's order, no secret
+    """The condition_idx of a trial set.
+
+    blocked : every run of `block_size` ids, counted from 0, holds each condition equally often, shuffled.
+    alternating : 0, 1, 2, … in turn.
+    random : each id on its own, so that counts differ as chance has it.
+
+    A prespecified study says it in its file.
+    """
+    if study.prespecified:
+        return study.prespecified[trialset_id].condition_idx
+    conditions = study.conditions
+    if conditions.assignment == "alternating":
+        return trialset_id % conditions.count
+    if conditions.assignment == "random":
+        return Draws(study.seed, trialset_id, "condition").below(conditions.count)
+    block_number, position = divmod(trialset_id, conditions.block_size)
+    repeats = conditions.block_size // conditions.count
+    order = Draws(study.seed, block_number, "conditions").shuffled(list(range(conditions.count)) * repeats)
     return order[position]

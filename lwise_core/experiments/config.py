@@ -1,26 +1,21 @@
-"""config.yaml as typed models: what a researcher may write, checked with every problem named at once.
+"""config.yaml as typed models: every key that a researcher may write, with its meaning, unit and range.
 
-The sections `session_config` and `trial_config` keep the keys and the meaning of L-WISE; `deployment`, `site` and
-`stimuli` say what L-WISE takes from command-line flags and edited HTML. Needs pydantic and PyYAML; never imported by a
-server.
+The sections `session_config`, `trial_config` and `hit_config` keep the keys and the meaning of L-WISE; `deployment`,
+`site` and `stimuli` say what L-WISE takes from command-line flags and edited HTML. The descriptions here are those of
+docs/formats/config.md. Needs pydantic; never imported by a server. Files are read by `config_file`.
 """
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Hashable, Mapping
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from lwise_core.errors import InputError
+from lwise_core.experiments.study import CALIBRATION, REPEAT
 
-NATURAL = "natural"
-"""The variant of the original images."""
+SHAPES = ("circle", "triangle")
+"""What attention checks show: the page draws these two."""
 
 
 def _folder_name(text: str) -> str:
@@ -29,49 +24,112 @@ def _folder_name(text: str) -> str:
     return text
 
 
+def _file_name(text: str) -> str:
+    if text in ("", ".", "..") or any(sign in text for sign in "/\\:"):
+        raise ValueError("expected the name of a file in the study's folder")
+    return text
+
+
+def _bucket_name(text: str) -> str:
+    if not text or not all(sign.isascii() and (sign.isalnum() or sign in ".-_") for sign in text):
+        raise ValueError("expected the name of an S3 bucket: letters, digits, dots and hyphens")
+    return text
+
+
+def _own_type_name(text: str) -> str:
+    if text in (CALIBRATION, REPEAT):
+        raise ValueError(f"{text!r} is a trial type that every study has; expected another name")
+    return text
+
+
 FolderName = Annotated[str, AfterValidator(_folder_name)]
+FileName = Annotated[str, AfterValidator(_file_name)]
+BucketName = Annotated[str, AfterValidator(_bucket_name)]
+TypeName = Annotated[str, AfterValidator(_own_type_name)]
 Milliseconds = Annotated[float, Field(ge=0, le=600_000)]
 Count = Annotated[int, Field(ge=0, le=10_000)]
+Positive = Annotated[int, Field(ge=1, le=10_000)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True)
 
 
 class TrialSettings(_Strict):
-    """Settings of one trial. Durations in ms, widths in degrees of visual angle."""
+    """Settings of one trial. They may stand in trial_config, in a block and in a trial type."""
 
     stimulus_duration_msec: Milliseconds = 0
-    """0: the picture stays until the response."""
+    """How long the picture is shown, in ms. 0: until the response."""
     calibration_stimulus_duration_msec: Milliseconds = 0
+    """The same for the shape of an attention check, in ms."""
     post_stimulus_delay_duration_msec: Milliseconds = 0
+    """Blank between picture and choices, in ms."""
     pre_choice_lockout_delay_duration_msec: Milliseconds = 0
+    """Responses earlier than this after the choices appear are ignored, in ms."""
     choice_duration_msec: Annotated[float, Field(gt=0, le=600_000)] = 10_000
+    """Deadline of the response, in ms from the appearance of the choices."""
     intertrial_delay_duration_msec: Milliseconds = 200
+    """Blank after the trial, in ms."""
     reward_duration_msec: Milliseconds | None = None
-    """Length of the feedback after a right answer; null: until the space bar."""
+    """Length of the feedback after a right answer, in ms. null: until the space bar."""
     incorrect_duration_msec: Milliseconds | None = None
+    """Length of the feedback after a wrong answer, in ms. null: until the space bar."""
     correct_feedback_lockout_duration_msec: Milliseconds = 500
+    """The space bar is ignored for so long after a right answer, in ms."""
     incorrect_feedback_lockout_duration_msec: Milliseconds = 1_500
+    """The space bar is ignored for so long after a wrong answer, in ms."""
     show_feedback: bool = True
+    """Whether the participant is told the right answer. Where false, the answer never leaves the server."""
+    show_fixation: bool = False
+    """Whether the trial begins with a cross in the centre that the participant clicks."""
     show_test_instructions: bool = False
+    """Show the page `test` before the first trial of a run of trials that ask for it."""
     keep_stimulus_on: bool = False
+    """Whether the picture stays while the choices are shown."""
     stimulus_width_degrees: Annotated[float, Field(gt=0, le=60)] = 12
+    """Width of the picture, in degrees of visual angle."""
     choice_width_degrees_default: Annotated[float, Field(gt=0, le=30)] = 4
+    """Largest width of a choice, in degrees of visual angle; many choices are drawn smaller."""
     keypress_fj_response: bool = False
+    """With two choices: answer with F (the first) and J (the second)."""
     query_string: str = ""
+    """Question above the picture."""
     bonus_usd_if_correct: Annotated[float, Field(ge=0, le=100)] = 0
+    """What a right answer earns, in USD."""
+    choice_image_bucket_name: BucketName | None = None
+    """S3 bucket with a picture of every choice. null: the page draws the names."""
+    choice_url_suffix: str = "_icon.png"
+    """End of those pictures' file names, after the shown name with underscores for spaces."""
+    feedback_correct_url: str | None = None
+    """Kept for L-WISE files; the page draws its own tick."""
+    feedback_incorrect_url: str | None = None
+    """Kept for L-WISE files; the page draws its own cross."""
 
 
-class Curriculum(_Strict):
-    """Keys of the difficulty curriculum; they may stand in trial_config, a block or a trial type."""
+class CurriculumSettings(_Strict):
+    """Keys of the difficulty curriculum. They may stand in trial_config, in a block and in a trial type."""
 
     difficulty_curriculum: bool = False
-    max_difficulty_selection: Fraction = 1.0
+    """Draw the images of the first `curriculum_num_blocks` blocks from the easiest ones. Of several trial types in a
+    block the first one decides; on in any block, it is on for the condition."""
+    max_difficulty_selection: Fraction | None = None
+    """Share of the images of a class, easiest first, that the block draws from. Needed in every curriculum block."""
+    combine_and_shuffle: bool = False
+    """Let the trials of all blocks so marked change places, among trials of equal class, trial type and split: the
+    curriculum's content without its order. All trial types of a block agree."""
 
 
-class Overridable(TrialSettings, Curriculum):
+class OrderSettings(_Strict):
+    """How choices are placed from trial to trial. They may stand in trial_config and in a block."""
+
+    shuffle_choice_order: bool = False
+    """A new random order in each trial."""
+    rotate_choice_order: bool = False
+    """The ring of choices is turned at random in each trial."""
+
+
+class Overridable(TrialSettings, CurriculumSettings):
     """What may stand in trial_config, in a block and in a trial type; the most specific place wins."""
 
     @property
@@ -80,45 +138,81 @@ class Overridable(TrialSettings, Curriculum):
         return self.model_dump(include=set(TrialSettings.model_fields), exclude_unset=True)
 
 
-class TrialConfig(Overridable):
-    """`trial_config`: defaults of every trial, and how choices are offered."""
+Aliases = Annotated[dict[str, str], BeforeValidator(lambda value: {} if value is None else value)]
+
+
+class TrialConfig(Overridable, OrderSettings):
+    """`trial_config`: defaults of every trial, and how choices are offered in a session."""
 
     curriculum_num_blocks: Count = 0
-    choice_names_order: list[str] | None = None
-    choice_names_aliases: dict[str, str] = Field(default_factory=dict)
+    """Number of blocks, from the first, that follow the difficulty curriculum."""
+    repeat_stimulus_split: str = "val"
+    """Split of the image that repeat trials show."""
+    choice_names_order: Annotated[list[str], Field(min_length=2)] | None = None
+    """The classes in the order of their places on the ring; spaces may stand for underscores. null: as in the data."""
+    choice_names_order_shuffle: bool = False
+    """One random order per session."""
+    choice_names_aliases: Aliases = Field(default_factory=dict)
+    """Class: name shown for it. Others are shown under their own name, with spaces for underscores."""
     choice_aliases_random_shuffle: bool = False
-    shuffle_choice_order: bool = False
-    rotate_choice_order: bool = False
-    calibration_stimuli: list[str] = ["circle", "triangle"]
+    """Draw once per session which class stands behind which name."""
+    calibration_stimuli: list[str] = list(SHAPES)
+    """The shapes of attention checks: circle and triangle."""
 
     @field_validator("calibration_stimuli")
     @classmethod
     def _known_shapes(cls, shapes: list[str]) -> list[str]:
-        if sorted(shapes) != ["circle", "triangle"]:
-            raise ValueError('expected ["circle", "triangle"], the two shapes that the page draws')
+        if sorted(shapes) != sorted(SHAPES):
+            raise ValueError(f"expected {list(SHAPES)}, the two shapes that the page draws")
         return shapes
 
 
 class TrialTypeConfig(Overridable):
-    """A trial type: which variant is shown, and which settings differ from those of the block."""
+    """A trial type: which copy of a picture is shown, and which settings differ from those of the block."""
 
-    variant: FolderName = NATURAL
+    variant: FolderName | None = None
+    """Folder in stimuli.root with the pictures to show, e.g. eps8."""
+    bucket: BucketName | None = None
+    """S3 bucket with the pictures to show: takes the place of the bucket in the image's `url`."""
+
+    @model_validator(mode="after")
+    def _one_copy(self) -> TrialTypeConfig:
+        if self.variant is not None and self.bucket is not None:
+            raise ValueError(f"has both variant ({self.variant}) and bucket ({self.bucket}); expected one of them")
+        return self
 
 
-TrialTypes = Annotated[dict[str, TrialTypeConfig], Field(min_length=1)]
+TrialTypes = Annotated[dict[TypeName, TrialTypeConfig], Field(min_length=1)]
+ClassesPerBucket = Annotated[dict[BucketName, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+ClassesPerVariant = Annotated[dict[FolderName, Annotated[int, Field(ge=1)]], Field(min_length=1)]
 
 
-class BlockConfig(Overridable):
+class BlockConfig(Overridable, OrderSettings):
     """An entry of `session_config`."""
 
     name: str
+    """The key that the entry begins with."""
     n_trials_per_class_train: Count = 0
+    """Images drawn per class from the split `train` of the data set."""
     n_trials_per_class_val: Count = 0
+    """Images drawn per class from the split `val`."""
     n_trials_per_class_test: Count = 0
+    """Images drawn per class from the split `test`."""
     n_calibration_trials: Count = 0
-    class_balanced: Annotated[bool, Field(description="always true")] = True
+    """Attention checks: a plain circle or triangle, each equally often; an odd number is rounded down."""
+    n_repeats_of_one_stim: Count = 0
+    """How often the block shows the session's repeat image, which is shown in no other trial."""
+    class_balanced: bool = True
+    """Always true; may be left out."""
     trial_types: TrialTypes | None = None
-    conditional_trial_types: list[TrialTypes] | None = None
+    """Name: settings. The images of each class and split are dealt evenly to the types. Without: `new_stimulus`."""
+    conditional_trial_types: Annotated[list[TrialTypes], Field(min_length=1)] | None = None
+    """A list of such mappings, one per condition."""
+    n_classes_per_bucket: ClassesPerBucket | Annotated[list[ClassesPerBucket], Field(min_length=1)] | None = None
+    """S3 bucket: number of classes that are shown from it; the classes are dealt at random. A list of such mappings is
+    indexed by the condition; in a study of one condition each session draws one of them."""
+    n_classes_per_variant: ClassesPerVariant | Annotated[list[ClassesPerVariant], Field(min_length=1)] | None = None
+    """The same for variants that the project holds."""
 
     @model_validator(mode="before")
     @classmethod
@@ -135,145 +229,120 @@ class BlockConfig(Overridable):
         return {"name": name, **keys}
 
     @model_validator(mode="after")
-    def _one_kind_of_types(self) -> BlockConfig:
+    def _consistent(self) -> BlockConfig:
         if self.trial_types is not None and self.conditional_trial_types is not None:
             raise ValueError("has both trial_types and conditional_trial_types; expected one of them")
+        if self.n_classes_per_bucket is not None and self.n_classes_per_variant is not None:
+            raise ValueError("has both n_classes_per_bucket and n_classes_per_variant; expected one of them")
         if not self.class_balanced:
             raise ValueError("class_balanced is false; every class gets the same number of trials, so leave it out")
         return self
 
 
+class HitConfig(_Strict):
+    """`hit_config`: the task as Mechanical Turk lists it."""
+
+    title: str
+    """Title of the task."""
+    description: str
+    """What workers read before they accept it."""
+    reward: Annotated[float, Field(ge=0, le=1_000)]
+    """Pay of an assignment, in USD."""
+    num_respondents: Positive
+    """Number of assignments."""
+    max_time_seconds: Annotated[int, Field(ge=30, le=31_536_000)]
+    """Time a worker has for an assignment, in s."""
+    lifetime_seconds: Annotated[int, Field(ge=30, le=31_536_000)]
+    """How long the task is listed, in s."""
+    frame_height: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Height of the frame around the page, in px. 0: as high as the window."""
+    autoapprove: bool = True
+    """Approve an assignment as soon as it is submitted."""
+
+
 class Deployment(_Strict):
-    """`deployment`: how participants are dealt to conditions."""
+    """`deployment`: who may take part, and how participants are dealt to conditions."""
 
     seed: int = 0
-    num_conditions: Annotated[int, Field(ge=1, le=100)] = 1
-    randomization_block_size: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """A multiple of num_conditions; default: num_conditions itself."""
+    """Seed of everything that is drawn at random. Another seed gives other trial sets."""
+    num_conditions: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Number of conditions. Default: as many as `conditional_trial_types` lists or trialsets.csv names, else 1."""
+    randomization_block_size: Positive | None = None
+    """Every run of so many participants holds each condition equally often, in random order: a multiple of
+    num_conditions. Default: num_conditions."""
+    alternate_within_blocks: bool = False
+    """Conditions 0, 1, 2, … in turn instead."""
+    fully_random_group_assignment: bool = False
+    """Draw the condition of each participant on its own instead; counts differ as chance has it."""
+    num_trialsets: Annotated[int, Field(ge=1)] | None = None
+    """Largest number of participants. Default: no end; with trialsets.csv as many as it has."""
+    when_trialsets_run_out: Literal["refuse", "reuse"] = "refuse"
+    """What a participant beyond that number gets: a polite refusal, or the trial sets from the first on again."""
+    platforms: Annotated[list[str], Field(min_length=1)] | None = None
+    """Platforms whose participants may take part, e.g. prolific, mturk, inperson; `test` always may. Default: any."""
+    data_spec_file_name: FileName | None = None
+    """Name of the dirmap or of the file of trial sets. Default: the one of dirmap.csv, dataset_dirmap.csv and
+    trialsets.csv that is there."""
 
     @model_validator(mode="after")
-    def _whole_blocks(self) -> Deployment:
-        size = self.randomization_block_size
-        if size is not None and size % self.num_conditions:
-            raise ValueError(
-                f"randomization_block_size is {size}; expected a multiple of num_conditions = {self.num_conditions}"
-            )
+    def _one_kind_of_assignment(self) -> Deployment:
+        size, count = self.randomization_block_size, self.num_conditions
+        if size is not None and count is not None and size % count:
+            raise ValueError(f"randomization_block_size is {size}; expected a multiple of num_conditions = {count}")
+        if self.alternate_within_blocks and self.fully_random_group_assignment:
+            raise ValueError("alternate_within_blocks and fully_random_group_assignment are both true; expected one")
         return self
 
 
+class Tier(_Strict):
+    """A step of the bonus."""
+
+    at_least: Annotated[float, Field(ge=0, le=1)]
+    """Share of right answers, 0 to 1."""
+    usd: Annotated[float, Field(ge=0, le=1_000)]
+    """What it is worth, in USD."""
+
+
 class Site(_Strict):
-    """`site`: what the participant reads besides the instruction pages."""
+    """`site`: what the participant reads and earns, besides the instruction pages."""
 
     title: str = "Image categories"
+    """Title of the page."""
+    bonus_tiers: list[Tier] = Field(default_factory=list)
+    """Bonus by the share of right answers over the main trials with `bonus_usd_if_correct` above 0: that of the highest
+    step that is reached. Without steps: the sum of `bonus_usd_if_correct` over right answers."""
+
+    @field_validator("bonus_tiers")
+    @classmethod
+    def _ascending(cls, tiers: list[Tier]) -> list[Tier]:
+        steps = [tier.at_least for tier in tiers]
+        if steps != sorted(set(steps)):
+            raise ValueError(f"at_least is {steps}; expected steps that rise from one to the next")
+        return tiers
 
 
 class Stimuli(_Strict):
-    """`stimuli`: the folder of variants, absolute or relative to the study's folder."""
+    """`stimuli`: where the project holds the variants."""
 
-    root: str = "variants"
+    root: str | None = None
+    """Folder of variants, absolute or relative to the study's folder. Default: `variants`, unless the data file has a
+    column `url`, whose pictures are then shown where no variant is named."""
 
 
 class StudyConfig(_Strict):
     """A whole config.yaml."""
 
-    session_config: Annotated[list[BlockConfig], Field(min_length=1)]
+    session_config: list[BlockConfig] = Field(default_factory=list)
+    """The blocks of a session, in order. Not used where trialsets.csv gives the trials."""
     trial_config: TrialConfig = TrialConfig()
+    hit_config: HitConfig | None = None
     deployment: Deployment = Deployment()
     site: Site = Site()
     stimuli: Stimuli = Stimuli()
 
-    @model_validator(mode="after")
-    def _types_for_every_condition(self) -> StudyConfig:
-        expected = self.deployment.num_conditions
-        wrong = [
-            f"block {block.name!r}: conditional_trial_types has {len(types)} entries; "
-            f"expected one per condition, {expected} (deployment.num_conditions)"
-            for block in self.session_config
-            if (types := block.conditional_trial_types) is not None and len(types) != expected
-        ]
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping; YAML itself would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    line = key.start_mark.line + 1
-                    raise yaml.YAMLError(f"key {key.value!r} stands twice in one place, the second time in line {line}")
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def read_config(path: Path) -> StudyConfig:
-    """Read and check config.yaml.
-
-    Raises
-    ------
-    InputError
-        Naming every problem of the file: where it stands, what was found and what is expected.
-    """
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); a study folder holds config.yaml and dirmap.csv"
-        ) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date such as 2026-02-31
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
-    try:
-        return StudyConfig.model_validate(document)
-    except ValidationError as error:
-        raise InputError(f"{path}: {_problems(error, document)}") from None
-
-
-_SECTIONS: Mapping[object, type[_Strict]] = {
-    "session_config": BlockConfig,
-    "trial_types": TrialTypeConfig,
-    "conditional_trial_types": TrialTypeConfig,
-    "trial_config": TrialConfig,
-    "deployment": Deployment,
-    "site": Site,
-    "stimuli": Stimuli,
-}
-
-
-def _problems(error: ValidationError, document: Any) -> str:
-    """Every problem in one line: where it stands, what is expected and what was found."""
-    return "; ".join(_problem(details, document) for details in error.errors(include_url=False))
-
-
-def _problem(details: ErrorDetails, document: Any) -> str:
-    place, kind, found = details["loc"], details["type"], details["input"]
-    where = f"{_where(place, document)}: " if place else ""
-    if kind == "extra_forbidden":
-        return f"{where}unknown key; {_known_keys(place)}"
-    if kind == "missing":
-        return f"{where}is missing"
-    message = details["msg"].removeprefix("Value error, ")
-    if kind == "model_type":
-        message = "expected a mapping (key: value)"
-    return where + message + ("" if isinstance(found, Mapping) else f" (found {reprlib.repr(found)})")
-
-
-def _where(place: tuple[int | str, ...], document: Any) -> str:
-    """The keys that lead to a problem; a block by its name."""
-    if place[0] == "session_config" and len(place) > 1 and isinstance(place[1], int):
-        block = document["session_config"][place[1]]
-        name = next(iter(block), None) if isinstance(block, Mapping) else None
-        keys = ".".join(str(part) for part in place[2:])
-        return f"block {place[1] if name is None else repr(name)}" + (f", {keys}" if keys else "")
-    return ".".join(str(part) for part in place)
-
-
-def _known_keys(place: tuple[int | str, ...]) -> str:
-    """What may stand where an unknown key stands: the one that was probably meant, else all of them."""
-    section = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), StudyConfig)
-    known = [key for key in section.model_fields if (section, key) != (BlockConfig, "name")]
-    meant = get_close_matches(str(place[-1]), known, n=1)
-    return f"did you mean {meant[0]}?" if meant else f"known are {', '.join(sorted(known))}"
+    @property
+    def n_conditions(self) -> int:
+        """Number of conditions of a study whose trials are sampled."""
+        if self.deployment.num_conditions is not None:
+            return self.deployment.num_conditions
+        return max((len(block.conditional_trial_types or ()) for block in self.session_config), default=0) or 1

@@ -1,171 +1,272 @@
-"""A compiled study: what a server needs to build any trial set, as frozen dataclasses and as one JSON bundle.
+"""A compiled study: what a server needs to build any trial set, as frozen dataclasses.
 
-Standard library only: this module ships inside the function that serves participants.
+Standard library only: this module ships inside the function that serves participants. How a study is written to a file
+and read again is `bundle`'s business.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
-from lwise_core.errors import InputError
+Cell = tuple[str, int]
+"""(split, class_num): images are drawn within it."""
 
-BUNDLE_FORMAT = 1
+NATURAL = "natural"
+"""The variant of the original images."""
+
+CALIBRATION = "calibration"
+REPEAT = "repeat_stimulus"
+"""Trial types that the project gives: attention checks, and trials of the one image that comes back."""
 
 
 @dataclass(frozen=True)
 class StudyImage:
-    """One picture. `objects` maps a variant's name to the opaque name of its file, which says nothing of the class."""
+    """One picture.
 
-    split: str
+    Attributes
+    ----------
+    im_path : path inside any variant; of a picture known by its URL only, the path of the URL.
+    difficulty : 0 (easiest) to 1 (hardest), or None if it was not scored.
+    url : where the picture lies outside of the project, or None.
+    objects : variant -> opaque name of the file that the project holds; it says nothing of the class.
+    """
+
+    split: str | None
     class_num: int
     im_path: str
     difficulty: float | None
     robust_gt_logit: float | None
+    url: str | None
     objects: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class TrialType:
-    """A named group of trials inside a block: which variant is shown and which trial settings differ."""
+class Source:
+    """Which copy of a picture is shown: a variant that the project holds, the S3 bucket that holds it, or (both None)
+    the one at its own URL."""
 
-    name: str
-    variant: str
+    variant: str | None = None
+    bucket: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        return self.variant or self.bucket
+
+
+ChoiceOrder = Literal["fixed", "shuffled", "rotated"]
+
+
+@dataclass(frozen=True)
+class TrialKind:
+    """What the trials of one type, made for one block, have in common: how their choices are placed, and the settings
+    that differ from the study's."""
+
+    block: int
+    trial_type: str
+    choice_order: ChoiceOrder
     settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class ConditionOfBlock:
+class TypeOfTrial:
+    """A trial type of a block: index of its kind and of its source (None: the source of the image's class)."""
+
+    kind: int
+    source: int | None
+
+
+@dataclass(frozen=True)
+class BlockCondition:
     """What one condition sees in a block.
 
-    `easiest_fraction` is the share of the images of a class, easiest first, that the block draws from (1 = all).
+    Attributes
+    ----------
+    easiest_fraction : share of the images of a class, easiest first, that a curriculum block draws from.
+    combine_and_shuffle : whether the block's trials change places with those of the other blocks so marked.
+    class_sources : ways of dealing the classes to sources, each as (source, number of classes) pairs; a session draws
+        one of them. Empty: every class has the study's default source.
     """
 
-    trial_types: tuple[TrialType, ...]
+    trial_types: tuple[TypeOfTrial, ...]
     easiest_fraction: float
+    combine_and_shuffle: bool
+    class_sources: tuple[tuple[tuple[int, int], ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class Block:
-    """An entry of session_config, its settings resolved.
+    """An entry of session_config.
 
-    `n_per_class` maps a split to the number of trials per class; `conditions` has one entry per condition_idx.
+    `n_per_class` maps a split to the number of trials per class; `conditions` has one entry per condition_idx; the last
+    two are indices into `Study.kinds`.
     """
 
     name: str
     n_per_class: Mapping[str, int]
     n_calibration_trials: int
-    settings: Mapping[str, Any]
-    conditions: tuple[ConditionOfBlock, ...]
+    n_repeats: int
+    conditions: tuple[BlockCondition, ...]
+    calibration_kind: int
+    repeat_kind: int
+
+
+class PrespecifiedTrial(NamedTuple):
+    """A row of trialsets.csv: indices into `Study.kinds`, `Study.images` and `Study.sources`."""
+
+    kind: int
+    image: int
+    source: int
+
+
+@dataclass(frozen=True)
+class PrespecifiedTrialset:
+    """The rows of one trialset_id, in the order shown."""
+
+    condition_idx: int
+    trials: tuple[PrespecifiedTrial, ...]
 
 
 @dataclass(frozen=True)
 class Choices:
-    """How the classes are offered: their fixed order (class_num), shown names, and what is drawn at random."""
+    """How the classes are offered: their order (class_num), the name shown for each class, what is drawn per session."""
 
     order: tuple[int, ...]
     shown_names: tuple[str, ...]
-    names_random_shuffle: bool
-    shuffle_each_trial: bool
-    rotate_each_trial: bool
+    order_shuffled_per_session: bool
+    names_shuffled_per_session: bool
     calibration_stimuli: tuple[str, ...]
+
+
+Assignment = Literal["blocked", "alternating", "random"]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How trial sets are dealt to conditions; see `conditions.condition_of`."""
+
+    count: int
+    assignment: Assignment
+    block_size: int
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How many trial sets there are (None: without end) and what an arrival gets after the last one."""
+
+    count: int | None
+    reuse: bool
+
+
+@dataclass(frozen=True)
+class BonusTier:
+    """A share of right answers (0 to 1) and what reaching it is worth, in USD."""
+
+    at_least: float
+    usd: float
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """The difficulty curriculum: the first `n_blocks` blocks, for the conditions that follow it, and the split that the
+    repeat image comes from."""
+
+    n_blocks: int
+    conditions: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything a trial set depends on besides its id.
+    """Everything a trial set depends on besides its id, and what the server says of the study.
 
-    `settings` holds the trial settings common to all trials; `curriculum_blocks` is k of the difficulty curriculum (0 =
-    none) and `curriculum_conditions` the conditions that follow it; `pages` maps page names to sanitised HTML.
+    Attributes
+    ----------
+    platforms : the platforms that may take part besides `test`; empty: any.
+    settings : the trial settings common to all trials unless their kind says otherwise.
+    default_source : index into `sources` of what is shown where nothing else is said.
+    blocks : of a study whose trials are sampled; empty where they are prespecified.
+    prespecified : trial sets given trial by trial; empty where they are sampled.
+    repeat_split : split of the image that repeat trials show.
+    bonus_tiers : rule of the bonus by accuracy, lowest first; empty: the sum of `bonus_usd_if_correct`.
+    pages : page name -> sanitised HTML.
     """
 
     study_id: str
     title: str
     seed: int
-    n_conditions: int
-    randomization_block_size: int
+    conditions: Conditions
+    slots: Slots
+    platforms: tuple[str, ...]
     classes: tuple[str, ...]
     choices: Choices
     settings: Mapping[str, Any]
+    kinds: tuple[TrialKind, ...]
+    sources: tuple[Source, ...]
+    default_source: int
     blocks: tuple[Block, ...]
-    curriculum_blocks: int
-    curriculum_conditions: tuple[int, ...]
+    curriculum: Curriculum
+    repeat_split: str
+    prespecified: tuple[PrespecifiedTrialset, ...]
+    bonus_tiers: tuple[BonusTier, ...]
     images: tuple[StudyImage, ...]
     pages: Mapping[str, str]
 
-    def to_bundle(self) -> str:
-        """The bundle: one JSON text with its own SHA-256 inside. Equal studies give equal bytes."""
-        content = asdict(self)
-        return _canonical({"format": BUNDLE_FORMAT, "sha256": _sha256(content), "study": content}) + "\n"
+    def content(self) -> dict[str, Any]:
+        """Everything as JSON values; images column by column, so that thousands of them load in milliseconds."""
+        plain = {field.name: _plain(getattr(self, field.name)) for field in fields(self) if field.name != "images"}
+        return {**plain, "images": _columns(self.images)}
 
+    @cached_property
     def sha256(self) -> str:
         """Content hash: the version of a study that a participant's record refers to."""
-        return _sha256(asdict(self))
+        return hashlib.sha256(canonical_json(self.content()).encode()).hexdigest()
 
+    @cached_property
+    def pools(self) -> Mapping[Cell, Sequence[int]]:
+        """Indices of the images of each (split, class_num), in the order of the dirmap."""
+        pools: dict[Cell, list[int]] = {}
+        for index, image in enumerate(self.images):
+            if image.split is not None:
+                pools.setdefault((image.split, image.class_num), []).append(index)
+        return pools
 
-def load_bundle(path: Path) -> Study:
-    """Read a bundle written by `Study.to_bundle`.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, of another format, or was changed after it was compiled.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        content, recorded, bundle_format = document["study"], document["sha256"], document["format"]
-        found = _sha256(content)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); make a bundle with `lwise experiments compile`"
-        ) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(f"{path}: not a study bundle; make one with `lwise experiments compile`") from None
-    if bundle_format != BUNDLE_FORMAT:
-        raise InputError(
-            f"{path}: bundle format {bundle_format}; this version reads format {BUNDLE_FORMAT}, compile again"
-        )
-    if found != recorded:
-        raise InputError(f"{path}: was changed after it was compiled (its hash does not fit); compile the study again")
-    return _study(content)
-
-
-def _study(content: dict[str, Any]) -> Study:
-    blocks = tuple(_block(block) for block in content["blocks"])
-    choices: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in content["choices"].items()
-    }
-    return Study(
-        **{
-            **content,
-            "classes": tuple(content["classes"]),
-            "choices": Choices(**choices),
-            "blocks": blocks,
-            "curriculum_conditions": tuple(content["curriculum_conditions"]),
-            "images": tuple(StudyImage(**image) for image in content["images"]),
+    @cached_property
+    def ranked_pools(self) -> Mapping[Cell, Sequence[int]]:
+        """The same, easiest image first; equally difficult ones in the order of the dirmap."""
+        return {
+            cell: sorted(pool, key=lambda index: self.images[index].difficulty or 0.0)
+            for cell, pool in self.pools.items()
         }
-    )
+
+    def block_name(self, block: int) -> str:
+        """The block's name in config.yaml; in a prespecified study, where blocks have none, its number."""
+        return self.blocks[block].name if self.blocks else str(block)
 
 
-def _block(content: dict[str, Any]) -> Block:
-    conditions = tuple(
-        ConditionOfBlock(
-            trial_types=tuple(TrialType(**trial_type) for trial_type in condition["trial_types"]),
-            easiest_fraction=condition["easiest_fraction"],
-        )
-        for condition in content["conditions"]
-    )
-    return Block(**{**content, "conditions": conditions})
-
-
-def _canonical(content: object) -> str:
+def canonical_json(content: object) -> str:
+    """One text per content: keys sorted, no spaces. Raises ValueError for NaN and infinities."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _sha256(content: object) -> str:
-    # Through JSON once, so that tuples and lists, which the file cannot tell apart, hash alike.
-    return hashlib.sha256(_canonical(json.loads(_canonical(content))).encode()).hexdigest()
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _columns(images: Sequence[StudyImage]) -> dict[str, Any]:
+    variants = sorted({variant for image in images for variant in image.objects})
+    return {
+        **{name: [getattr(image, name) for image in images] for name in IMAGE_COLUMNS},
+        "objects": {variant: [image.objects.get(variant) for image in images] for variant in variants},
+    }
+
+
+IMAGE_COLUMNS = ("split", "class_num", "im_path", "difficulty", "robust_gt_logit", "url")
+"""The attributes of an image that the bundle keeps as they are."""

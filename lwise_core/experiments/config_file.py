@@ -1,0 +1,244 @@
+"""Reading config.yaml: every problem of the file at once, each with its place, the value found and what is allowed."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.experiments.config import (
+    BlockConfig,
+    Deployment,
+    HitConfig,
+    Site,
+    Stimuli,
+    StudyConfig,
+    Tier,
+    TrialConfig,
+    TrialSettings,
+    TrialTypeConfig,
+)
+
+_SECTIONS: Mapping[str, type[BaseModel]] = {
+    "trial_config": TrialConfig,
+    "hit_config": HitConfig,
+    "deployment": Deployment,
+    "site": Site,
+    "stimuli": Stimuli,
+}
+_OWN_SECTIONS = ("deployment", "site", "stimuli")
+_PARTS: Mapping[object, type[BaseModel]] = {
+    "trial_types": TrialTypeConfig,
+    "conditional_trial_types": TrialTypeConfig,
+    "bonus_tiers": Tier,
+}
+_WITHOUT_EFFECT = {"repeat_trial_type", "warmup_trial_type"}
+"""Keys of published files that never had an effect."""
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A config.yaml that can be used, and what its author should know of it."""
+
+    config: StudyConfig
+    warnings: tuple[str, ...]
+
+
+def read_config(path: Path) -> ConfigFile:
+    """Read and check config.yaml.
+
+    Raises
+    ------
+    InputError
+        Naming every problem of the file: where it stands, what was found and what is expected.
+    """
+    document = _yaml(path)
+    if not isinstance(document, Mapping):
+        raise InputError(f"{path}: expected a mapping (key: value) of sections (found {reprlib.repr(document)})")
+    warnings: list[str] = []
+    problems = [_unknown(str(key), key, StudyConfig) for key in document if key not in StudyConfig.model_fields]
+    parts: dict[str, Any] = {}
+    for name, model in _SECTIONS.items():
+        if name in document:
+            parts[name] = _validated(model, _without_idle_keys(document[name], name, warnings), name, problems)
+    if "session_config" in document:
+        parts["session_config"] = list(_blocks(document["session_config"], warnings, problems))
+    problems += _contradictions(parts)
+    refuse_if_any(path, problems)
+    config = StudyConfig(**parts)
+    if not set(_OWN_SECTIONS) & set(document):
+        warnings += _overridden_from_nothing(config)
+    warnings += _rounded_down(config)
+    return ConfigFile(config, tuple(warnings))
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping; YAML itself would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise yaml.YAMLError(f"key {key.value!r} stands twice in one place, the second time in line {line}")
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); a study folder holds config.yaml and dirmap.csv"
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date such as 2026-02-31
+        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+
+
+def _without_idle_keys(section: Any, where: str, warnings: list[str]) -> Any:
+    if not isinstance(section, Mapping):
+        return section
+    warnings += [f"{where}: {key} has no effect and may be left out" for key in section if key in _WITHOUT_EFFECT]
+    return {key: value for key, value in section.items() if key not in _WITHOUT_EFFECT}
+
+
+def _blocks(section: Any, warnings: list[str], problems: list[str]) -> Iterator[BlockConfig | None]:
+    if not isinstance(section, list) or not section:
+        problems.append(f"session_config: expected a list of one or more blocks (found {reprlib.repr(section)})")
+        return
+    for number, block in enumerate(section):
+        name = next(iter(block), None) if isinstance(block, Mapping) else None
+        where = f"block {number if name is None else repr(name)}"
+        settings = _without_idle_keys(block, where, warnings)
+        if isinstance(settings, Mapping) and isinstance(settings.get(name), Mapping):
+            settings = {**settings, name: _without_idle_keys(settings[name], where, warnings)}
+        yield _validated(BlockConfig, settings, where, problems)
+
+
+def _validated(model: type[BaseModel], section: Any, where: str, problems: list[str]) -> Any:
+    """The section as its model, or None with its problems noted."""
+    try:
+        return model.model_validate(section)
+    except ValidationError as error:
+        problems += problems_of(error, model, where)
+        return None
+
+
+def _problem(details: ErrorDetails, where: str, model: type[BaseModel]) -> str:
+    place, kind, found = details["loc"], details["type"], details["input"]
+    inner = ".".join(str(part) for part in place)
+    at = (", " if where.startswith("block") else ".").join(part for part in (where, inner) if part)
+    if kind == "extra_forbidden":
+        section = next((_PARTS[part] for part in reversed(place[:-1]) if part in _PARTS), model)
+        return _unknown(at, place[-1], section)
+    if kind == "missing":
+        return f"{at}: is missing"
+    message = details["msg"].removeprefix("Value error, ")
+    if kind == "model_type":
+        message = "expected a mapping (key: value)"
+    return f"{at}: {message}" + ("" if isinstance(found, Mapping) else f" (found {reprlib.repr(found)})")
+
+
+def _unknown(at: str, key: object, section: type[BaseModel]) -> str:
+    """An unknown key, with what was probably meant, where the key belongs, or all that may stand there."""
+    known = [name for name in section.model_fields if (section, name) != (BlockConfig, "name")]
+    meant = get_close_matches(str(key), known, n=1)
+    if meant and str(key) not in _HOME_OF:
+        return f"{at}: unknown key; did you mean {meant[0]}?"
+    if str(key) in _HOME_OF:
+        return f"{at}: unknown key here; it belongs into {_HOME_OF[str(key)]}"
+    return f"{at}: unknown key; known are {', '.join(sorted(known))}"
+
+
+_HOME_OF: Mapping[str, str] = {
+    **dict.fromkeys(TrialTypeConfig.model_fields.keys() - TrialConfig.model_fields.keys(), "a trial type"),
+    **dict.fromkeys(BlockConfig.model_fields.keys() - TrialConfig.model_fields.keys() - {"name"}, "a block"),
+    **{key: section for section, model in _SECTIONS.items() for key in model.model_fields},
+}
+"""Where a key stands that was found in a place where it means nothing."""
+
+
+def _contradictions(parts: Mapping[str, Any]) -> list[str]:
+    """Problems between parts that are each well-formed."""
+    blocks = [block for block in parts.get("session_config", ()) if block is not None]
+    deployment = parts.get("deployment", Deployment())
+    if deployment is None:
+        return []
+    problems = []
+    lengths = {block.name: len(block.conditional_trial_types) for block in blocks if block.conditional_trial_types}
+    expected, source = deployment.num_conditions, "deployment.num_conditions"
+    if expected is None:
+        expected, source = max(lengths.values(), default=1), "as other blocks have"
+        size = deployment.randomization_block_size
+        if size is not None and size % expected:
+            problems.append(
+                f"deployment: randomization_block_size is {size}; expected a multiple of the number of conditions, "
+                f"{expected}"
+            )
+    problems += [
+        f"block {name!r}: conditional_trial_types has {length} entries; expected one per condition, {expected} ({source})"
+        for name, length in lengths.items()
+        if length != expected
+    ]
+    trial_config = parts.get("trial_config") or TrialConfig()
+    for block in blocks:
+        problems += _contradictions_of_block(block, trial_config, expected)
+    return problems
+
+
+def _contradictions_of_block(block: BlockConfig, trial_config: TrialConfig, n_conditions: int) -> Iterator[str]:
+    for key in ("n_classes_per_bucket", "n_classes_per_variant"):
+        deals = getattr(block, key)
+        if isinstance(deals, list) and n_conditions > 1 and len(deals) != n_conditions:
+            yield f"block {block.name!r}, {key}: has {len(deals)} entries; expected one per condition, {n_conditions}"
+    for types in [block.trial_types or {}, *(block.conditional_trial_types or ())]:
+        marks = {
+            name: effective("combine_and_shuffle", written, block, trial_config) for name, written in types.items()
+        }
+        if len(set(marks.values())) > 1:
+            yield (
+                f"block {block.name!r}: combine_and_shuffle differs between its trial types "
+                f"({', '.join(marks)}); expected the same for all trials of a block"
+            )
+
+
+def effective(key: str, *places: BaseModel) -> Any:
+    """A key as the first of the places says that has it written, else the default of the last."""
+    place = next((place for place in places if key in place.model_fields_set), places[-1])
+    return getattr(place, key)
+
+
+def _overridden_from_nothing(config: StudyConfig) -> list[str]:
+    """L-WISE lets a block override only what stands in trial_config; where a file relies on that, say what differs."""
+    written = config.trial_config.model_fields_set | {"show_test_instructions"}
+    return [
+        f"block {block.name!r}: {key} does not stand in trial_config; L-WISE would ignore it, here it applies"
+        for block in config.session_config
+        for key in TrialSettings.model_fields
+        if key in block.model_fields_set - written
+    ]
+
+
+def _rounded_down(config: StudyConfig) -> list[str]:
+    n_shapes = len(config.trial_config.calibration_stimuli)
+    return [
+        f"block {block.name!r}: n_calibration_trials is {block.n_calibration_trials}; circle and triangle are shown "
+        f"equally often, so {block.n_calibration_trials // n_shapes * n_shapes} are run"
+        for block in config.session_config
+        if block.n_calibration_trials % n_shapes
+    ]
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], where: str = "") -> list[str]:
+    """What pydantic found, in words for people: the place, what is allowed, the value found."""
+    return [_problem(details, where, model) for details in error.errors(include_url=False)]

@@ -1,0 +1,87 @@
+"""Where the files of a study are: the folder, its config.yaml, and the dirmap or the trial sets beside it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from lwise_core.errors import InputError
+from lwise_core.experiments.config import StudyConfig
+
+EXPERIMENTS = Path("experiment_site/experiments")
+"""Where a study is looked for that is given by its id."""
+
+CONFIG_FILE = "config.yaml"
+DATA_FILES = ("dirmap.csv", "dataset_dirmap.csv", "trialsets.csv")
+"""Names of the data file that are found without being told; the second is L-WISE's name of the first."""
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A study's folder and the config file in use; several configs may share one folder and its data file."""
+
+    root: Path
+    config: Path
+
+    @property
+    def study_id(self) -> str:
+        """`<experiment_name>_<experiment_number>`, the name of the folder."""
+        return self.root.resolve().name
+
+    @property
+    def instructions(self) -> Path:
+        return self.root / "instructions"
+
+    def data_file(self, config: StudyConfig) -> Path:
+        """The dirmap or the file of trial sets.
+
+        Raises
+        ------
+        InputError
+            If there is none, or more than one that it could be.
+        """
+        named = config.deployment.data_spec_file_name
+        if named is not None:
+            if not (self.root / named).is_file():
+                raise InputError(f"{self.root / named}: no such file; deployment.data_spec_file_name names it")
+            return self.root / named
+        found = [name for name in DATA_FILES if (self.root / name).is_file()]
+        if len(found) > 1:
+            raise InputError(
+                f"{self.root}: has {' and '.join(found)}; say which one to use with deployment.data_spec_file_name"
+            )
+        return self.root / (found or DATA_FILES)[0]
+
+
+def find_study(study: Path) -> StudyFolder:
+    """The study that a path or an id means: a folder, a config file in it, or the only study folder inside a folder.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if study.is_file():
+        return StudyFolder(study.parent, study)
+    if not study.exists() and len(study.parts) == 1 and (EXPERIMENTS / study / CONFIG_FILE).is_file():
+        return StudyFolder(EXPERIMENTS / study, EXPERIMENTS / study / CONFIG_FILE)
+    if not (study / CONFIG_FILE).is_file():
+        inside = sorted(study.glob(f"*/{CONFIG_FILE}"))
+        if len(inside) == 1:
+            return StudyFolder(inside[0].parent, inside[0])
+        if len(inside) > 1:
+            raise InputError(f"{study}: holds {len(inside)} studies; name one, e.g. {inside[0].parent}")
+        raise InputError(
+            f"{study / CONFIG_FILE}: no such file; expected a study folder, or the id of one in {EXPERIMENTS}"
+        )
+    return StudyFolder(study, study / CONFIG_FILE)
+
+
+def is_prespecified(data_file: Path) -> bool:
+    """Whether this is a file of trial sets rather than a dirmap: it has a column `trialset_id`."""
+    try:
+        with data_file.open(encoding="utf-8-sig", newline="") as file:
+            return "trialset_id" in next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False  # the reader of the dirmap says what is wrong with it

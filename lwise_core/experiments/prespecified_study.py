@@ -1,0 +1,176 @@
+"""A study whose trials are given by trialsets.csv, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from lwise_core.errors import refuse_if_any
+from lwise_core.experiments.config import StudyConfig, TrialSettings
+from lwise_core.experiments.distinct import Distinct
+from lwise_core.experiments.resolve import (
+    OnProgress,
+    CompiledStudy,
+    bonus_tiers_of,
+    choice_order,
+    choices_of,
+    common_settings,
+    conditions_of,
+    differences,
+    spaced,
+)
+from lwise_core.experiments.stimuli import DEFAULT_ROOT, HeldPictures
+from lwise_core.experiments.study import (
+    Curriculum,
+    PrespecifiedTrial,
+    PrespecifiedTrialset,
+    Slots,
+    Source,
+    Study,
+    StudyImage,
+    TrialKind,
+)
+from lwise_core.experiments.trialsets_csv import TrialRow, read_trialsets
+
+
+def compile_prespecified(
+    config: StudyConfig,
+    trialsets: Path,
+    *,
+    study_id: str,
+    where: Path,
+    pages: Mapping[str, str],
+    on_progress: OnProgress,
+) -> CompiledStudy:
+    """Resolve a study of given trials.
+
+    Parameters
+    ----------
+    where : the config file, for messages.
+
+    Raises
+    ------
+    InputError
+        Naming every problem of the config file with these trials, or of their file.
+    """
+    rows, warnings = read_trialsets(trialsets)
+    classes = _classes(rows, config)
+    problems: list[str] = []
+    choices = choices_of(config.trial_config, classes, problems, shows_shapes=False)
+    by_trialset = _by_trialset(rows)
+    n_conditions = config.deployment.num_conditions or 1 + max(row.condition_idx for row in rows)
+    problems += _counts_that_do_not_fit(config, rows, by_trialset, n_conditions)
+    if len(classes) != 2 and any(
+        row.settings.keypress_fj_response or config.trial_config.keypress_fj_response for row in rows
+    ):
+        problems.append(
+            f"keypress_fj_response is true, but there are {len(classes)} classes; expected two, one for each key"
+        )
+    refuse_if_any(where, problems)
+    if config.session_config:
+        warnings.append(f"session_config is not used; {trialsets.name} gives the trials")
+    builder = _TrialBuilder(
+        config, classes, HeldPictures((where.parent / (config.stimuli.root or DEFAULT_ROOT)).resolve())
+    )
+    given = []
+    for done, of_one in enumerate(by_trialset, start=1):
+        given.append(PrespecifiedTrialset(of_one[0].condition_idx, tuple(builder.trial(row) for row in of_one)))
+        on_progress(done, len(by_trialset))
+    study = Study(
+        study_id=study_id,
+        title=config.site.title,
+        seed=config.deployment.seed,
+        conditions=conditions_of(config.deployment, n_conditions),
+        slots=Slots(
+            config.deployment.num_trialsets or len(given),
+            reuse=config.deployment.when_trialsets_run_out == "reuse",
+        ),
+        platforms=tuple(config.deployment.platforms or ()),
+        classes=tuple(classes),
+        choices=choices,
+        settings=common_settings(config.trial_config),
+        kinds=tuple(builder.kinds.entries),
+        sources=tuple(builder.sources.entries),
+        default_source=0,
+        blocks=(),
+        curriculum=Curriculum(0, ()),
+        repeat_split=config.trial_config.repeat_stimulus_split,
+        prespecified=tuple(given),
+        bonus_tiers=bonus_tiers_of(config),
+        images=tuple(builder.images.entries),
+        pages=pages,
+    )
+    return CompiledStudy(study, builder.held.files, tuple(warnings))
+
+
+class _TrialBuilder:
+    """Turns rows into trials, and gathers their kinds, sources and images on the way."""
+
+    def __init__(self, config: StudyConfig, classes: Sequence[str], held: HeldPictures) -> None:
+        self.kinds: Distinct[TrialKind] = Distinct()
+        self.sources: Distinct[Source] = Distinct()
+        self.images: Distinct[StudyImage] = Distinct()
+        self.held = held
+        self._trial_config = config.trial_config
+        self._common = common_settings(config.trial_config)
+        self._class_num = {spaced(name): number for number, name in enumerate(classes)}
+
+    def trial(self, row: TrialRow) -> PrespecifiedTrial:
+        return PrespecifiedTrial(self._kind(row), *self._image_and_source(row))
+
+    def _kind(self, row: TrialRow) -> int:
+        written = row.settings.model_dump(include=set(TrialSettings.model_fields), exclude_unset=True)
+        settings = differences(self._common, written)
+        order = choice_order(row.settings, self._trial_config)
+        kind = TrialKind(row.block, row.trial_type, order, settings)
+        return self.kinds.index_of(kind, key=(row.block, row.trial_type, order, repr(settings)))
+
+    def _image_and_source(self, row: TrialRow) -> tuple[int, int]:
+        class_num = self._class_num[spaced(row.class_name)]
+        scores = (row.difficulty, row.robust_gt_logit)
+        key = (row.url, class_num, row.split, *scores)
+        if row.is_outside:
+            path = urlsplit(row.url).path.lstrip("/")
+            image = StudyImage(row.split, class_num, path, *scores, row.url, {})
+            return self.images.index_of(image, key), self.sources.index_of(Source())
+        variant, *inner = PurePosixPath(row.url).parts
+        path = "/".join(inner)
+        image = StudyImage(row.split, class_num, path, *scores, None, {variant: self.held.name_of(variant, path)})
+        return self.images.index_of(image, key), self.sources.index_of(Source(variant=variant))
+
+
+def _classes(rows: Sequence[TrialRow], config: StudyConfig) -> list[str]:
+    """The classes that are offered: those of choice_names_order, else those of the file in their order."""
+    used = {spaced(row.class_name): row.class_name for row in rows}
+    named = config.trial_config.choice_names_order
+    if named is None:
+        return list(used.values())
+    offered = {spaced(name): used.get(spaced(name), name) for name in named}
+    return list({**offered, **used}.values())
+
+
+def _by_trialset(rows: Sequence[TrialRow]) -> list[list[TrialRow]]:
+    of_id: dict[int, list[TrialRow]] = {}
+    for row in rows:
+        of_id.setdefault(row.trialset_id, []).append(row)
+    return [of_id[number] for number in sorted(of_id)]
+
+
+def _counts_that_do_not_fit(
+    config: StudyConfig, rows: Sequence[TrialRow], by_trialset: Sequence[object], n_conditions: int
+) -> list[str]:
+    problems = []
+    highest = max(row.condition_idx for row in rows)
+    if highest >= n_conditions:
+        problems.append(
+            f"deployment: num_conditions is {n_conditions}, but a trial set has condition_idx {highest}; expected at "
+            f"least {highest + 1}"
+        )
+    cap = config.deployment.num_trialsets
+    if cap is not None and cap > len(by_trialset):
+        problems.append(
+            f"deployment: num_trialsets is {cap}, but there are {len(by_trialset)} trial sets; leave it out, or say "
+            "when_trialsets_run_out: reuse"
+        )
+    return problems

@@ -1,0 +1,125 @@
+"""The parts of a study that config.yaml alone decides, whether its trials are sampled or given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lwise_core.experiments.config import Deployment, OrderSettings, StudyConfig, TrialConfig, TrialSettings
+from lwise_core.experiments.config_file import effective
+from lwise_core.experiments.study import (
+    Assignment,
+    BonusTier,
+    ChoiceOrder,
+    Choices,
+    Conditions,
+    Study,
+)
+
+OnProgress = Callable[[int, int], None]
+"""Called with the number of images that are done and their total."""
+
+_CURRICULUM_DEFAULTS = {"combine_and_shuffle": False, "difficulty_curriculum": False, "max_difficulty_selection": None}
+
+
+@dataclass(frozen=True)
+class CompiledStudy:
+    """A study; for the server that shows it, the file behind each opaque name; and what its author should know."""
+
+    study: Study
+    files: Mapping[str, Path]
+    warnings: tuple[str, ...]
+
+
+def common_settings(config: TrialConfig) -> dict[str, Any]:
+    """The settings of every trial unless its kind says otherwise, in the order of their names."""
+    return dict(sorted({**config.model_dump(include=set(TrialSettings.model_fields)), **_CURRICULUM_DEFAULTS}.items()))
+
+
+def differences(common: Mapping[str, Any], *places: Mapping[str, Any]) -> dict[str, Any]:
+    """What the places, the most specific one last, say otherwise than `common`, in the order of their names."""
+    merged: dict[str, Any] = {}
+    for place in places:
+        merged |= place
+    return {key: value for key, value in sorted(merged.items()) if value != common[key]}
+
+
+def choice_order(*places: OrderSettings) -> ChoiceOrder:
+    """How choices are placed from trial to trial; `places` from the most specific to the least."""
+    if effective("shuffle_choice_order", *places):
+        return "shuffled"
+    return "rotated" if effective("rotate_choice_order", *places) else "fixed"
+
+
+def conditions_of(deployment: Deployment, count: int) -> Conditions:
+    assignment: Assignment = "blocked"
+    if deployment.alternate_within_blocks:
+        assignment = "alternating"
+    elif deployment.fully_random_group_assignment:
+        assignment = "random"
+    return Conditions(count, assignment, deployment.randomization_block_size or count)
+
+
+def bonus_tiers_of(config: StudyConfig) -> tuple[BonusTier, ...]:
+    return tuple(BonusTier(tier.at_least, tier.usd) for tier in config.site.bonus_tiers)
+
+
+def spaced(name: str) -> str:
+    """A class under the name that config.yaml knows it by: there spaces stand for underscores."""
+    return name.replace("_", " ")
+
+
+def choices_of(config: TrialConfig, classes: Sequence[str], problems: list[str], *, shows_shapes: bool) -> Choices:
+    """How the classes are offered; what does not fit them is added to `problems`."""
+    number_of = {spaced(name): number for number, name in enumerate(classes)}
+    order = [spaced(name) for name in config.choice_names_order or classes]
+    aliases = {spaced(name): alias for name, alias in config.choice_names_aliases.items()}
+    shown = [aliases.get(name, name) for name in number_of]
+    problems += _misnamed(config, classes, number_of, order, aliases)
+    if len(set(shown)) != len(shown):
+        problems.append(f"two classes are shown under one name ({', '.join(shown)}); give each its own alias")
+    shapes = sorted(set(shown) & set(config.calibration_stimuli))
+    if shapes and shows_shapes:
+        problems.append(
+            f"a class is shown as {shapes[0]!r}, which is also the name of a calibration shape; give it another name "
+            "in choice_names_aliases"
+        )
+    return Choices(
+        order=tuple(number_of.get(name, 0) for name in order),
+        shown_names=tuple(shown),
+        order_shuffled_per_session=config.choice_names_order_shuffle,
+        names_shuffled_per_session=config.choice_aliases_random_shuffle,
+        calibration_stimuli=tuple(config.calibration_stimuli),
+    )
+
+
+def _misnamed(
+    config: TrialConfig,
+    classes: Sequence[str],
+    number_of: Mapping[str, int],
+    order: Sequence[str],
+    aliases: Mapping[str, str],
+) -> list[str]:
+    problems = []
+    names = ", ".join(classes)
+    unknown = sorted(set(order) - set(number_of))
+    missing = sorted(set(number_of) - set(order))
+    if unknown:
+        problems.append(f"choice_names_order names {', '.join(unknown)}; the classes of the data are {names}")
+    if missing:
+        problems.append(f"choice_names_order lacks {', '.join(missing)}; expected each class of the data: {names}")
+    if len(set(order)) != len(order):
+        problems.append(f"choice_names_order names a class twice: {list(order)}")
+    strangers = sorted(set(aliases) - set(number_of))
+    if strangers:
+        problems.append(f"choice_names_aliases names {', '.join(strangers)}; the classes are {names}")
+    if len(number_of) != len(classes):
+        problems.append(f"two classes differ only in spaces and underscores ({names}); rename one")
+    if config.choice_aliases_random_shuffle and aliases and not strangers and len(aliases) != len(number_of):
+        problems.append(
+            f"choice_aliases_random_shuffle is true with aliases for {', '.join(sorted(aliases))} only; expected one "
+            "for every class, or none"
+        )
+    return problems

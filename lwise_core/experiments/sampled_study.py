@@ -1,0 +1,321 @@
+"""A study whose trials are sampled from a dirmap: its blocks, kinds of trials, sources and images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
+from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.experiments.config import (
+    BlockConfig,
+    StudyConfig,
+    TrialConfig,
+    TrialTypeConfig,
+)
+from lwise_core.experiments.config_file import effective
+from lwise_core.experiments.distinct import Distinct
+from lwise_core.experiments.resolve import (
+    OnProgress,
+    CompiledStudy,
+    bonus_tiers_of,
+    choice_order,
+    choices_of,
+    common_settings,
+    conditions_of,
+    differences,
+)
+from lwise_core.experiments.stimuli import DEFAULT_ROOT, MAX_IMAGES, HeldPictures, check_urls, lookalikes
+from lwise_core.experiments.study import (
+    CALIBRATION,
+    NATURAL,
+    REPEAT,
+    Block,
+    BlockCondition,
+    Curriculum,
+    Slots,
+    Source,
+    Study,
+    StudyImage,
+    TrialKind,
+    TypeOfTrial,
+)
+
+_SPLITS = ("test", "train", "val")
+_NEW_STIMULUS = "new_stimulus"
+
+
+def compile_sampled(
+    config: StudyConfig,
+    dirmap: Path,
+    *,
+    study_id: str,
+    where: Path,
+    pages: Mapping[str, str],
+    on_progress: OnProgress,
+) -> CompiledStudy:
+    """Resolve a study of blocks against its dirmap.
+
+    Parameters
+    ----------
+    where : the config file, for messages.
+
+    Raises
+    ------
+    InputError
+        Naming every problem of the config file with this dirmap, or of the dirmap.
+    """
+    rows = read_dirmap(dirmap)
+    classes = _classes(rows, dirmap)
+    problems: list[str] = []
+    if not config.session_config:
+        problems.append("session_config: is missing; expected a list of one or more blocks")
+    choices = choices_of(
+        config.trial_config,
+        classes,
+        problems,
+        shows_shapes=any(block.n_calibration_trials for block in config.session_config),
+    )
+    problems += _keys_for_two(config, classes)
+    curriculum = Curriculum(
+        n_blocks=config.trial_config.curriculum_num_blocks,
+        conditions=tuple(c for c in range(config.n_conditions) if _follows_curriculum(config, c)),
+    )
+    shown = _shown_rows(rows, config)
+    problems += _curriculum_problems(config, curriculum, shown)
+    has_urls = config.stimuli.root is None and any("url" in row.extra for row in rows[:1])
+    resolver = _BlockResolver(config, curriculum, Source() if has_urls else Source(variant=NATURAL), len(classes))
+    blocks = tuple(resolver.block(number, block) for number, block in enumerate(config.session_config))
+    problems += resolver.problems
+    if len(shown) > MAX_IMAGES:
+        problems.append(
+            f"the blocks draw from {len(shown)} images of {dirmap.name}; expected at most {MAX_IMAGES}, so keep a subset"
+        )
+    refuse_if_any(where, problems)
+    sources = resolver.used_sources(blocks)
+    if any(source.variant is None for source in sources):
+        refuse_if_any(dirmap, check_urls(shown, sources))
+    held = HeldPictures((where.parent / (config.stimuli.root or DEFAULT_ROOT)).resolve())
+    images = _images(shown, sources, held, dirmap, on_progress)
+    study = Study(
+        study_id=study_id,
+        title=config.site.title,
+        seed=config.deployment.seed,
+        conditions=conditions_of(config.deployment, config.n_conditions),
+        slots=Slots(config.deployment.num_trialsets, reuse=config.deployment.when_trialsets_run_out == "reuse"),
+        platforms=tuple(config.deployment.platforms or ()),
+        classes=tuple(classes),
+        choices=choices,
+        settings=common_settings(config.trial_config),
+        kinds=tuple(resolver.kinds.entries),
+        sources=tuple(resolver.sources.entries),
+        default_source=0,
+        blocks=blocks,
+        curriculum=curriculum,
+        repeat_split=config.trial_config.repeat_stimulus_split,
+        prespecified=(),
+        bonus_tiers=bonus_tiers_of(config),
+        images=images,
+        pages=pages,
+    )
+    warnings = lookalikes([image.im_path for image in images], [image.objects for image in images])
+    return CompiledStudy(study, held.files, tuple(warnings))
+
+
+class _BlockResolver:
+    """Turns blocks as written into blocks as run, and gathers the kinds and sources of all trials on the way."""
+
+    def __init__(self, config: StudyConfig, curriculum: Curriculum, default: Source, n_classes: int) -> None:
+        self.kinds: Distinct[TrialKind] = Distinct()
+        self.sources: Distinct[Source] = Distinct()
+        self.problems: list[str] = []
+        self._config = config
+        self._curriculum = curriculum
+        self._common = common_settings(config.trial_config)
+        self._default = self.sources.index_of(default)
+        self._n_classes = n_classes
+
+    def block(self, number: int, block: BlockConfig) -> Block:
+        n_shapes = len(self._config.trial_config.calibration_stimuli)
+        written = block.written_settings
+        shape_duration = {**self._common, **written}["calibration_stimulus_duration_msec"]
+        return Block(
+            name=block.name,
+            n_per_class={split: getattr(block, f"n_trials_per_class_{split}") for split in _SPLITS},
+            n_calibration_trials=block.n_calibration_trials // n_shapes * n_shapes,
+            n_repeats=block.n_repeats_of_one_stim,
+            conditions=tuple(self._condition(number, block, c) for c in range(self._config.n_conditions)),
+            calibration_kind=self._kind(
+                number, block, CALIBRATION, {**written, "stimulus_duration_msec": shape_duration}
+            ),
+            repeat_kind=self._kind(number, block, REPEAT, written),
+        )
+
+    def used_sources(self, blocks: Sequence[Block]) -> list[Source]:
+        """The sources that any trial can have."""
+        used: set[int] = set()
+        for block in blocks:
+            for here in block.conditions:
+                own = {trial_type.source for trial_type in here.trial_types}
+                used |= {source for source in own if source is not None}
+                if None in own or block.n_repeats:
+                    used |= {source for deal in here.class_sources for source, _ in deal} or {self._default}
+        return [self.sources.entries[index] for index in sorted(used)]
+
+    def _condition(self, number: int, block: BlockConfig, condition: int) -> BlockCondition:
+        types = _types(block, condition)
+        first = next(iter(types.values()))
+        is_easy = condition in self._curriculum.conditions and number < self._curriculum.n_blocks
+        fraction = effective("max_difficulty_selection", first, block, self._config.trial_config) if is_easy else None
+        exchange = effective("combine_and_shuffle", first, block, self._config.trial_config)
+        marks = {
+            "combine_and_shuffle": exchange,
+            "difficulty_curriculum": is_easy,
+            "max_difficulty_selection": fraction,
+        }
+        return BlockCondition(
+            trial_types=tuple(
+                TypeOfTrial(
+                    self._kind(number, block, name, {**block.written_settings, **written.written_settings, **marks}),
+                    self._own_source(written),
+                )
+                for name, written in types.items()
+            ),
+            easiest_fraction=fraction or 1.0,
+            combine_and_shuffle=exchange,
+            class_sources=self._class_sources(block, condition),
+        )
+
+    def _kind(self, number: int, block: BlockConfig, trial_type: str, settings: Mapping[str, Any]) -> int:
+        order = choice_order(block, self._config.trial_config)
+        kind = TrialKind(number, trial_type, order, differences(self._common, settings))
+        return self.kinds.index_of(kind, key=(number, trial_type, order, repr(kind.settings)))
+
+    def _own_source(self, written: TrialTypeConfig) -> int | None:
+        if written.variant is None and written.bucket is None:
+            return None
+        return self.sources.index_of(Source(variant=written.variant, bucket=written.bucket))
+
+    def _class_sources(self, block: BlockConfig, condition: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+        written = block.n_classes_per_bucket or block.n_classes_per_variant
+        if written is None:
+            return ()
+        key = "n_classes_per_bucket" if block.n_classes_per_bucket else "n_classes_per_variant"
+        deals = [written] if isinstance(written, dict) else written
+        if self._config.n_conditions > 1 and isinstance(written, list):
+            deals = [written[condition]]
+        for deal in deals:
+            if sum(deal.values()) != self._n_classes:
+                problem = (
+                    f"block {block.name!r}, {key}: deals {sum(deal.values())} classes ({dict(deal)}); expected "
+                    f"{self._n_classes}, as many as the data has"
+                )
+                if problem not in self.problems:
+                    self.problems.append(problem)
+        return tuple(
+            tuple(
+                (self.sources.index_of(Source(bucket=name) if block.n_classes_per_bucket else Source(variant=name)), n)
+                for name, n in deal.items()
+            )
+            for deal in deals
+        )
+
+
+def _types(block: BlockConfig, condition: int) -> Mapping[str, TrialTypeConfig]:
+    if block.conditional_trial_types is not None:
+        return block.conditional_trial_types[condition]
+    return block.trial_types or {_NEW_STIMULUS: TrialTypeConfig()}
+
+
+def _follows_curriculum(config: StudyConfig, condition: int) -> bool:
+    return any(
+        effective("difficulty_curriculum", next(iter(_types(block, condition).values())), block, config.trial_config)
+        for block in config.session_config
+    )
+
+
+def _curriculum_problems(config: StudyConfig, curriculum: Curriculum, rows: Sequence[DirmapRow]) -> list[str]:
+    if not curriculum.conditions:
+        return []
+    if curriculum.n_blocks == 0:
+        return ["difficulty_curriculum is on, but trial_config.curriculum_num_blocks is 0; expected 1 or more"]
+    problems = []
+    for block in config.session_config[: curriculum.n_blocks]:
+        lacking = [
+            condition for condition in curriculum.conditions if _fraction(block, condition, config.trial_config) is None
+        ]
+        if lacking:
+            problems.append(
+                f"block {block.name!r}: follows the difficulty curriculum in condition "
+                f"{', '.join(map(str, lacking))}, but has no max_difficulty_selection there; expected a share above 0 "
+                "and up to 1"
+            )
+    unscored = [row.im_path for row in rows if row.difficulty is None]
+    if unscored:
+        problems.append(
+            f"difficulty_curriculum is on, but {len(unscored)} of {len(rows)} images have no difficulty, e.g. "
+            f"{unscored[0]!r}; run `lwise score`"
+        )
+    return problems
+
+
+def _fraction(block: BlockConfig, condition: int, trial_config: TrialConfig) -> float | None:
+    first = next(iter(_types(block, condition).values()))
+    fraction: float | None = effective("max_difficulty_selection", first, block, trial_config)
+    return fraction
+
+
+def _keys_for_two(config: StudyConfig, classes: Sequence[str]) -> list[str]:
+    if len(classes) == 2:
+        return []
+    return [
+        f"{where}: keypress_fj_response is true, but there are {len(classes)} classes; expected two, one for each key"
+        for where, place in _places(config)
+        if "keypress_fj_response" in place.model_fields_set and place.keypress_fj_response
+    ]
+
+
+def _places(config: StudyConfig) -> Iterable[tuple[str, TrialConfig | BlockConfig | TrialTypeConfig]]:
+    yield "trial_config", config.trial_config
+    for block in config.session_config:
+        yield f"block {block.name!r}", block
+        for types in [block.trial_types or {}, *(block.conditional_trial_types or ())]:
+            for name, written in types.items():
+                yield f"block {block.name!r}, trial type {name}", written
+
+
+def _classes(rows: Sequence[DirmapRow], where: Path) -> list[str]:
+    try:
+        classes = class_names(rows)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    if len(classes) == 1:
+        raise InputError(f"{where}: {classes[0]!r} is the only class; expected two or more to tell apart")
+    return classes
+
+
+def _shown_rows(rows: Sequence[DirmapRow], config: StudyConfig) -> list[DirmapRow]:
+    """The rows of the splits that any block draws from."""
+    splits = {
+        split for split in _SPLITS for block in config.session_config if getattr(block, f"n_trials_per_class_{split}")
+    }
+    if any(block.n_repeats_of_one_stim for block in config.session_config):
+        splits.add(config.trial_config.repeat_stimulus_split)
+    return [row for row in rows if row.split in splits]
+
+
+def _images(
+    rows: Sequence[DirmapRow], sources: Sequence[Source], held: HeldPictures, dirmap: Path, on_progress: OnProgress
+) -> tuple[StudyImage, ...]:
+    variants = sorted({source.variant for source in sources if source.variant is not None})
+    needs_url = any(source.variant is None for source in sources)
+    images = []
+    for done, row in enumerate(rows, start=1):
+        objects = {variant: held.name_of(variant, row.im_path) for variant in variants}
+        url = row.extra["url"] if needs_url else None
+        images.append(
+            StudyImage(row.split, row.class_num, row.im_path, row.difficulty, row.robust_gt_logit, url, objects)
+        )
+        on_progress(done, len(rows))
+    return tuple(images)

@@ -1,0 +1,80 @@
+"""Which images a session shows: drawn without replacement, the easiest first under the difficulty curriculum.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lwise_core.errors import InputError
+from lwise_core.experiments import supply
+from lwise_core.experiments.draws import Draws
+from lwise_core.experiments.study import Cell, Study
+
+
+@dataclass(frozen=True)
+class SessionImages:
+    """Indices into `Study.images`: per block the images of each (split, class_num), and the one that comes back."""
+
+    of_blocks: Sequence[Mapping[Cell, Sequence[int]]]
+    repeat: int | None
+
+
+def draw_images(study: Study, condition: int, draws: Draws) -> SessionImages:
+    """Draw the images of a session.
+
+    The repeat image comes first, uniformly over its split, so that it is drawn alike in every condition. Then the blocks
+    that draw without replacement from all images, and last the curriculum blocks, from what those have left: a
+    curriculum block therefore shares images with other curriculum blocks only, and none twice.
+
+    Raises
+    ------
+    InputError
+        If the data set has too few images.
+    """
+    n_curriculum = supply.curriculum_length(study, condition)
+    left = {cell: list(study.pools.get(cell, ())) for block in study.blocks for cell, _ in supply.needs(study, block)}
+    repeat = _draw_repeat_image(study, condition, draws) if supply.has_repeats(study) else None
+    if repeat is not None:
+        image = study.images[repeat]
+        cell = (image.split or "", image.class_num)
+        left[cell] = [index for index in left.get(cell, ()) if index != repeat]
+    try:
+        later = [
+            {cell: draws.take(left[cell], count) for cell, count in supply.needs(study, block)}
+            for block in study.blocks[n_curriculum:]
+        ]
+        curriculum = _draw_curriculum(study, condition, left, repeat, draws)
+    except (ValueError, IndexError):
+        raise InputError("; ".join(supply.shortages(study, condition))) from None
+    return SessionImages([*curriculum, *later], repeat)
+
+
+def _draw_repeat_image(study: Study, condition: int, draws: Draws) -> int:
+    candidates = [
+        index
+        for class_num in supply.repeat_classes(study, condition)
+        for index in study.pools[study.repeat_split, class_num]
+    ]
+    if not candidates:
+        raise InputError("; ".join(supply.shortages(study, condition)))
+    return draws.pick(candidates)
+
+
+def _draw_curriculum(
+    study: Study, condition: int, left: Mapping[Cell, Sequence[int]], repeat: int | None, draws: Draws
+) -> list[Mapping[Cell, Sequence[int]]]:
+    ranked: dict[Cell, list[int]] = {}
+    blocks = []
+    for block in study.blocks[: supply.curriculum_length(study, condition)]:
+        chosen = {}
+        for cell, count in supply.needs(study, block):
+            if cell not in ranked:
+                choosable = {*left[cell], repeat}
+                ranked[cell] = [index for index in study.ranked_pools.get(cell, ()) if index in choosable]
+            fraction = block.conditions[condition].easiest_fraction
+            chosen[cell] = draws.sample(supply.easiest(ranked[cell], fraction, repeat=repeat), count)
+        blocks.append(chosen)
+    return blocks

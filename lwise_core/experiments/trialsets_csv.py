@@ -1,0 +1,175 @@
+"""Reading trialsets.csv: trial sets given trial by trial, a row per trial in the order shown.
+
+Columns `trialset_id, condition_idx, block, class, url` are required; `trial_type`, `split` and the scores are known;
+any column named like a trial_config key overrides it for its trial. Knows the file; what becomes of it is `compile`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from lwise_core.dirmap import SCORE_COLUMNS, inside_root, number_or_none, read_csv
+from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.experiments.config import OrderSettings, TrialSettings
+from lwise_core.experiments.config_file import problems_of
+
+REQUIRED_COLUMNS = ("trialset_id", "condition_idx", "block", "class", "url")
+_OTHER_COLUMNS = ("trial_type", "split", *SCORE_COLUMNS)
+_DIRMAP_COLUMNS = ("class_num", "im_path", "orig_class", "orig_class_num", "orig_im_path")
+_MAX_NUMBER = 10**6
+_SIMILAR = 0.8
+
+
+class RowSettings(TrialSettings, OrderSettings):
+    """What a row may override."""
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial. `url` is an address, or `<variant>/<im_path>` of a picture in stimuli.root."""
+
+    trialset_id: int
+    condition_idx: int
+    block: int
+    trial_type: str
+    class_name: str
+    split: str | None
+    url: str
+    difficulty: float | None
+    robust_gt_logit: float | None
+    settings: RowSettings
+
+    @property
+    def is_outside(self) -> bool:
+        return is_address(self.url)
+
+
+def read_trialsets(path: Path) -> tuple[list[TrialRow], list[str]]:
+    """The rows of trialsets.csv in their order, and warnings.
+
+    Raises
+    ------
+    InputError
+        Naming everything that is wrong with the file.
+    """
+    rows: list[TrialRow] = []
+    problems: list[str] = []
+    columns: Sequence[str] = ()
+    remedy = "a study without a dirmap needs its trials"
+    settings_of = lru_cache(maxsize=10_000)(_settings)
+    for line, values in read_csv(path, required=REQUIRED_COLUMNS, remedy=remedy):
+        if not columns:
+            columns = tuple(values)
+            problems += _misspelt(columns)
+            overriding = [column for column in columns if column in RowSettings.model_fields]
+        try:
+            settings = settings_of(tuple((column, values[column]) for column in overriding if values[column] != ""))
+            rows.append(_row(values, settings))
+        except InputError as error:
+            problems.append(f"line {line}: {error}")
+    if not problems:
+        problems += _inconsistent(rows)
+    refuse_if_any(path, problems)
+    if not rows:
+        raise InputError(f"{path}: has no trials; expected one row per trial below the header")
+    known = {*REQUIRED_COLUMNS, *_OTHER_COLUMNS, *_DIRMAP_COLUMNS, *RowSettings.model_fields}
+    warnings = [
+        f"{path.name}: column {column} is no setting and is not used" for column in columns if column not in known
+    ]
+    return rows, warnings
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an address rather than a path."""
+    return "://" in text
+
+
+def checked_address(url: str, column: str = "url") -> str:
+    """An https or http address of a picture; raises `InputError` for anything else, credentials and `..` included."""
+    try:
+        parts = urlsplit(url)
+        host, names_someone = parts.hostname, parts.username is not None or parts.password is not None
+    except ValueError:
+        host, names_someone = None, False
+    if names_someone:
+        raise InputError(f"{column} holds a user name or password; every participant would see them, so leave them out")
+    if host is None or parts.scheme not in ("https", "http") or ".." in PurePosixPath(parts.path).parts:
+        raise InputError(f"{column} is {url!r}; expected an address such as https://example.org/val/cat/1.png")
+    return url
+
+
+def _row(values: Mapping[str, str], settings: RowSettings) -> TrialRow:
+    url = values["url"]
+    if not values["class"].strip():
+        raise InputError("class is empty; expected the name of the image's class")
+    return TrialRow(
+        trialset_id=_whole(values, "trialset_id"),
+        condition_idx=_whole(values, "condition_idx"),
+        block=_whole(values, "block"),
+        trial_type=values.get("trial_type") or "new_stimulus",
+        class_name=values["class"],
+        split=values.get("split") or None,
+        url=checked_address(url) if is_address(url) else _held(url),
+        difficulty=number_or_none(values.get("difficulty", ""), "difficulty"),
+        robust_gt_logit=number_or_none(values.get("robust_gt_logit", ""), "robust_gt_logit"),
+        settings=settings,
+    )
+
+
+def _held(path: str) -> str:
+    if len(PurePosixPath(path).parts) < 2:
+        raise InputError(f"url is {path!r}; expected an address, or <variant>/<path> of a picture in stimuli.root")
+    return inside_root(path, "url")
+
+
+def _whole(values: Mapping[str, str], column: str) -> int:
+    text = values[column]
+    # Tables written by pandas have 0.0 for 0 where a column also has empty cells.
+    digits = text.removesuffix(".0")
+    if not digits.isdecimal() or int(digits) > _MAX_NUMBER:
+        raise InputError(f"{column} is {text!r}; expected a whole number from 0 to {_MAX_NUMBER}")
+    return int(digits)
+
+
+def _settings(written: tuple[tuple[str, str], ...]) -> RowSettings:
+    try:
+        return RowSettings.model_validate({key: None if text == "null" else text for key, text in written})
+    except ValidationError as error:
+        raise InputError("; ".join(problems_of(error, RowSettings))) from None
+
+
+def _misspelt(columns: Sequence[str]) -> list[str]:
+    known = [*RowSettings.model_fields, *_OTHER_COLUMNS]
+    taken = {*known, *REQUIRED_COLUMNS, *_DIRMAP_COLUMNS}
+    return [
+        f"unknown column {column}; did you mean {meant[0]}?"
+        for column in columns
+        if column not in taken and (meant := get_close_matches(column, known, n=1, cutoff=_SIMILAR))
+    ]
+
+
+def _inconsistent(rows: Sequence[TrialRow]) -> list[str]:
+    condition_of: dict[int, int] = {}
+    mixed = set()
+    for row in rows:
+        if condition_of.setdefault(row.trialset_id, row.condition_idx) != row.condition_idx:
+            mixed.add(row.trialset_id)
+    problems = [
+        f"trialset_id {number} has rows of several conditions; expected one condition_idx per trial set"
+        for number in sorted(mixed)
+    ]
+    missing = sorted(set(range(max(condition_of, default=-1) + 1)) - set(condition_of))
+    if missing:
+        problems.append(
+            f"trialset_id {', '.join(map(str, missing[:5]))}{' …' if len(missing) > 5 else ''} has no rows; trial sets "
+            "are counted from 0 without gaps"
+        )
+    return problems
