@@ -45,8 +45,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, keep: bool = True) -> Iterator[Path]:
     """Fill a temporary folder that becomes `path` when the block ends well and vanishes when it does not.
+
+    With `keep` false it vanishes in any case: a rehearsal.
 
     Raises
     ------
@@ -60,7 +62,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
     try:
         yield temporary
-        with _people_readable(path):
-            temporary.replace(path)
+        if keep:
+            with _people_readable(path):
+                temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

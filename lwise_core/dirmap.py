@@ -11,7 +11,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError, refuse_if_any
@@ -184,8 +184,8 @@ def number_or_none(text: str, column: str) -> float | None:
 
 def inside_root(path: str, column: str) -> str:
     """A cell that holds a relative POSIX path without a way out of its root; raises `InputError` for any other."""
-    parts = PurePosixPath(path)
-    if not path or parts.is_absolute() or ".." in parts.parts or "\\" in path or ":" in path:
+    # By hand: a million paths take seconds this way, and a minute through pathlib.
+    if not path or path.startswith("/") or ".." in path.split("/") or "\\" in path or ":" in path:
         raise InputError(f"{column} is {path!r}; expected a relative path that stays inside its folder")
     return path
 

@@ -1,5 +1,5 @@
-// The jsPsych plugin of a whole trial: stimulus, choices, feedback and blank in one, because jsPsych empties the page
-// between its trials. It ties the course of the trial to the browser's frames, keys and clicks.
+// The jsPsych plugin of a whole trial: fixation, stimulus, choices, feedback and blank in one, because jsPsych empties
+// the page between its trials. It ties the course of the trial to the browser's frames, keys and clicks.
 
 import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from "jspsych";
 import { version } from "../package.json";
@@ -8,7 +8,8 @@ import type { Response, Trial } from "./contract";
 import { browserFrames, framesFor } from "./frames";
 import type { RingLayout } from "./ring";
 import { type Answer, TrialCourse } from "./trial-course";
-import { DrawnTrialScreen, layoutOf } from "./trial-screen";
+import { iconUrls } from "./trial-list";
+import { DrawnTrialScreen, layoutOf, type TrialPictures } from "./trial-screen";
 
 const info = {
   name: "categorisation-trial",
@@ -19,12 +20,16 @@ const info = {
     block: { type: ParameterType.INT, default: 0 },
     stimulus_url: { type: ParameterType.STRING, default: null },
     /** Shape to draw instead of a picture: "circle" or "triangle". */
-    calibration: { type: ParameterType.STRING, default: null },
+    shape: { type: ParameterType.STRING, default: null },
     /** Shown names in ring order. */
     choice_names: { type: ParameterType.STRING, array: true, default: undefined },
+    /** A picture for each choice, to be shown instead of its name; none: names. Shapes are always drawn by the page. */
+    choice_image_urls: { type: ParameterType.STRING, array: true, default: [] },
     /** Left out where the answer is not to be told. */
     i_correct_choice: { type: ParameterType.INT, default: null },
     show_feedback: { type: ParameterType.BOOL, default: true },
+    /** Begin with a cross in the centre; the stimulus is shown once the participant has clicked it. */
+    show_fixation: { type: ParameterType.BOOL, default: false },
     show_test_instructions: { type: ParameterType.BOOL, default: false },
     /** Durations in ms; they are rounded to whole frames. 0: until the response. */
     stimulus_duration_msec: { type: ParameterType.FLOAT, default: 0 },
@@ -50,6 +55,11 @@ const info = {
     frame_interval_msec: { type: ParameterType.FLOAT, default: undefined },
     /** `(url: string) => Promise<ImageBitmap>`: the decoded picture. */
     load_stimulus: { type: ParameterType.FUNCTION, default: undefined },
+    /**
+     * `(urls: string[]) => Promise<ReadonlyMap<string, HTMLImageElement>>`: those of the choices' pictures that can be
+     * shown. A choice whose picture is not among them is shown by its name.
+     */
+    load_icons: { type: ParameterType.FUNCTION, default: undefined },
     /** `(response: Response) => void`: called when the answer is final, before any feedback. */
     on_answer: { type: ParameterType.FUNCTION, default: undefined },
   },
@@ -77,6 +87,7 @@ const info = {
 type Info = typeof info;
 type Simulate = NonNullable<JsPsychPlugin<Info>["simulate"]>;
 
+const SIMULATED_FIXATION_MSEC = 100;
 const SIMULATED_FEEDBACK_MSEC = 100;
 
 export class CategorisationTrial implements JsPsychPlugin<Info> {
@@ -106,6 +117,11 @@ export class CategorisationTrial implements JsPsychPlugin<Info> {
       return simulated;
     }
     class ClickedScreen extends DrawnTrialScreen {
+      override showFixation(): void {
+        super.showFixation();
+        this.#click("fixation", SIMULATED_FIXATION_MSEC);
+      }
+
       override showChoices(): void {
         super.showChoices();
         this.#click(`choice-${simulated.i_choice}`, simulated.reaction_time_msec ?? 0);
@@ -161,10 +177,10 @@ async function run(
   onLoad?: () => void,
 ): Promise<Response> {
   const trial = trialOf(parameters);
-  const stimulus: ImageBitmap | null =
-    trial.stimulus_url === null ? null : await parameters.load_stimulus(trial.stimulus_url);
+  const pictures = await picturesOf(trial, parameters);
   const startedAt = new Date();
-  const screen = new Screen(trial, stimulus, {
+  const screen = new Screen(trial, pictures, {
+    onFixation: () => course.fixate(),
     onChoice: (choice, event) => course.respond(choice, isByKeyboard(event) ? "key" : "mouse", event.timeStamp),
     onContinue: () => course.proceed(),
   });
@@ -193,6 +209,13 @@ async function run(
     };
     browserFrames.request(onFrame);
   });
+}
+
+async function picturesOf(trial: Trial, parameters: TrialType<Info>): Promise<TrialPictures> {
+  const stimulus: Promise<ImageBitmap> | null =
+    trial.stimulus_url === null ? null : parameters.load_stimulus(trial.stimulus_url);
+  const icons: Promise<ReadonlyMap<string, HTMLImageElement>> = parameters.load_icons(iconUrls([trial]));
+  return { stimulus: await stimulus, icons: await icons };
 }
 
 function listenToKeys(trial: Trial, course: TrialCourse, signal: AbortSignal): void {

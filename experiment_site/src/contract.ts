@@ -11,19 +11,11 @@ export interface StudyPage {
   readonly pages: Readonly<Record<PageName, string | null>>;
 }
 
-/** One trial with all of its settings. Durations in ms, widths in degrees of visual angle. */
-export interface Trial {
-  readonly index: number;
-  readonly block: number;
-  /** Relative URL of the picture; null on calibration trials. */
-  readonly stimulus_url: string | null;
-  /** The shape to draw as stimulus on a calibration trial. */
-  readonly calibration: Shape | null;
-  /** Shown names in ring order; on calibration trials two of them are shapes. */
-  readonly choice_names: readonly string[];
-  /** Withheld by the server when `show_feedback` is false. */
-  readonly i_correct_choice?: number;
+/** What a study sets for its trials. Durations in ms, widths in degrees of visual angle. */
+export interface TrialSettings {
   readonly show_feedback: boolean;
+  /** The trial begins with a cross in the centre that the participant clicks. */
+  readonly show_fixation: boolean;
   readonly show_test_instructions: boolean;
   /** 0: until the response. */
   readonly stimulus_duration_msec: number;
@@ -43,12 +35,52 @@ export interface Trial {
   readonly query_string: string;
 }
 
-/** Settings common to all trials once, and in each trial what differs. */
+/** The choices of a trial, in ring order. */
+export interface Offer {
+  /** Shown names; on calibration trials two of them are shapes. */
+  readonly choice_names: readonly string[];
+  /** A picture for each choice; left out where the page draws the names. */
+  readonly choice_image_urls?: readonly string[];
+}
+
+/** One trial with all of its settings. */
+export interface Trial extends TrialSettings, Offer {
+  readonly index: number;
+  readonly block: number;
+  /** Where the picture lies, relative to the page or elsewhere; null on calibration trials. */
+  readonly stimulus_url: string | null;
+  /** The shape to draw as stimulus on a calibration trial. */
+  readonly shape: Shape | null;
+  /** Withheld by the server when `show_feedback` is false. */
+  readonly i_correct_choice?: number;
+}
+
+/** What a trial set says of one trial; `kind`, `folder` and `offer` are indices into the trial set's lists. */
+export interface TrialRow {
+  readonly block: number;
+  readonly kind: number;
+  /** The stimulus's URL is folder and file put together; both are null on calibration trials. */
+  readonly folder: number | null;
+  readonly file: string | null;
+  readonly shape: Shape | null;
+  readonly offer: number;
+  /** null: withheld. */
+  readonly i_correct_choice: number | null;
+}
+
+/** The trials of a session, compact: what several of them share stands once. */
 export interface Trialset {
   readonly trialset_id: number;
   readonly condition_idx: number;
-  readonly settings: Partial<Trial>;
-  readonly trials: readonly Partial<Trial>[];
+  /** Settings of every trial unless its kind says otherwise. */
+  readonly settings: Partial<TrialSettings>;
+  readonly kinds: readonly Partial<TrialSettings>[];
+  readonly folders: readonly string[];
+  readonly offers: readonly Offer[];
+  /** What the values of a row are, in their order. */
+  readonly columns: readonly (keyof TrialRow)[];
+  /** A row per trial, in the order shown. */
+  readonly rows: readonly (readonly TrialRow[keyof TrialRow][])[];
 }
 
 export interface SessionRequest {

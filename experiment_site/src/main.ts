@@ -9,11 +9,12 @@ import type { SessionRequest, StartedSession, Trial } from "./contract";
 import { showFailure } from "./failures";
 import { finishSession } from "./finish";
 import { browserFrames, measureFrameInterval } from "./frames";
+import { Icons } from "./icons";
 import { parseLink, randomId } from "./link";
 import * as pages from "./pages";
 import { Stimuli } from "./stimuli";
 import { strings } from "./strings";
-import { expandTrials, remainingTrials, stimulusUrls } from "./trial-list";
+import { expandTrials, iconUrls, remainingTrials, stimulusUrls } from "./trial-list";
 import { runTrials } from "./trial-run";
 
 async function participate(view: HTMLElement): Promise<void> {
@@ -71,14 +72,15 @@ async function showTrials(view: HTMLElement, session: StartedSession, queue: Ans
     return;
   }
   const stimuli = new Stimuli(stimulusUrls(remaining));
-  const loading = stimuli.load(); // while the participant reads
+  const icons = new Icons(iconUrls(remaining));
+  const loading = Promise.all([stimuli.load(), icons.load()]); // while the participant reads
   loading.catch(() => {}); // told below, where it is awaited
   if (remaining.length === trials.length) {
     await introduce(view, session, first);
   } else {
     await pages.showWelcomeBack(view, first.index + 1, trials.length);
   }
-  await finishLoading(view, stimuli, loading);
+  await finishLoading(view, [stimuli, icons], loading);
   pages.showGettingReady(view);
   const frameInterval = await measureFrameInterval(browserFrames);
   await runTrials(view, {
@@ -86,6 +88,7 @@ async function showTrials(view: HTMLElement, session: StartedSession, queue: Ans
     remaining,
     testInstructions: session.study.pages.test,
     stimuli,
+    icons,
     frameInterval,
     onAnswer: (response) => void queue.add(response),
   });
@@ -96,14 +99,23 @@ async function introduce(view: HTMLElement, session: StartedSession, first: Tria
   if (consent !== null) {
     await pages.showConsent(view, consent);
   }
-  await pages.showTask(view, task, strings.howToAnswer(answerKeys(first)));
+  const hints = [...(first.show_fixation ? [strings.howToBegin] : []), strings.howToAnswer(answerKeys(first))];
+  await pages.showTask(view, task, hints.join(" "));
 }
 
-async function finishLoading(view: HTMLElement, stimuli: Stimuli, loading: Promise<void>): Promise<void> {
-  const { done, total } = stimuli.progress;
-  if (done < total) {
-    stimuli.onProgress = pages.showLoading(view);
-    stimuli.onProgress(done, total);
+async function finishLoading(
+  view: HTMLElement,
+  parts: readonly (Stimuli | Icons)[],
+  loading: Promise<unknown>,
+): Promise<void> {
+  const sum = (count: "done" | "total") => parts.reduce((total, part) => total + part.progress[count], 0);
+  if (sum("done") < sum("total")) {
+    const show = pages.showLoading(view);
+    const update = () => show(sum("done"), sum("total"));
+    for (const part of parts) {
+      part.onProgress = update;
+    }
+    update();
   }
   await loading;
 }

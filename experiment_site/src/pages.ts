@@ -63,10 +63,10 @@ export function showConsent(view: HTMLElement, html: string): Promise<void> {
   return showCard(view, { content: [studyText(html)], button: { label: strings.agree, testId: "consent-agree" } });
 }
 
-/** `html`: the study's instructions; `howToAnswer`: the page's own line on clicking and keys. */
-export function showTask(view: HTMLElement, html: string | null, howToAnswer: string): Promise<void> {
+/** `html`: the study's instructions; `hint`: the page's own line on clicking and keys. */
+export function showTask(view: HTMLElement, html: string | null, hint: string): Promise<void> {
   return showCard(view, {
-    content: [...(html === null ? [] : [studyText(html)]), make("p", { class: "hint" }, howToAnswer)],
+    content: [...(html === null ? [] : [studyText(html)]), make("p", { class: "hint" }, hint)],
     button: { label: strings.start, testId: "start" },
   });
 }

@@ -1,4 +1,5 @@
-// The shapes that the page draws itself: circle and triangle of the calibration trials, tick and cross of the feedback.
+// The shapes that the page draws itself: circle and triangle of the calibration trials, tick and cross of the feedback,
+// plus of the fixation.
 
 import type { Shape } from "./contract";
 
@@ -9,6 +10,7 @@ const PATHS = {
   triangle: "M50 12L91 84H9z",
   tick: "M20 54l20 20 40-46",
   cross: "M26 26l48 48M74 26l-48 48",
+  plus: "M50 0v100M0 50h100",
 } as const;
 
 /** An SVG of 100 by 100 units; its colours come from the style sheet. Hidden from screen readers: say it in words. */
@@ -28,9 +30,4 @@ export function shapeOutline(shape: Shape, size: number): Path2D {
   const outline = new Path2D();
   outline.addPath(new Path2D(PATHS[shape]), new DOMMatrix().scale(size / 100));
   return outline;
-}
-
-/** The shape that a choice of a calibration trial stands for, if it is one of the two. */
-export function shapeNamed(name: string): Shape | null {
-  return name === "circle" || name === "triangle" ? name : null;
 }

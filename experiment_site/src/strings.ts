@@ -20,17 +20,19 @@ export const strings = {
   welcomeBack: (trial: number, total: number) =>
     `You go on where you stopped: trial ${trial} of ${total}. Your earlier answers are safe.`,
 
+  howToBegin: "Each picture appears once you click on the cross in the centre.",
   howToAnswer: (keys: readonly string[]) => {
     const [first, second] = keys;
     if (first === "f") {
-      return "To answer, click on a name, or press F for the first choice and J for the second; each choice shows its key.";
+      return "To answer, click on your choice, or press F for the first choice and J for the second; each choice shows its key.";
     }
     return first === undefined || second === undefined
-      ? "To answer, click on a name."
-      : `To answer, click on a name, or press the number that it shows (${first} to ${keys.at(-1)}).`;
+      ? "To answer, click on your choice."
+      : `To answer, click on your choice, or press the number that it shows (${first} to ${keys.at(-1)}).`;
   },
 
   progress: "Progress through the study",
+  fixation: "Click on the cross to begin",
   picture: "Picture",
   shapes: { circle: "Circle", triangle: "Triangle" } satisfies Record<Shape, string>,
   choices: "Choose one",

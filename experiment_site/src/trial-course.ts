@@ -1,15 +1,17 @@
-// The course of one trial, frame by frame: stimulus, blank, choices, feedback, intertrial blank. Decides what is shown
+// The course of one trial, frame by frame: fixation, stimulus, blank, choices, feedback, intertrial blank. Decides what is shown
 // when and what counts as an answer; knows nothing of how anything is drawn.
 
 import type { FrameLog, ResponseDevice, Trial } from "./contract";
 import { FrameCounter, framesFor } from "./frames";
 
-export type Phase = "stimulus" | "choice" | "feedback" | "intertrial";
+export type Phase = "fixation" | "stimulus" | "choice" | "feedback" | "intertrial";
 export type Verdict = "correct" | "incorrect" | "too_late";
 
 /** What the course asks of the screen; each call takes effect on the frame in which it is made. */
 export interface TrialScreen {
   enter(phase: Phase): void;
+  showFixation(): void;
+  hideFixation(): void;
   showStimulus(): void;
   hideStimulus(): void;
   showChoices(): void;
@@ -41,6 +43,7 @@ export class TrialCourse {
   #now = 0;
   #advanced = 0;
   #dropped = 0;
+  #hasFixated = false;
   #choicesShown: { readonly at: number; readonly frame_log: FrameLog } | null = null;
   #answer: Answer | null = null;
   #mayContinue = false;
@@ -66,6 +69,11 @@ export class TrialCourse {
     this.#dropped += Math.max(0, this.#advanced - 1);
     const step = this.#steps.next();
     return step.done === true ? step.value : null;
+  }
+
+  /** The fixation cross was clicked. */
+  fixate(): void {
+    this.#hasFixated = true;
   }
 
   /** A choice was clicked or its key pressed, at `timeStamp` on the clock of the frames. */
@@ -95,6 +103,9 @@ export class TrialCourse {
   /** From one `yield` to the next is one frame: what is called in between is on screen together. */
   *#run(): Generator<void, Answer, void> {
     const trial = this.#trial;
+    if (trial.show_fixation) {
+      yield* this.#awaitFixation();
+    }
     const frameLog = yield* this.#present();
     this.#screen.enter("choice");
     this.#screen.showChoices();
@@ -111,11 +122,20 @@ export class TrialCourse {
     return answer;
   }
 
+  /** Ends on the first frame after the click, which is the stimulus's first. */
+  *#awaitFixation(): Generator<void, void, void> {
+    this.#screen.enter("fixation");
+    this.#screen.showFixation();
+    yield* this.#pass(Number.POSITIVE_INFINITY, () => this.#hasFixated);
+    this.#screen.hideFixation();
+  }
+
   /** Stimulus and blank; ends on the frame on which the choices are due. */
   *#present(): Generator<void, FrameLog, void> {
     const { stimulus_duration_msec, keep_stimulus_on, post_stimulus_delay_duration_msec } = this.#trial;
     const isTimed = stimulus_duration_msec > 0 && !keep_stimulus_on;
     const requested = this.#frames(stimulus_duration_msec);
+    const droppedBefore = this.#dropped;
     this.#screen.enter("stimulus");
     this.#screen.showStimulus();
     const achieved = yield* this.#pass(requested);
@@ -123,12 +143,13 @@ export class TrialCourse {
       this.#screen.hideStimulus();
     }
     yield* this.#pass(this.#frames(post_stimulus_delay_duration_msec));
+    const dropped = this.#dropped - droppedBefore;
     return {
       refresh_rate_hz: 1000 / this.#interval,
       stimulus_requested_frames: isTimed ? requested : null,
       stimulus_achieved_frames: isTimed ? achieved : null,
-      dropped_frames: this.#dropped,
-      timing_ok: this.#dropped === 0,
+      dropped_frames: dropped,
+      timing_ok: dropped === 0,
     };
   }
 

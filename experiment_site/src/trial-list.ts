@@ -1,10 +1,24 @@
 // The trials of a session as a list: put together from the trial set, and where to go on after a reload.
 
-import type { Trial, Trialset } from "./contract";
+import { choiceFaces } from "./choice-faces";
+import type { Trial, TrialRow, Trialset } from "./contract";
 
 /** Every trial with all of its settings, in the order shown. */
 export function expandTrials(trialset: Trialset): Trial[] {
-  return trialset.trials.map((trial) => ({ ...trialset.settings, ...trial }) as Trial);
+  const { settings, kinds, folders, offers, columns, rows } = trialset;
+  return rows.map((values, index) => {
+    const row = Object.fromEntries(columns.map((column, i) => [column, values[i]])) as unknown as TrialRow;
+    return {
+      ...settings,
+      ...kinds[row.kind],
+      ...offers[row.offer],
+      index,
+      block: row.block,
+      stimulus_url: row.folder === null ? null : `${folders[row.folder]}${row.file}`,
+      shape: row.shape,
+      ...(row.i_correct_choice === null ? {} : { i_correct_choice: row.i_correct_choice }),
+    } as Trial;
+  });
 }
 
 /** Trials still to be shown: neither stored on the server (all before `nextTrial`) nor waiting to be sent. */
@@ -20,4 +34,10 @@ export function startsTest(trials: readonly Trial[], index: number): boolean {
 /** The pictures of some trials, each once, in the order in which they are needed. */
 export function stimulusUrls(trials: readonly Trial[]): string[] {
   return [...new Set(trials.flatMap((trial) => trial.stimulus_url ?? []))];
+}
+
+/** The pictures of the choices of some trials, each once. */
+export function iconUrls(trials: readonly Trial[]): string[] {
+  const faces = trials.flatMap(choiceFaces);
+  return [...new Set(faces.flatMap((face) => (face.kind === "icon" ? face.url : [])))];
 }

@@ -4,6 +4,7 @@ import { initJsPsych, type JsPsych } from "jspsych";
 import { CategorisationTrial } from "./categorisation-trial";
 import type { Response, Trial } from "./contract";
 import { make } from "./dom";
+import type { Icons } from "./icons";
 import { InstructionPage } from "./instruction-page";
 import { showTestInstructions } from "./pages";
 import { progressBar } from "./progress-bar";
@@ -20,6 +21,7 @@ export interface TrialRun {
   /** The study's page before a test, as HTML. */
   readonly testInstructions: string | null;
   readonly stimuli: Stimuli;
+  readonly icons: Icons;
   /** ms */
   readonly frameInterval: number;
   readonly onAnswer: (response: Response) => void;
@@ -40,6 +42,7 @@ function timeline(run: TrialRun, showProgress: (done: number) => void): Paramete
       type: CategorisationTrial,
       frame_interval_msec: run.frameInterval,
       load_stimulus: (url: string) => run.stimuli.decoded(url),
+      load_icons: (urls: readonly string[]) => run.icons.ready(urls),
       on_answer: run.onAnswer,
       on_start: () => {
         showProgress(run.trials.length - run.remaining.length + position);

@@ -1,16 +1,25 @@
-// Draws one trial: picture on a canvas, choices as buttons on a ring around it, feedback. Everything is laid out before
+// Draws one trial: fixation cross, picture on a canvas, choices as buttons on a ring around it, feedback. Everything is laid out before
 // the trial begins; during it things are only made visible, so that they appear on the very frame asked for.
 
 import { answerKeys } from "./answer-keys";
+import { type ChoiceFace, choiceFaces } from "./choice-faces";
 import type { Trial } from "./contract";
 import { make } from "./dom";
 import { type FittedName, fitNames } from "./fit-name";
 import { degreesToPixels, fieldSize, type RingLayout, ringLayout } from "./ring";
-import { drawing, shapeNamed, shapeOutline } from "./shapes";
+import { drawing, shapeOutline } from "./shapes";
 import { strings } from "./strings";
 import type { Phase, TrialScreen, Verdict } from "./trial-course";
 
+export interface TrialPictures {
+  /** The decoded picture; null on calibration trials. */
+  readonly stimulus: ImageBitmap | null;
+  /** Pictures of choices by URL; a choice whose picture is not among them is shown by its name. */
+  readonly icons: ReadonlyMap<string, HTMLImageElement>;
+}
+
 export interface ScreenEvents {
+  onFixation(): void;
   onChoice(choice: number, event: UIEvent): void;
   onContinue(): void;
 }
@@ -19,34 +28,34 @@ export class DrawnTrialScreen implements TrialScreen {
   readonly root: HTMLElement;
   readonly layout: RingLayout;
   readonly #trial: Trial;
-  readonly #stimulus: ImageBitmap | null;
+  readonly #pictures: TrialPictures;
+  readonly #faces: readonly ChoiceFace[];
   readonly #events: ScreenEvents;
   readonly #field: number;
   readonly #canvas: CanvasRenderingContext2D;
   readonly #choices: HTMLElement;
+  readonly #fixation: HTMLButtonElement;
   readonly #feedback: HTMLElement;
   readonly #continue: HTMLButtonElement;
 
-  /** `stimulus`: the decoded picture, or null on calibration trials. */
-  constructor(trial: Trial, stimulus: ImageBitmap | null, events: ScreenEvents) {
+  constructor(trial: Trial, pictures: TrialPictures, events: ScreenEvents) {
     this.#trial = trial;
-    this.#stimulus = stimulus;
+    this.#pictures = pictures;
+    this.#faces = choiceFaces(trial);
     this.#events = events;
     this.layout = layoutOf(trial);
     this.#field = this.layout.field;
     const canvas = this.#makeCanvas();
     this.#canvas = context2d(canvas);
     this.#choices = this.#makeChoices();
+    this.#fixation = this.#makeFixation();
     this.#feedback = make("div", { class: "feedback hidden" });
     this.#continue = make("button", { type: "button", class: "next hidden", "data-testid": "next" }, strings.next);
     this.#continue.addEventListener("click", () => events.onContinue());
-    const field = make("div", { class: "field" }, canvas, this.#choices, this.#feedback);
+    const field = make("div", { class: "field" }, canvas, this.#choices, this.#feedback, this.#fixation);
     field.style.width = field.style.height = `${this.#field}px`;
-    this.root = make(
-      "div",
-      { class: "trial", "data-trial-index": String(trial.index), "data-phase": "stimulus" },
-      field,
-    );
+    this.root = make("div", { class: "trial", "data-trial-index": String(trial.index) }, field);
+    this.enter(trial.show_fixation ? "fixation" : "stimulus");
     if (trial.query_string !== "") {
       this.root.prepend(make("p", { class: "query" }, trial.query_string));
     }
@@ -56,17 +65,30 @@ export class DrawnTrialScreen implements TrialScreen {
     this.root.dataset.phase = phase;
   }
 
+  showFixation(): void {
+    this.#fixation.classList.remove("hidden");
+    // For Enter and the space bar.
+    this.#fixation.focus({ preventScroll: true });
+  }
+
+  /** The cursor goes with the cross: it rests where the picture will be. It comes back with the choices. */
+  hideFixation(): void {
+    this.#fixation.classList.add("hidden");
+    this.root.classList.add("cursorless");
+  }
+
   showStimulus(): void {
     const canvas = this.#canvas;
     const side = this.layout.stimulus;
+    const { stimulus } = this.#pictures;
     canvas.save();
     canvas.translate((this.#field - side) / 2, (this.#field - side) / 2);
-    if (this.#stimulus !== null) {
-      const scale = side / Math.max(this.#stimulus.width, this.#stimulus.height);
-      const [width, height] = [scale * this.#stimulus.width, scale * this.#stimulus.height];
-      canvas.drawImage(this.#stimulus, (side - width) / 2, (side - height) / 2, width, height);
-    } else if (this.#trial.calibration !== null) {
-      canvas.fill(shapeOutline(this.#trial.calibration, side));
+    if (stimulus !== null) {
+      const scale = side / Math.max(stimulus.width, stimulus.height);
+      const [width, height] = [scale * stimulus.width, scale * stimulus.height];
+      canvas.drawImage(stimulus, (side - width) / 2, (side - height) / 2, width, height);
+    } else if (this.#trial.shape !== null) {
+      canvas.fill(shapeOutline(this.#trial.shape, side));
     }
     canvas.restore();
   }
@@ -76,6 +98,7 @@ export class DrawnTrialScreen implements TrialScreen {
   }
 
   showChoices(): void {
+    this.root.classList.remove("cursorless");
     this.#choices.classList.remove("hidden");
   }
 
@@ -132,13 +155,27 @@ export class DrawnTrialScreen implements TrialScreen {
     return canvas;
   }
 
+  #makeFixation(): HTMLButtonElement {
+    const fixation = make(
+      "button",
+      { type: "button", class: "fixation hidden", "data-testid": "fixation", "aria-label": strings.fixation },
+      drawing("plus"),
+    );
+    fixation.addEventListener("click", () => this.#events.onFixation());
+    fixation.addEventListener("keydown", (event) => {
+      if (event.repeat) {
+        event.preventDefault(); // held since the trial before: not meant for this cross
+      }
+    });
+    return fixation;
+  }
+
   #makeChoices(): HTMLElement {
     const names = this.#trial.choice_names.map((_, i) => this.#choiceName(i));
     const fitted = fitNames(names, this.layout.choice, nameWidth(this.#canvas));
     const keys = answerKeys(this.#trial);
     const choices = this.layout.centres.map(({ x, y }, i) => {
-      const shape = this.#shape(i);
-      const choice = this.#makeChoice(i, shape === null ? label(fitted[i]) : drawing(shape), keys[i]);
+      const choice = this.#makeChoice(i, this.#drawnFace(i) ?? label(fitted[i]), keys[i]);
       choice.style.left = `${x - this.layout.choice / 2}px`;
       choice.style.top = `${y - this.layout.choice / 2}px`;
       choice.style.width = choice.style.height = `${this.layout.choice}px`;
@@ -165,12 +202,21 @@ export class DrawnTrialScreen implements TrialScreen {
   }
 
   #choiceName(i: number): string {
-    const shape = this.#shape(i);
-    return shape === null ? (this.#trial.choice_names[i] ?? "") : strings.shapes[shape];
+    const face = this.#faces[i];
+    return face?.kind === "shape" ? strings.shapes[face.shape] : (this.#trial.choice_names[i] ?? "");
   }
 
-  #shape(i: number) {
-    return this.#trial.calibration === null ? null : shapeNamed(this.#trial.choice_names[i] ?? "");
+  /** The shape or icon of a choice; null where its name is to be shown. */
+  #drawnFace(i: number): Element | null {
+    const face = this.#faces[i];
+    switch (face?.kind) {
+      case "shape":
+        return drawing(face.shape);
+      case "icon":
+        return this.#pictures.icons.get(face.url) ?? null;
+      default:
+        return null;
+    }
   }
 }
 

@@ -1,11 +1,15 @@
 // @vitest-environment happy-dom
 import { initJsPsych } from "jspsych";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { CategorisationTrial } from "../src/categorisation-trial";
 import type { Response, Trial } from "../src/contract";
-import { aTrial } from "./fixtures";
+import { browserFrames } from "../src/frames";
+import { aTrial, stubCanvas } from "./fixtures";
 
-async function simulate(trials: readonly Trial[]): Promise<{ answers: Response[]; rows: Record<string, unknown>[] }> {
+async function simulate(
+  trials: readonly Trial[],
+  mode: "data-only" | "visual" = "data-only",
+): Promise<{ answers: Response[]; rows: Record<string, unknown>[] }> {
   const answers: Response[] = [];
   const jsPsych = initJsPsych({ display_element: document.body.appendChild(document.createElement("div")) });
   await jsPsych.simulate(
@@ -14,9 +18,10 @@ async function simulate(trials: readonly Trial[]): Promise<{ answers: Response[]
       type: CategorisationTrial,
       frame_interval_msec: 1000 / 60,
       load_stimulus: () => Promise.reject(new Error("nothing is shown")),
+      load_icons: async () => new Map(),
       on_answer: (response: Response) => answers.push(response),
     })),
-    "data-only",
+    mode,
   );
   return { answers, rows: jsPsych.data.get().values() };
 }
@@ -39,4 +44,23 @@ test("a simulated participant answers every trial in time with one of its choice
 test("a simulated participant can miss the deadline", async () => {
   const { answers } = await simulate([aTrial({ choice_duration_msec: 1 })]);
   expect(answers).toMatchObject([{ i_choice: null, reaction_time_msec: null, response_device: null }]);
+});
+
+test("a simulated participant clicks through the trial as it is shown, the fixation cross first", async () => {
+  stubCanvas();
+  // happy-dom's frames follow each other without a pause.
+  vi.spyOn(browserFrames, "request").mockImplementation((callback) => {
+    setTimeout(() => callback(performance.now()), 1000 / 60);
+  });
+  const clicks: string[] = [];
+  document.addEventListener("click", ({ target }) => {
+    if (target instanceof HTMLElement) {
+      clicks.push(`${target.dataset.testid} in ${target.closest<HTMLElement>(".trial")?.dataset.phase}`);
+    }
+  });
+  const quick = { show_fixation: true, stimulus_url: null, correct_feedback_lockout_duration_msec: 0 };
+  const { answers } = await simulate([aTrial({ ...quick, incorrect_feedback_lockout_duration_msec: 0 })], "visual");
+  expect(clicks).toEqual(["fixation in fixation", `choice-${answers[0]?.i_choice} in choice`, "next in feedback"]);
+  expect(answers).toMatchObject([{ index: 0, response_device: "mouse" }]);
+  vi.restoreAllMocks();
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { answerKeys } from "../src/answer-keys";
+import { choiceFaces } from "../src/choice-faces";
 import { fitNames } from "../src/fit-name";
 import { aTrial } from "./fixtures";
 
@@ -19,6 +20,34 @@ describe("keys", () => {
 
   test("are not given to some of many choices only", () => {
     expect(keys(10)).toEqual([]);
+  });
+});
+
+describe("the face of a choice", () => {
+  const names = ["circle", "Leda", "triangle"];
+  const icons = ["circle.png", "Leda.png", "triangle.png"];
+
+  test("is its name where the study has no pictures of choices", () => {
+    expect(choiceFaces(aTrial({ choice_names: names }))).toEqual(names.map(() => ({ kind: "name" })));
+  });
+
+  test("is its picture where there is one, also if the category is called like a shape", () => {
+    expect(choiceFaces(aTrial({ choice_names: names, choice_image_urls: icons }))).toEqual(
+      icons.map((url) => ({ kind: "icon", url })),
+    );
+  });
+
+  test("is the shape on calibration trials, which no picture takes the place of", () => {
+    expect(choiceFaces(aTrial({ shape: "triangle", choice_names: names, choice_image_urls: icons }))).toEqual([
+      { kind: "shape", shape: "circle" },
+      { kind: "icon", url: "Leda.png" },
+      { kind: "shape", shape: "triangle" },
+    ]);
+  });
+
+  test("is no picture that another choice has as well", () => {
+    const faces = choiceFaces(aTrial({ choice_names: names, choice_image_urls: ["a.png", "b.png", "a.png"] }));
+    expect(faces.map((face) => face.kind)).toEqual(["name", "icon", "name"]);
   });
 });
 

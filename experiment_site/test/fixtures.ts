@@ -1,5 +1,6 @@
 // A trial and an answer as the server and the page would make them; each test changes what it is about.
 
+import { vi } from "vitest";
 import type { Response, Trial } from "../src/contract";
 
 export function aTrial(changes: Partial<Trial> = {}): Trial {
@@ -7,10 +8,11 @@ export function aTrial(changes: Partial<Trial> = {}): Trial {
     index: 0,
     block: 0,
     stimulus_url: "stimuli/a.png",
-    calibration: null,
+    shape: null,
     choice_names: ["red", "green", "blue", "grey"],
     i_correct_choice: 1,
     show_feedback: true,
+    show_fixation: false,
     show_test_instructions: false,
     stimulus_duration_msec: 0,
     keep_stimulus_on: false,
@@ -55,4 +57,19 @@ export function aResponse(index: number): Response {
       timing_ok: true,
     },
   };
+}
+
+/** happy-dom has no canvas: one on which nothing is drawn and every letter is half as wide as high. */
+export function stubCanvas(): void {
+  const nothing = () => {};
+  const context = {
+    scale: nothing,
+    save: nothing,
+    restore: nothing,
+    translate: nothing,
+    drawImage: nothing,
+    clearRect: nothing,
+    measureText: (text: string) => ({ width: 50 * text.length }),
+  };
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as unknown as RenderingContext);
 }

@@ -23,6 +23,8 @@ class Stepped {
       };
     const screen = {
       enter: note("enter"),
+      showFixation: note("showFixation"),
+      hideFixation: note("hideFixation"),
       showStimulus: note("showStimulus"),
       hideStimulus: note("hideStimulus"),
       showChoices: note("showChoices"),
@@ -52,6 +54,11 @@ class Stepped {
 
   frameOf(what: string): number | undefined {
     return this.log.find((entry) => entry.what === what)?.frame;
+  }
+
+  fixate(): this {
+    this.course.fixate();
+    return this;
   }
 
   respond(choice: number, afterChoicesMsec: number): this {
@@ -89,6 +96,60 @@ describe.each(RATES)("at %i Hz", (hz) => {
     expect(screen.frameOf("hideChoices")).toBe(1.5 * hz);
     expect(screen.answers).toMatchObject([{ i_choice: null, reaction_time_msec: null, response_device: null }]);
   });
+});
+
+describe.each([60, 144])("a fixation cross at %i Hz", (hz) => {
+  const brief = aTrial({ show_fixation: true, stimulus_duration_msec: 200, post_stimulus_delay_duration_msec: 100 });
+  const stimulusFrames = Math.round(0.2 * hz);
+  const blankFrames = Math.round(0.1 * hz);
+  const wholeFrames = { stimulus_achieved_frames: stimulusFrames, dropped_frames: 0, timing_ok: true };
+
+  test("is all that is shown before it is clicked", () => {
+    const screen = new Stepped(brief, hz).step(10 * hz);
+    expect(screen.log).toEqual([
+      { what: "enter fixation", frame: 0 },
+      { what: "showFixation", frame: 0 },
+    ]);
+  });
+
+  test("gives way to the stimulus on the first frame after the click", () => {
+    const screen = new Stepped(brief, hz).step(50).fixate();
+    expect(screen.frameOf("hideFixation")).toBeUndefined();
+    screen.step(1);
+    expect(screen.log.slice(2)).toEqual([
+      { what: "hideFixation", frame: 50 },
+      { what: "enter stimulus", frame: 50 },
+      { what: "showStimulus", frame: 50 },
+    ]);
+  });
+
+  test.each([1, 2, 77, 5_000])("that is clicked after %i frames changes no count of frames", (waiting) => {
+    const screen = new Stepped(brief, hz).step(waiting).fixate().step(hz).respond(1, 300);
+    expect(screen.frameOf("hideStimulus")).toBe(waiting + stimulusFrames);
+    expect(screen.frameOf("showChoices")).toBe(waiting + stimulusFrames + blankFrames);
+    expect(screen.answers).toMatchObject([
+      { reaction_time_msec: expect.closeTo(300, 9), frame_log: { ...wholeFrames } },
+    ]);
+  });
+
+  test("takes the frames missed while it waits to itself", () => {
+    // The last of them between the click and the stimulus's first frame.
+    const screen = new Stepped(brief, hz).step(20, [3, 4, 5, 9]).fixate().step(hz, [20, 21]).respond(1, 300);
+    expect(screen.frameOf("showStimulus")).toBe(22);
+    expect(screen.frameOf("hideStimulus")).toBe(22 + stimulusFrames);
+    expect(screen.answers[0]?.frame_log).toMatchObject(wholeFrames);
+  });
+
+  test("leaves the frames missed after it to the stimulus", () => {
+    const screen = new Stepped(brief, hz).step(20, [7]).fixate().step(hz, [23]).respond(1, 300);
+    expect(screen.answers[0]?.frame_log).toMatchObject({ ...wholeFrames, dropped_frames: 1, timing_ok: false });
+  });
+});
+
+test("a trial without a fixation cross begins with its stimulus", () => {
+  const screen = new Stepped(aTrial()).step(1);
+  expect(screen.log[0]).toEqual({ what: "enter stimulus", frame: 0 });
+  expect(screen.frameOf("showFixation")).toBeUndefined();
 });
 
 describe("a frame that was missed", () => {

@@ -1,21 +1,90 @@
 import { expect, test } from "vitest";
-import { expandTrials, remainingTrials, startsTest, stimulusUrls } from "../src/trial-list";
+import type { Trialset } from "../src/contract";
+import { expandTrials, iconUrls, remainingTrials, startsTest, stimulusUrls } from "../src/trial-list";
 import { aTrial } from "./fixtures";
 
 const trials = (count: number) => Array.from({ length: count }, (_, index) => aTrial({ index }));
 const indices = (list: readonly { index: number }[]) => list.map((trial) => trial.index);
 
-test("a trial has the common settings and, before them, its own", () => {
-  const expanded = expandTrials({
-    trialset_id: 0,
-    condition_idx: 0,
-    settings: { show_feedback: true, choice_duration_msec: 9_000 },
-    trials: [{ index: 0 }, { index: 1, show_feedback: false }],
-  });
-  expect(expanded).toEqual([
-    { index: 0, show_feedback: true, choice_duration_msec: 9_000 },
-    { index: 1, show_feedback: false, choice_duration_msec: 9_000 },
-  ]);
+const BUCKET = "https://bucket.s3.amazonaws.com";
+const ICONS = [`${BUCKET}/Leda_icon.png`, `${BUCKET}/Tyro_icon.png`];
+
+/** A training trial, one from elsewhere, an attention check, and a test trial whose answer is withheld. */
+const compact: Trialset = {
+  trialset_id: 3,
+  condition_idx: 1,
+  settings: { show_feedback: true, show_fixation: true, choice_duration_msec: 9_000 },
+  kinds: [{}, { stimulus_duration_msec: 500 }, { show_feedback: false, choice_duration_msec: 4_000 }],
+  folders: ["stimuli/", BUCKET],
+  offers: [
+    { choice_names: ["Leda", "Tyro"] },
+    { choice_names: ["circle", "triangle"] },
+    { choice_names: ["Leda", "Tyro"], choice_image_urls: ICONS },
+  ],
+  columns: ["block", "kind", "folder", "file", "shape", "offer", "i_correct_choice"],
+  rows: [
+    [0, 0, 0, "ab12.png", null, 0, 1],
+    [0, 0, 1, "/moths/7.png", null, 0, 0],
+    [1, 1, null, null, "circle", 1, 0],
+    [2, 2, 0, "cd34.png", null, 2, null],
+  ],
+};
+
+const ofAll = { show_feedback: true, show_fixation: true, choice_duration_msec: 9_000 };
+const full = [
+  {
+    ...ofAll,
+    index: 0,
+    block: 0,
+    stimulus_url: "stimuli/ab12.png",
+    shape: null,
+    choice_names: ["Leda", "Tyro"],
+    i_correct_choice: 1,
+  },
+  {
+    ...ofAll,
+    index: 1,
+    block: 0,
+    stimulus_url: "https://bucket.s3.amazonaws.com/moths/7.png",
+    shape: null,
+    choice_names: ["Leda", "Tyro"],
+    i_correct_choice: 0,
+  },
+  {
+    ...ofAll,
+    stimulus_duration_msec: 500,
+    index: 2,
+    block: 1,
+    stimulus_url: null,
+    shape: "circle",
+    choice_names: ["circle", "triangle"],
+    i_correct_choice: 0,
+  },
+  {
+    show_feedback: false,
+    show_fixation: true,
+    choice_duration_msec: 4_000,
+    index: 3,
+    block: 2,
+    stimulus_url: "stimuli/cd34.png",
+    shape: null,
+    choice_names: ["Leda", "Tyro"],
+    choice_image_urls: ICONS,
+  },
+];
+
+test("a trial has the settings of all, over them those of its kind, and its row's picture, choices and answer", () => {
+  expect(expandTrials(compact)).toStrictEqual(full);
+});
+
+test("an answer that is withheld is left out", () => {
+  expect(expandTrials(compact).map((trial) => "i_correct_choice" in trial)).toEqual([true, true, true, false]);
+});
+
+test("rows are read by the names of their columns, whatever the order", () => {
+  const columns = [...compact.columns].reverse();
+  const rows = compact.rows.map((row) => [...row].reverse());
+  expect(expandTrials({ ...compact, columns, rows })).toStrictEqual(full);
 });
 
 test("a session goes on at the first trial that is neither stored nor waiting to be sent", () => {
@@ -33,4 +102,16 @@ test("test instructions come before the first trial of each run that asks for th
 test("a picture shown twice is loaded once, and calibration trials need none", () => {
   const list = ["a", null, "b", "a"].map((stimulus_url, index) => aTrial({ index, stimulus_url }));
   expect(stimulusUrls(list)).toEqual(["a", "b"]);
+});
+
+test("the picture of a choice is loaded once, and none where the page draws the choices", () => {
+  expect(iconUrls(expandTrials(compact))).toEqual(ICONS);
+  const again = aTrial({ choice_names: ["Tyro", "Leda"], choice_image_urls: [...ICONS].reverse() });
+  expect(iconUrls([...expandTrials(compact), again])).toEqual(ICONS);
+  const check = aTrial({
+    shape: "circle",
+    choice_names: ["circle", "Tyro", "triangle"],
+    choice_image_urls: ["c", "T", "t"],
+  });
+  expect(iconUrls([check])).toEqual(["T"]);
 });

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from lwise_core import __version__, atomic_files
+from lwise_core.cli.compiling import compile_with_warnings
 from lwise_core.cli.progress import console, errors, step
 from lwise_core.cli.records import export_tables, write_study_report
 from lwise_core.cli.serve import DEFAULT_PORT, serve_study
@@ -151,12 +152,10 @@ def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, 
 
 def _teach_learners(study: Path, data: Path, n_learners: int, seed: int) -> None:
     """Simulated learners take part in the served study; those who already did are not asked again."""
-    from lwise_core.experiments.compile import compile_study
     from lwise_core.local.server import open_study, serving
     from lwise_core.simulation.learners import LearnerModel, take_part
 
-    with step("Compiling the study") as on_progress:
-        compiled = compile_study(study, on_progress=on_progress)
+    compiled = compile_with_warnings(study)
     with open_study(compiled, data) as local, serving(local.app) as server:
         console.print(f"The study is served at {server}", soft_wrap=True)
         with step(f"Teaching {n_learners} simulated learners over HTTP") as on_progress:

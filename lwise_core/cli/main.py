@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -64,6 +65,10 @@ def main() -> None:
             f"error: this command needs {error.name}; install it with: pip install 'lwise[{extra}]'", markup=False
         )
         sys.exit(2)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         # A full disk, a lost network drive: nothing that the command line could have been given otherwise.
         errors.print(f"error: {error}", markup=False, soft_wrap=True)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import typer
 
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.compiling import STUDY, compile_with_warnings
+from lwise_core.cli.progress import console
 
 DEFAULT_PORT = 8000
 
 
 def serve(
-    study: Path = typer.Argument(help="Study folder with config.yaml and dirmap.csv."),
+    study: Path = STUDY,
     data: Path | None = typer.Option(None, help="Folder for the sessions (default: STUDY/data)."),
     host: str = typer.Option("127.0.0.1", help="Address to listen on; 0.0.0.0 lets other machines in."),
     port: int = typer.Option(DEFAULT_PORT, min=0, max=65535, help="0 takes any free port."),
@@ -22,18 +23,18 @@ def serve(
 
     Example: `lwise serve demo/study`
     """
-    serve_study(study, data or study / "data", host=host, port=port)
+    from lwise_core.experiments.folder import find_study
+
+    serve_study(study, data or find_study(study).root / "data", host=host, port=port)
 
 
 def serve_study(study: Path, data: Path, *, host: str, port: int) -> None:
     """Compile and serve in the foreground. Shared by `lwise serve` and `lwise demo`."""
-    from lwise_core.experiments.compile import compile_study
     from lwise_core.local.server import listen, open_study
     from lwise_core.local.server import serve as serve_app
 
     with listen(host, port) as listener:
-        with step("Compiling the study") as on_progress:
-            compiled = compile_study(study, on_progress=on_progress)
+        compiled = compile_with_warnings(study)
         with open_study(compiled, data) as local:
             address = f"http://{'localhost' if host == '127.0.0.1' else host}:{listener.getsockname()[1]}"
             console.print(f"Participant's link: {address}/?PLATFORM=inperson", soft_wrap=True)

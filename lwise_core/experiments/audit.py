@@ -16,13 +16,16 @@ from lwise_core.experiments.trialset import Trial, Trialset, build_trialset
 
 
 class Cell(NamedTuple):
-    """Trials that are counted together; `block` is the block in which they are shown."""
+    """Trials that are counted together.
+
+    `block` is the block in which they are shown; `class_name` None stands for all classes together.
+    """
 
     condition_idx: int
     block: int
     trial_type: str
     split: str | None
-    class_name: str
+    class_name: str | None
 
 
 class Spread(NamedTuple):
@@ -88,7 +91,8 @@ class _Tally:
 
     def add(self, trialset: Trialset) -> None:
         self._arrivals.append(trialset.condition_idx)
-        for cell, count in Counter(self._cell(trialset, trial) for trial in trialset.trials).items():
+        counts = Counter(cell for trial in trialset.trials for cell in self._cells_of(trialset, trial))
+        for cell, count in counts.items():
             seen = self._cells[cell]
             self._cells[cell] = [seen[0] + 1, min(seen[1], count) if seen[0] else count, max(seen[2], count)]
         main = [trial for trial in trialset.trials if self._is_main(trial)]
@@ -115,10 +119,11 @@ class _Tally:
             repeated=self._repeated,
         )
 
-    def _cell(self, trialset: Trialset, trial: Trial) -> Cell:
+    def _cells_of(self, trialset: Trialset, trial: Trial) -> tuple[Cell, Cell]:
         trial_type = self._study.kinds[trial.kind].trial_type
         split = None if trial.image is None else self._study.images[trial.image].split
-        return Cell(trialset.condition_idx, trial.block, trial_type, split, self._class_of(trial))
+        cell = Cell(trialset.condition_idx, trial.block, trial_type, split, self._class_of(trial))
+        return cell, cell._replace(class_name=None)
 
     def _class_of(self, trial: Trial) -> str:
         if trial.image is None:
@@ -147,4 +152,4 @@ def _longest_run(classes: Sequence[str]) -> int:
 
 
 def _sortable(cell: Cell) -> tuple[object, ...]:
-    return (cell.block, cell.condition_idx, cell.trial_type, cell.split or "", cell.class_name)
+    return (cell.block, cell.condition_idx, cell.trial_type, cell.split or "", cell.class_name or "")

@@ -73,7 +73,9 @@ def _opening(bundle_format: int, sha256: str) -> str:
 
 def _study(content: dict[str, Any]) -> Study:
     curriculum = content["curriculum"]
-    choices = {key: tuple(value) if isinstance(value, list) else value for key, value in content["choices"].items()}
+    choices: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in content["choices"].items()
+    }
     return Study(
         **{
             **content,

@@ -1,7 +1,7 @@
 """From a study folder to a compiled study: check everything once, resolve overrides, give pictures opaque names.
 
-What is common to all studies is here; `sampled_study` and `prespecified_study` make what depends on whether trials are sampled
-from a dirmap or given by trialsets.csv.
+What is common to all studies is here; `sampled_study` and `prespecified_study` make what depends on whether trials are
+sampled from a dirmap or given by trialsets.csv.
 """
 
 from __future__ import annotations

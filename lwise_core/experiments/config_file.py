@@ -34,7 +34,8 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "site": Site,
     "stimuli": Stimuli,
 }
-_OWN_SECTIONS = ("deployment", "site", "stimuli")
+OWN_SECTIONS = ("deployment", "site", "stimuli")
+"""The sections that L-WISE does not have."""
 _PARTS: Mapping[object, type[BaseModel]] = {
     "trial_types": TrialTypeConfig,
     "conditional_trial_types": TrialTypeConfig,
@@ -46,9 +47,10 @@ _WITHOUT_EFFECT = {"repeat_trial_type", "warmup_trial_type"}
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A config.yaml that can be used, and what its author should know of it."""
+    """A config.yaml that can be used, the sections that are written in it, and what its author should know of it."""
 
     config: StudyConfig
+    sections: frozenset[str]
     warnings: tuple[str, ...]
 
 
@@ -74,10 +76,10 @@ def read_config(path: Path) -> ConfigFile:
     problems += _contradictions(parts)
     refuse_if_any(path, problems)
     config = StudyConfig(**parts)
-    if not set(_OWN_SECTIONS) & set(document):
+    if not set(OWN_SECTIONS) & set(document):
         warnings += _overridden_from_nothing(config)
     warnings += _rounded_down(config)
-    return ConfigFile(config, tuple(warnings))
+    return ConfigFile(config, frozenset(document), tuple(warnings))
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -186,7 +188,8 @@ def _contradictions(parts: Mapping[str, Any]) -> list[str]:
                 f"{expected}"
             )
     problems += [
-        f"block {name!r}: conditional_trial_types has {length} entries; expected one per condition, {expected} ({source})"
+        f"block {name!r}: conditional_trial_types has {length} entries; expected one per condition, {expected} "
+        f"({source})"
         for name, length in lengths.items()
         if length != expected
     ]

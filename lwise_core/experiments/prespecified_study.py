@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from lwise_core.errors import refuse_if_any
 from lwise_core.experiments.config import StudyConfig, TrialSettings
 from lwise_core.experiments.distinct import Distinct
 from lwise_core.experiments.resolve import (
-    OnProgress,
     CompiledStudy,
+    OnProgress,
     bonus_tiers_of,
     choice_order,
     choices_of,
@@ -22,6 +23,7 @@ from lwise_core.experiments.resolve import (
 )
 from lwise_core.experiments.stimuli import DEFAULT_ROOT, HeldPictures
 from lwise_core.experiments.study import (
+    ChoiceOrder,
     Curriculum,
     PrespecifiedTrial,
     PrespecifiedTrialset,
@@ -114,17 +116,25 @@ class _TrialBuilder:
         self.held = held
         self._trial_config = config.trial_config
         self._common = common_settings(config.trial_config)
+        self._resolved: dict[int, tuple[ChoiceOrder, dict[str, Any], str]] = {}
         self._class_num = {spaced(name): number for number, name in enumerate(classes)}
 
     def trial(self, row: TrialRow) -> PrespecifiedTrial:
         return PrespecifiedTrial(self._kind(row), *self._image_and_source(row))
 
     def _kind(self, row: TrialRow) -> int:
-        written = row.settings.model_dump(include=set(TrialSettings.model_fields), exclude_unset=True)
-        settings = differences(self._common, written)
-        order = choice_order(row.settings, self._trial_config)
+        # Rows that are written alike share their settings; there may be a million rows.
+        if id(row.settings) not in self._resolved:
+            written = row.settings.model_dump(include=set(TrialSettings.model_fields), exclude_unset=True)
+            settings = differences(self._common, written)
+            self._resolved[id(row.settings)] = (
+                choice_order(row.settings, self._trial_config),
+                settings,
+                repr(settings),
+            )
+        order, settings, key = self._resolved[id(row.settings)]
         kind = TrialKind(row.block, row.trial_type, order, settings)
-        return self.kinds.index_of(kind, key=(row.block, row.trial_type, order, repr(settings)))
+        return self.kinds.index_of(kind, key=(row.block, row.trial_type, order, key))
 
     def _image_and_source(self, row: TrialRow) -> tuple[int, int]:
         class_num = self._class_num[spaced(row.class_name)]

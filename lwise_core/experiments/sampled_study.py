@@ -17,8 +17,8 @@ from lwise_core.experiments.config import (
 from lwise_core.experiments.config_file import effective
 from lwise_core.experiments.distinct import Distinct
 from lwise_core.experiments.resolve import (
-    OnProgress,
     CompiledStudy,
+    OnProgress,
     bonus_tiers_of,
     choice_order,
     choices_of,
@@ -90,7 +90,8 @@ def compile_sampled(
     problems += resolver.problems
     if len(shown) > MAX_IMAGES:
         problems.append(
-            f"the blocks draw from {len(shown)} images of {dirmap.name}; expected at most {MAX_IMAGES}, so keep a subset"
+            f"the blocks draw from {len(shown)} images of {dirmap.name}; expected at most {MAX_IMAGES}, so keep a "
+            "subset of its rows"
         )
     refuse_if_any(where, problems)
     sources = resolver.used_sources(blocks)

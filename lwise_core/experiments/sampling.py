@@ -25,9 +25,9 @@ class SessionImages:
 def draw_images(study: Study, condition: int, draws: Draws) -> SessionImages:
     """Draw the images of a session.
 
-    The repeat image comes first, uniformly over its split, so that it is drawn alike in every condition. Then the blocks
-    that draw without replacement from all images, and last the curriculum blocks, from what those have left: a
-    curriculum block therefore shares images with other curriculum blocks only, and none twice.
+    The repeat image comes first, uniformly over its split, so that it is drawn alike in every condition. Then come the
+    blocks that draw without replacement from all images, and last the curriculum blocks, from what those have left: a
+    curriculum block therefore shares images with other curriculum blocks only, and shows none twice.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def _draw_repeat_image(study: Study, condition: int, draws: Draws) -> int:
 
 def _draw_curriculum(
     study: Study, condition: int, left: Mapping[Cell, Sequence[int]], repeat: int | None, draws: Draws
-) -> list[Mapping[Cell, Sequence[int]]]:
+) -> Sequence[Mapping[Cell, Sequence[int]]]:
     ranked: dict[Cell, list[int]] = {}
     blocks = []
     for block in study.blocks[: supply.curriculum_length(study, condition)]:

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
-from lwise_core.experiments.trialsets_csv import checked_address
 from lwise_core.experiments.study import Source
+from lwise_core.experiments.trialsets_csv import checked_address
 from lwise_core.experiments.views import S3_HOST
 
 MAX_IMAGES = 100_000
@@ -60,7 +60,7 @@ def check_urls(rows: Sequence[DirmapRow], sources: Iterable[Source]) -> list[str
 
 
 def lookalikes(paths: Sequence[str], objects: Sequence[Mapping[str, str]]) -> list[str]:
-    """Warnings about images that may be one and the same: equal content, or (where it is not known) equal file names."""
+    """Warnings about images that may be the same one: equal content or, where that is not known, equal file names."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path, names in zip(paths, objects, strict=True):
         groups[next(iter(names.values()), PurePosixPath(path).name)].append(path)

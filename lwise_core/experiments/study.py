@@ -133,7 +133,7 @@ class PrespecifiedTrialset:
 
 @dataclass(frozen=True)
 class Choices:
-    """How the classes are offered: their order (class_num), the name shown for each class, what is drawn per session."""
+    """How the classes are offered: their order (class_num), the name shown for each, what is drawn per session."""
 
     order: tuple[int, ...]
     shown_names: tuple[str, ...]

@@ -54,7 +54,7 @@ class Trialset:
     trials: tuple[Trial, ...]
 
 
-class NoTrialsetLeft(InputError):
+class NoTrialsetLeft(InputError):  # noqa: N818 - a refusal is an answer, not a failure
     """The study has no trial set of this number and does not begin anew."""
 
 

@@ -6,13 +6,13 @@ any column named like a trial_config key overrides it for its trial. Knows the f
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
@@ -25,6 +25,7 @@ REQUIRED_COLUMNS = ("trialset_id", "condition_idx", "block", "class", "url")
 _OTHER_COLUMNS = ("trial_type", "split", *SCORE_COLUMNS)
 _DIRMAP_COLUMNS = ("class_num", "im_path", "orig_class", "orig_class_num", "orig_im_path")
 _MAX_NUMBER = 10**6
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _SIMILAR = 0.8
 
 
@@ -96,12 +97,17 @@ def checked_address(url: str, column: str = "url") -> str:
     """An https or http address of a picture; raises `InputError` for anything else, credentials and `..` included."""
     try:
         parts = urlsplit(url)
-        host, names_someone = parts.hostname, parts.username is not None or parts.password is not None
+        host, path = parts.netloc, unquote(parts.path)
     except ValueError:
-        host, names_someone = None, False
-    if names_someone:
+        parts, host, path = None, "", ""
+    if "@" in host:
         raise InputError(f"{column} holds a user name or password; every participant would see them, so leave them out")
-    if host is None or parts.scheme not in ("https", "http") or ".." in PurePosixPath(parts.path).parts:
+    if (
+        parts is None
+        or parts.scheme not in ("https", "http")
+        or not _HOST.fullmatch(host)
+        or ".." in PurePosixPath(path).parts
+    ):
         raise InputError(f"{column} is {url!r}; expected an address such as https://example.org/val/cat/1.png")
     return url
 

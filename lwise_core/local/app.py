@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,29 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lwise_core.experiments.trialset import STIMULUS_FOLDER
-from lwise_core.sessions.errors import InvalidRequest, RequestRefused, TrialsMissing, UnknownToken
+from lwise_core.experiments.views import STIMULUS_FOLDER, outside_origins
+from lwise_core.sessions.errors import InvalidRequest, RequestRefused, StudyFull, TrialsMissing, UnknownToken
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.store import PlatformIds
 
 MAX_BODY_BYTES = 256 * 1024
 
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
-_STATUS_OF = {InvalidRequest: 400, UnknownToken: 401, TrialsMissing: 409}
+_STATUS_OF = {InvalidRequest: 400, UnknownToken: 401, TrialsMissing: 409, StudyFull: 410}
+
+
+def _safe_headers(origins: Sequence[str] = ()) -> dict[str, str]:
+    """Headers of every answer; pictures may come from `origins` besides the server itself."""
+    here = " ".join(["'self'", *origins])
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src {here} data: blob:; "
+            f"connect-src {here}; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path) -> Starlette:
@@ -89,7 +94,7 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
     ]
     handlers: Mapping[Any, Any] = {RequestRefused: _refused, HTTPException: _failed, Exception: _broken}
     app = Starlette(routes=routes, exception_handlers=handlers)
-    app.add_middleware(_SafeHeaders)
+    app.add_middleware(_SafeHeaders, headers=_safe_headers(outside_origins(service.study)))
     return app
 
 
@@ -140,20 +145,21 @@ async def _failed(_: Request, error: HTTPException) -> Response:
 async def _broken(_: Request, __: Exception) -> Response:
     # This answer is made outside of all middleware, and the server closes the connection after it.
     content = {"error": "something went wrong on the server; its log says what"}
-    return JSONResponse(content, status_code=500, headers={**_HEADERS, "Connection": "close"})
+    return JSONResponse(content, status_code=500, headers={**_safe_headers(), "Connection": "close"})
 
 
 class _SafeHeaders:
     """Adds the security headers to every answer; an answer that does not say otherwise is not kept unasked."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, headers: Mapping[str, str]) -> None:
         self._app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_HEADERS)
+                headers.update(self._headers)
                 # Otherwise a browser may show yesterday's page, whose scripts a newer build has replaced.
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)

@@ -14,8 +14,8 @@ from starlette.applications import Starlette
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
-from lwise_core.experiments.compile import CompiledStudy
-from lwise_core.experiments.study import load_bundle
+from lwise_core.experiments.bundle import load_bundle, to_bundle
+from lwise_core.experiments.resolve import CompiledStudy
 from lwise_core.local.app import create_app
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.sqlite import SqliteStore
@@ -47,7 +47,7 @@ def open_study(compiled: CompiledStudy, data: Path, *, site: Path = SITE) -> Ite
     store = SqliteStore(data / SESSIONS_FILE)
     try:
         service = SessionService(compiled.study, store)
-        atomic_files.write_text(data / BUNDLE_FILE, compiled.study.to_bundle())
+        atomic_files.write_text(data / BUNDLE_FILE, to_bundle(compiled.study))
         # Participants' data do not belong into a study's version control.
         atomic_files.write_text(data / ".gitignore", "*\n")
         yield LocalStudy(create_app(service, files=compiled.files, site=site), service)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lwise_core.experiments.study import REPEAT
+
 TEST_PLATFORM = "test"
 SIMULATED_PLATFORM = "simulated"
 _LABELLED_TYPES = 2
@@ -40,5 +42,5 @@ def analysed_trials(trials: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFram
 
 
 def main_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """All trials but the attention checks."""
-    return trials[trials["calibration"] == 0]
+    """All trials but the attention checks and those of the image that comes back."""
+    return trials[(trials["calibration"] == 0) & (trials["trial_type"] != REPEAT)]

@@ -13,6 +13,13 @@ class UnknownToken(RequestRefused):
     """No session has this token: it is wrong, or the session was opened again elsewhere."""
 
 
+class StudyFull(RequestRefused):
+    """Every trial set of the study is taken."""
+
+    def __init__(self) -> None:
+        super().__init__("all places in this study are taken; thank you for your interest")
+
+
 class TrialsMissing(RequestRefused):
     """The session cannot be finished yet; `missing` lists the indices of trials that are not stored."""
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from lwise_core.experiments.trialset import Trial
 from lwise_core.sessions.errors import InvalidRequest
 
 _MAX_PIXELS = 100_000
@@ -68,8 +67,8 @@ _FRAME_LOG_FIELDS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def trial_record(trial: Trial, response: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of one trial.
+def trial_record(trial: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of one trial, given with all its fields (`views.expanded`).
 
     Whether the answer was right is decided here, from the trial; of the response only what a browser alone can know
     is taken, and only in the form that is expected.
@@ -98,17 +97,11 @@ def trial_record(trial: Trial, response: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _served(trial: Trial) -> dict[str, Any]:
+def _served(trial: Mapping[str, Any]) -> dict[str, Any]:
     """What the server knows of the trial, under the names of the analysis."""
-    known = dict(trial)
-    index = known.pop("index")
-    return {
-        **known,
-        "obs": index,
-        "trial_number": index + 1,
-        "stimulus_image_url": known.pop("stimulus_url", None),
-        "calibration": int(trial["calibration"] is not None),
-    }
+    index = trial["index"]
+    known = {name: value for name, value in trial.items() if name != "index"}
+    return {**known, "obs": index, "trial_number": index + 1}
 
 
 def _checked(values: Mapping[str, Any], fields: Mapping[str, Callable[[Any], bool]], index: int) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from lwise_core.experiments.study import Study
-from lwise_core.experiments.trialset import Trial, Trialset, build_trialset, expanded, participant_view
+from lwise_core.experiments.study import REPEAT, BonusTier, Study
+from lwise_core.experiments.trialset import build_trialset, trialset_of_slot
+from lwise_core.experiments.views import expanded, participant_view
 from lwise_core.sessions.errors import InvalidRequest, TrialsMissing, UnknownToken
 from lwise_core.sessions.responses import trial_record
 from lwise_core.sessions.store import PlatformIds, Session, SessionStore
@@ -32,7 +33,7 @@ class StartedSession:
 
     token: str
     state: str
-    trialset: Trialset
+    trialset: dict[str, Any]
     next_trial: int
 
 
@@ -40,7 +41,7 @@ class StartedSession:
 class Result:
     """How a completed session went, over the test trials (those without feedback; all main trials if there is no test).
 
-    Attention checks never count. `bonus_usd` sums `bonus_usd_if_correct` over the main trials answered correctly.
+    Attention checks and trials of the repeat image never count, neither here nor for the bonus.
     """
 
     n_trials: int
@@ -55,11 +56,12 @@ class SessionService:
     def __init__(
         self, study: Study, store: SessionStore, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        store.claim(study.sha256())
+        store.claim(study.sha256)
         self.study = study
         self._store = store
         self._clock = clock
-        self._trialset = lru_cache(maxsize=256)(lambda trialset_id: build_trialset(study, trialset_id))
+        self._trialset = lru_cache(maxsize=256)(lambda slot: build_trialset(study, trialset_of_slot(study, slot)))
+        self._trials = lru_cache(maxsize=256)(lambda slot: expanded(study, self._trialset(slot)))
 
     def start(self, ids: PlatformIds, *, trialset_id: int | None = None) -> StartedSession:
         """The session of this assignment: a new one, or the old one where it stopped, with a new token.
@@ -69,20 +71,26 @@ class SessionService:
         Raises
         ------
         InvalidRequest
-            If an id is empty, too long or not printable, or a trial set is asked for that cannot be had.
+            If an id is empty, too long or not printable, the study is not open to the platform, or a trial set is asked
+            for that cannot be had.
+        StudyFull
+            If all trial sets are taken.
         """
         _check_ids(ids)
-        wanted = _test_trialset(trialset_id) if ids.platform == TEST_PLATFORM else None
+        if self.study.platforms and ids.platform not in (TEST_PLATFORM, *self.study.platforms):
+            raise InvalidRequest(f"this study is not open to participants from {ids.platform}")
+        wanted = self._test_slot(trialset_id) if ids.platform == TEST_PLATFORM else None
         token = secrets.token_urlsafe(32)
         session = self._store.open_session(
             ids,
             participant=f"p{secrets.token_hex(8)}",
             token_sha256=_sha256(token),
-            trialset_id=wanted,
+            slot=wanted,
+            n_slots=None if self.study.slots.reuse else self.study.slots.count,
             now=self._now(),
         )
-        trialset = self._trialset(session.trialset_id)
-        return StartedSession(token, session.state, participant_view(trialset), self._next_trial(session))
+        view = participant_view(self.study, self._trialset(session.slot))
+        return StartedSession(token, session.state, view, self._next_trial(session))
 
     def record(self, token: str, responses: Sequence[Mapping[str, Any]]) -> tuple[list[int], int]:
         """Store answers; returns the indices that are now safe and the first index still missing.
@@ -96,10 +104,9 @@ class SessionService:
         session = self._session(token)
         if not 1 <= len(responses) <= MAX_TRIALS_PER_REQUEST:
             raise InvalidRequest(f"expected 1 to {MAX_TRIALS_PER_REQUEST} trials in a request, found {len(responses)}")
-        trials = expanded(self._trialset(session.trialset_id))
         records: dict[int, dict[str, Any]] = {}
         for response in responses:
-            index, record = self._record(session, trials, response)
+            index, record = self._record(session, response)
             records.setdefault(index, record)
         self._store.add_trials(session.participant, records)
         return sorted(records), self._next_trial(session)
@@ -112,12 +119,12 @@ class SessionService:
         UnknownToken, TrialsMissing
         """
         session = self._session(token)
-        n_trials = len(self._trialset(session.trialset_id)["trials"])
+        n_trials = len(self._trialset(session.slot).trials)
         missing = sorted(set(range(n_trials)) - self._store.trial_indices(session.participant))
         if missing:
             raise TrialsMissing(missing)
         self._store.complete(session.participant, now=self._now())
-        return result_of(self._store.trials(session.participant))
+        return result_of(self._store.trials(session.participant), self.study.bonus_tiers)
 
     def session_records(self) -> list[dict[str, Any]]:
         """One record per session, for analysis; the only place where platform ids stand beside the pseudonym."""
@@ -129,38 +136,36 @@ class SessionService:
             yield from self._store.trials(session.participant)
 
     def _session_record(self, session: Session) -> dict[str, Any]:
-        trialset = self._trialset(session.trialset_id)
+        trialset = self._trialset(session.slot)
         trials = self._store.trials(session.participant)
-        result = result_of(trials)
+        result = result_of(trials, self.study.bonus_tiers)
         return {
             "participant": session.participant,
             "platform": session.ids.platform,
             "assignment_id": session.ids.assignment_id,
             "worker_id": session.ids.worker_id,
             "study_id": session.ids.study_id,
-            "trialset_id": session.trialset_id,
-            "condition_idx": trialset["condition_idx"],
+            "trialset_id": trialset.trialset_id,
+            "condition_idx": trialset.condition_idx,
             "state": session.state,
             "started_at": session.started_at,
             "finished_at": session.finished_at,
-            "n_trials": len(trialset["trials"]),
+            "n_trials": len(trialset.trials),
             "n_stored": len(trials),
             "n_correct": result.n_correct,
             "accuracy": result.accuracy if result.n_trials else None,
             "bonus_usd": result.bonus_usd,
         }
 
-    def _record(
-        self, session: Session, trials: Sequence[Trial], response: Mapping[str, Any]
-    ) -> tuple[int, dict[str, Any]]:
+    def _record(self, session: Session, response: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        trials = self._trials(session.slot)
         index = response.get("index") if isinstance(response, Mapping) else None
         if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(trials):
             raise InvalidRequest(f"a trial's index is not a whole number from 0 to {len(trials) - 1}")
         about_session = {
             "participant": session.participant,
             "platform": session.ids.platform,
-            "trialset_id": session.trialset_id,
-            "condition_idx": self._trialset(session.trialset_id)["condition_idx"],
+            "trialset_id": self._trialset(session.slot).trialset_id,
         }
         return index, {**about_session, **trial_record(trials[index], response)}
 
@@ -172,24 +177,41 @@ class SessionService:
 
     def _next_trial(self, session: Session) -> int:
         stored = self._store.trial_indices(session.participant)
-        n_trials = len(self._trialset(session.trialset_id)["trials"])
+        n_trials = len(self._trialset(session.slot).trials)
         return next((index for index in range(n_trials) if index not in stored), n_trials)
+
+    def _test_slot(self, trialset_id: int | None) -> int:
+        wanted = 0 if trialset_id is None else trialset_id
+        highest = _MAX_TEST_TRIALSET if self.study.slots.count is None else self.study.slots.count - 1
+        if not isinstance(wanted, int) or isinstance(wanted, bool) or not 0 <= wanted <= highest:
+            raise InvalidRequest(f"TRIALSET_ID is not a whole number from 0 to {highest}")
+        return wanted
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
 
 
-def result_of(records: Sequence[Mapping[str, Any]]) -> Result:
+def result_of(records: Sequence[Mapping[str, Any]], bonus_tiers: Sequence[BonusTier] = ()) -> Result:
     """Accuracy and bonus of the trial records of one session."""
-    main = [record for record in records if not record["calibration"]]
+    main = [record for record in records if not record["calibration"] and record["trial_type"] != REPEAT]
     test = [record for record in main if not record["show_feedback"]] or main
     n_correct = sum(record["perf"] for record in test)
     return Result(
         n_trials=len(test),
         n_correct=n_correct,
         accuracy=n_correct / len(test) if test else 0.0,
-        bonus_usd=round(sum(record["bonus_usd_if_correct"] for record in main if record["perf"]), 2),
+        bonus_usd=_bonus_usd([record for record in main if record["bonus_usd_if_correct"]], bonus_tiers),
     )
+
+
+def _bonus_usd(records: Sequence[Mapping[str, Any]], tiers: Sequence[BonusTier]) -> float:
+    """The highest step reached by the share of right answers; without steps, what the right answers earn."""
+    right: list[float] = [record["bonus_usd_if_correct"] for record in records if record["perf"]]
+    if not tiers:
+        return round(sum(right), 2)
+    # In whole answers, so that 17 of 20 reach 0.85 whatever the rounding of a quotient.
+    reached = [tier.usd for tier in tiers if records and len(right) >= tier.at_least * len(records) - 1e-9]
+    return reached[-1] if reached else 0.0
 
 
 def _check_ids(ids: PlatformIds) -> None:
@@ -199,13 +221,6 @@ def _check_ids(ids: PlatformIds) -> None:
             continue
         if not isinstance(value, str) or not 1 <= len(value) <= _MAX_ID_LENGTH or not value.isprintable():
             raise InvalidRequest(f"{name} is not a text of 1 to {_MAX_ID_LENGTH} printable characters")
-
-
-def _test_trialset(trialset_id: int | None) -> int:
-    wanted = 0 if trialset_id is None else trialset_id
-    if not isinstance(wanted, int) or isinstance(wanted, bool) or not 0 <= wanted <= _MAX_TEST_TRIALSET:
-        raise InvalidRequest("TRIALSET_ID is not a whole number from 0")
-    return wanted
 
 
 def _sha256(token: str) -> str:

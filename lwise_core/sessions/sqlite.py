@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lwise_core.errors import InputError
+from lwise_core.sessions.errors import StudyFull
 from lwise_core.sessions.store import PlatformIds, Session
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE study (sha256 TEXT NOT NULL);
 CREATE TABLE sessions (
@@ -23,14 +24,14 @@ CREATE TABLE sessions (
     assignment_id TEXT NOT NULL,
     worker_id TEXT,
     study_id TEXT,
-    trialset_id INTEGER NOT NULL,
-    has_slot INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    is_own_slot INTEGER NOT NULL,
     token_sha256 TEXT NOT NULL UNIQUE,
     started_at TEXT NOT NULL,
     finished_at TEXT,
     UNIQUE (platform, assignment_id)
 ) STRICT;
-CREATE UNIQUE INDEX one_session_per_slot ON sessions (trialset_id) WHERE has_slot;
+CREATE UNIQUE INDEX one_session_per_slot ON sessions (slot) WHERE is_own_slot;
 CREATE TABLE trials (
     participant TEXT NOT NULL REFERENCES sessions (participant),
     trial_index INTEGER NOT NULL,
@@ -38,7 +39,7 @@ CREATE TABLE trials (
     PRIMARY KEY (participant, trial_index)
 ) STRICT, WITHOUT ROWID;
 """
-_SESSION_COLUMNS = "participant, platform, assignment_id, worker_id, study_id, trialset_id, started_at, finished_at"
+_SESSION_COLUMNS = "participant, platform, assignment_id, worker_id, study_id, slot, started_at, finished_at"
 
 
 class SqliteStore:
@@ -82,7 +83,14 @@ class SqliteStore:
                 )
 
     def open_session(
-        self, ids: PlatformIds, *, participant: str, token_sha256: str, trialset_id: int | None, now: str
+        self,
+        ids: PlatformIds,
+        *,
+        participant: str,
+        token_sha256: str,
+        slot: int | None,
+        n_slots: int | None,
+        now: str,
     ) -> Session:
         key = (ids.platform, ids.assignment_id)
         with self._transaction() as connection:
@@ -90,11 +98,11 @@ class SqliteStore:
                 "UPDATE sessions SET token_sha256 = ? WHERE platform = ? AND assignment_id = ?", (token_sha256, *key)
             )
             if renewed.rowcount == 0:
-                slot = self._next_slot(connection) if trialset_id is None else trialset_id
+                given = self._next_slot(connection, n_slots) if slot is None else slot
                 connection.execute(
-                    "INSERT INTO sessions (participant, platform, assignment_id, worker_id, study_id, trialset_id,"
-                    " has_slot, token_sha256, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (participant, *key, ids.worker_id, ids.study_id, slot, trialset_id is None, token_sha256, now),
+                    "INSERT INTO sessions (participant, platform, assignment_id, worker_id, study_id, slot,"
+                    " is_own_slot, token_sha256, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (participant, *key, ids.worker_id, ids.study_id, given, slot is None, token_sha256, now),
                 )
             return self._one(connection, "platform = ? AND assignment_id = ?", key)
 
@@ -164,8 +172,10 @@ class SqliteStore:
                 raise
 
     @staticmethod
-    def _next_slot(connection: sqlite3.Connection) -> int:
-        (slot,) = connection.execute("SELECT COALESCE(MAX(trialset_id) + 1, 0) FROM sessions WHERE has_slot").fetchone()
+    def _next_slot(connection: sqlite3.Connection, n_slots: int | None) -> int:
+        (slot,) = connection.execute("SELECT COALESCE(MAX(slot) + 1, 0) FROM sessions WHERE is_own_slot").fetchone()
+        if n_slots is not None and slot >= n_slots:
+            raise StudyFull
         return int(slot)
 
     @staticmethod
@@ -177,6 +187,6 @@ class SqliteStore:
 
 
 def _session(row: tuple[Any, ...]) -> Session:
-    participant, platform, assignment_id, worker_id, study_id, trialset_id, started_at, finished_at = row
+    participant, platform, assignment_id, worker_id, study_id, slot, started_at, finished_at = row
     ids = PlatformIds(platform=platform, assignment_id=assignment_id, worker_id=worker_id, study_id=study_id)
-    return Session(participant, ids, trialset_id=trialset_id, started_at=started_at, finished_at=finished_at)
+    return Session(participant, ids, slot=slot, started_at=started_at, finished_at=finished_at)

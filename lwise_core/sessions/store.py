@@ -21,12 +21,13 @@ class PlatformIds:
 class Session:
     """One participant's run. `participant` is the random pseudonym under which trial data are kept.
 
-    `started_at` and `finished_at` are ISO 8601 in UTC; a session is completed when `finished_at` is set.
+    `slot` is the number of the arrival, which says which trial set it gets (`trialset.trialset_of_slot`). `started_at`
+    and `finished_at` are ISO 8601 in UTC; a session is completed when `finished_at` is set.
     """
 
     participant: str
     ids: PlatformIds
-    trialset_id: int
+    slot: int
     started_at: str
     finished_at: str | None = None
 
@@ -43,11 +44,19 @@ class SessionStore(Protocol):
         """Bind an empty store to one version of a study; raise `InputError` if it holds another one."""
 
     def open_session(
-        self, ids: PlatformIds, *, participant: str, token_sha256: str, trialset_id: int | None, now: str
+        self,
+        ids: PlatformIds,
+        *,
+        participant: str,
+        token_sha256: str,
+        slot: int | None,
+        n_slots: int | None,
+        now: str,
     ) -> Session:
         """The session of this platform and assignment, made if there is none; its token becomes `token_sha256`.
 
-        A new session gets `trialset_id` or, if that is None, the next slot 0, 1, 2 …, never given to anyone else.
+        A new session gets `slot` or, if that is None, the next one of 0, 1, 2 …, never given to anyone else. When
+        `n_slots` (None: no end) have been given, `StudyFull` is raised and nothing kept.
         """
 
     def session_with_token(self, token_sha256: str) -> Session | None:

@@ -120,8 +120,7 @@ def take_part(
         ids = {"platform": "simulated", "assignment_id": assignment_id}
         session = _post(client, "/api/sessions", ids)
         client.headers["Authorization"] = f"Bearer {session['token']}"
-        settings = session["trialset"]["settings"]
-        trials = [{**settings, **trial} for trial in session["trialset"]["trials"]]
+        trials = _trials(session["trialset"])
         clock_msec = 0.0
         for first in range(session["next_trial"], len(trials), _BATCH):
             responses = []
@@ -135,10 +134,29 @@ def take_part(
         return _post(client, "/api/finish", {})
 
 
+def _trials(trialset: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The trials of a compact trial set, each with all of its settings, put together as the page does."""
+    trials = []
+    for index, values in enumerate(trialset["rows"]):
+        row = dict(zip(trialset["columns"], values, strict=True))
+        file = row["file"]
+        trials.append(
+            {
+                **trialset["settings"],
+                **trialset["kinds"][row["kind"]],
+                **trialset["offers"][row["offer"]],
+                **row,
+                "index": index,
+                "stimulus_url": None if file is None else trialset["folders"][row["folder"]] + file,
+            }
+        )
+    return trials
+
+
 def _respond(client: httpx.Client, learner: Learner, trial: Mapping[str, Any], clock_msec: float) -> dict[str, Any]:
     names = trial["choice_names"]
-    if trial["calibration"]:
-        choice, reaction_time = names.index(trial["calibration"]), 900.0
+    if trial["shape"] is not None:
+        choice, reaction_time = names.index(trial["shape"]), 900.0
     else:
         picture = client.get(f"/{trial['stimulus_url']}").raise_for_status().content
         choice, reaction_time = learner.answer(picture, names)

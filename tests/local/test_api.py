@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lwise_core.experiments.trialset import build_trialset, expanded, participant_view
+from lwise_core.experiments.trialset import build_trialset
+from lwise_core.experiments.views import expanded, participant_view
 from lwise_core.local.app import MAX_BODY_BYTES
 from tests.local.conftest import Server
 from tests.sessions.conftest import answer
@@ -50,8 +51,8 @@ def test_a_participant_starts_answers_and_finishes(
     }
     assert (started["state"], started["next_trial"]) == ("started", 0)
     trialset = build_trialset(server.compiled.study, started["trialset"]["trialset_id"])
-    assert started["trialset"] == participant_view(trialset)
-    trials = expanded(trialset)
+    assert started["trialset"] == participant_view(server.compiled.study, trialset)
+    trials = expanded(server.compiled.study, trialset)
     answers = [answer(trial["index"], i_choice=trial["i_correct_choice"]) for trial in trials]
     first = client.post("/api/trials", json={"trials": answers[:6]})
     assert (first.status_code, first.json()) == (200, {"stored": [0, 1, 2, 3, 4, 5], "next_trial": 6})

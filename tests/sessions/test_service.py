@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 
 from lwise_core.errors import InputError
-from lwise_core.experiments.study import Study
-from lwise_core.experiments.trialset import build_trialset, expanded
+from lwise_core.experiments.compile import compile_study
+from lwise_core.experiments.study import BonusTier, Slots, Study
+from lwise_core.experiments.trialset import build_trialset
+from lwise_core.experiments.views import expanded
 from lwise_core.records.tables import sessions_table, trials_table
-from lwise_core.sessions.errors import InvalidRequest, TrialsMissing, UnknownToken
+from lwise_core.sessions.errors import InvalidRequest, StudyFull, TrialsMissing, UnknownToken
 from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, Result, SessionService, StartedSession
 from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.store import PlatformIds, SessionStore
+from tests.experiments.conftest import write_data_set, write_study
 from tests.sessions.conftest import N_TEST, N_TRAINING, N_TRIALS, OpenStore, answer
 
 _PERSON = PlatformIds("prolific", "session 1", worker_id="worker 1", study_id="study 1")
@@ -38,7 +41,7 @@ def _record_of(service: SessionService, **changes: Any) -> dict[str, Any]:
 
 def _choices(study: Study, started: StartedSession, *, is_right: Mapping[int, bool]) -> list[dict[str, Any]]:
     """Answers to all trials, right or wrong as said (right by default)."""
-    trials = expanded(build_trialset(study, started.trialset["trialset_id"]))
+    trials = expanded(study, build_trialset(study, started.trialset["trialset_id"]))
     right = [trial["i_correct_choice"] for trial in trials]
     return [answer(n, i_choice=right[n] if is_right.get(n, True) else (right[n] + 1) % 3) for n in range(N_TRIALS)]
 
@@ -48,12 +51,14 @@ def _choices(study: Study, started: StartedSession, *, is_right: Mapping[int, bo
 
 def test_a_new_session_begins_at_the_first_of_its_trials(service: SessionService) -> None:
     started = _start(service)
-    assert (started.state, started.next_trial, len(started.trialset["trials"])) == ("started", 0, N_TRIALS)
+    assert (started.state, started.next_trial, len(started.trialset["rows"])) == ("started", 0, N_TRIALS)
 
 
 def test_the_page_does_not_get_the_answers_of_the_test(service: SessionService) -> None:
-    trials = _start(service).trialset["trials"]
-    assert [trial["index"] for trial in trials if "i_correct_choice" not in trial] == list(range(N_TRAINING, N_TRIALS))
+    trialset = _start(service).trialset
+    answer_column = trialset["columns"].index("i_correct_choice")
+    withheld = [index for index, row in enumerate(trialset["rows"]) if row[answer_column] is None]
+    assert withheld == list(range(N_TRAINING, N_TRIALS))
 
 
 def test_arrivals_are_spread_evenly_over_the_conditions(service: SessionService) -> None:
@@ -114,6 +119,49 @@ def test_nobody_else_chooses_a_trial_set(service: SessionService) -> None:
 def test_a_trial_set_that_cannot_be_had(service: SessionService, trialset_id: Any) -> None:
     with pytest.raises(InvalidRequest, match="TRIALSET_ID is not a whole number"):
         service.start(PlatformIds("test", "try"), trialset_id=trialset_id)
+
+
+@pytest.fixture
+def study_of_two(study: Study) -> Study:
+    """The study with two trial sets."""
+    return replace(study, slots=Slots(2, reuse=False))
+
+
+def test_when_the_trial_sets_have_run_out_an_arrival_is_refused_politely(
+    study_of_two: Study, store: SessionStore
+) -> None:
+    service = SessionService(study_of_two, store)
+    first = _start(service, "first")
+    _start(service, "second")
+    with pytest.raises(StudyFull, match="all places in this study are taken; thank you"):
+        _start(service, "third")
+    assert service.record(first.token, [answer(0)]) == ([0], 1)
+    assert _start(service, "second").state == "started"
+    assert len(service.session_records()) == 2
+
+
+def test_or_begins_from_the_first_again_if_the_study_says_so(study_of_two: Study, store: SessionStore) -> None:
+    service = SessionService(replace(study_of_two, slots=Slots(2, reuse=True)), store)
+    started = [_start(service, f"session {number}") for number in range(5)]
+    assert [one.trialset["trialset_id"] for one in started] == [0, 1, 0, 1, 0]
+    assert started[4].trialset == started[0].trialset
+    assert [session["trialset_id"] for session in service.session_records()] == [0, 1, 0, 1, 0]
+
+
+def test_nobody_tries_out_a_trial_set_that_there_is_not(study_of_two: Study, store: SessionStore) -> None:
+    with pytest.raises(InvalidRequest, match="TRIALSET_ID is not a whole number from 0 to 1"):
+        SessionService(study_of_two, store).start(PlatformIds("test", "try"), trialset_id=2)
+
+
+def test_a_study_may_be_closed_to_other_platforms_but_never_to_those_who_test_it(
+    study: Study, store: SessionStore
+) -> None:
+    service = SessionService(replace(study, platforms=("inperson",)), store)
+    with pytest.raises(InvalidRequest, match="not open to participants from prolific"):
+        _start(service)
+    assert service.start(PlatformIds("inperson", "a")).state == "started"
+    assert service.start(PlatformIds("test", "a")).state == "started"
+    assert len(service.session_records()) == 2
 
 
 # --- who it is
@@ -187,10 +235,10 @@ def test_what_the_server_knows_it_does_not_take_from_the_page(service: SessionSe
 
 
 def test_a_record_joins_the_answer_with_the_trial(service: SessionService, study: Study) -> None:
-    (trial, *_) = expanded(build_trialset(study, 0))
+    (trial, *_) = expanded(study, build_trialset(study, 0))
     record = _record_of(service, i_choice=2)
     assert record["choice_name"] == trial["choice_names"][2]
-    assert record["stimulus_image_url"] == trial["stimulus_url"]
+    assert record["stimulus_image_url"] == trial["stimulus_image_url"]
     assert {key: record[key] for key in ("class", "im_path", "variant", "block", "i_correct_choice")} == {
         key: trial[key] for key in ("class", "im_path", "variant", "block", "i_correct_choice")
     }
@@ -276,7 +324,7 @@ def test_finishing_again_changes_nothing(service: SessionService) -> None:
 
 def test_accuracy_is_of_the_test_and_bonus_of_all_main_trials(service: SessionService, study: Study) -> None:
     started = _start(service)
-    trials = expanded(build_trialset(study, started.trialset["trialset_id"]))
+    trials = expanded(study, build_trialset(study, started.trialset["trialset_id"]))
     calibration = [trial["index"] for trial in trials if trial["calibration"]]
     main_training = [trial["index"] for trial in trials[:N_TRAINING] if not trial["calibration"]]
     wrong = [*calibration, *main_training[:2], N_TRAINING]
@@ -287,10 +335,36 @@ def test_accuracy_is_of_the_test_and_bonus_of_all_main_trials(service: SessionSe
 
 def test_attention_checks_earn_nothing(service: SessionService, study: Study) -> None:
     started = _start(service)
-    trials = expanded(build_trialset(study, started.trialset["trialset_id"]))
+    trials = expanded(study, build_trialset(study, started.trialset["trialset_id"]))
     wrong = [trial["index"] for trial in trials if not trial["calibration"]]
     service.record(started.token, _choices(study, started, is_right=dict.fromkeys(wrong, False)))
     assert service.finish(started.token) == Result(N_TEST, 0, 0.0, 0.0)
+
+
+def test_the_bonus_is_that_of_the_highest_step_reached(study: Study, store: SessionStore) -> None:
+    """Twelve trials bear a bonus: 9 of 12 right reach 75 %, 8 do not."""
+    tiers = (BonusTier(0.75, 5.0), BonusTier(1.0, 20.0))
+    service = SessionService(replace(study, bonus_tiers=tiers), store)
+    for n_wrong, expected in ((0, 20.0), (1, 5.0), (3, 5.0), (4, 0.0)):
+        started = _start(service, f"with {n_wrong} wrong")
+        trials = expanded(study, build_trialset(study, started.trialset["trialset_id"]))
+        main = [trial["index"] for trial in trials if not trial["calibration"]]
+        service.record(started.token, _choices(study, started, is_right=dict.fromkeys(main[:n_wrong], False)))
+        assert service.finish(started.token).bonus_usd == expected
+
+
+def test_the_image_that_comes_back_counts_neither_for_accuracy_nor_for_the_bonus(
+    tmp_path: Path, store: SessionStore
+) -> None:
+    data_set = write_data_set(tmp_path / "images", per_class={"val": 4})
+    block = {"n_trials_per_class_val": 1, "n_repeats_of_one_stim": 3, "show_feedback": False, "bonus_usd_if_correct": 1}
+    study = compile_study(write_study(tmp_path / "study", data_set, {"session_config": [{"test": block}]})).study
+    service = SessionService(study, store)
+    started = _start(service)
+    trials = expanded(study, build_trialset(study, 0))
+    assert Counter(trial["trial_type"] for trial in trials) == {"new_stimulus": 3, "repeat_stimulus": 3}
+    service.record(started.token, [answer(t["index"], i_choice=t["i_correct_choice"]) for t in trials])
+    assert service.finish(started.token) == Result(3, 3, 1.0, 3.0)
 
 
 def test_a_study_without_a_test_counts_all_main_trials(study: Study, store: SessionStore) -> None:

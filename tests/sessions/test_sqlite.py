@@ -20,7 +20,7 @@ from pathlib import Path
 from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.store import PlatformIds
 store = SqliteStore(Path(sys.argv[1]))
-store.open_session(PlatformIds("inperson", "a"), participant="p", token_sha256="t", trialset_id=None, now="now")
+store.open_session(PlatformIds("inperson", "a"), participant="p", token_sha256="t", slot=None, n_slots=None, now="now")
 """
 
 _WRITE_UNTIL_KILLED = (
@@ -70,7 +70,7 @@ def test_what_was_acknowledged_outlives_a_killed_process(path: Path) -> None:
         assert set(acknowledged) <= store.trial_indices("p")
         (session,) = store.sessions()
         assert store.trials("p")[:20] == [{"obs": index} for index in range(20)]
-    assert session.trialset_id == 0
+    assert session.slot == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
@@ -85,7 +85,7 @@ def test_a_file_of_another_format_is_refused(path: Path) -> None:
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 7")
-    with pytest.raises(InputError, match=re.escape(f"{path}: data format 7; this version of lwise reads format 1")):
+    with pytest.raises(InputError, match=re.escape(f"{path}: data format 7; this version of lwise reads format 2")):
         SqliteStore(path)
 
 

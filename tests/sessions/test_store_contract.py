@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lwise_core.errors import InputError
+from lwise_core.sessions.errors import StudyFull
 from lwise_core.sessions.store import PlatformIds, Session, SessionStore
 from tests.sessions.conftest import OpenStore
 
@@ -20,13 +21,20 @@ _N_THREADS = 8
 
 
 def _open(
-    store: SessionStore, name: str, *, platform: str = "inperson", token: str | None = None, trialset: int | None = None
+    store: SessionStore,
+    name: str,
+    *,
+    platform: str = "inperson",
+    token: str | None = None,
+    slot: int | None = None,
+    n_slots: int | None = None,
 ) -> Session:
     return store.open_session(
         PlatformIds(platform, name, worker_id=f"worker of {name}"),
         participant=f"participant of {platform} {name}",
         token_sha256=token or f"token of {platform} {name}",
-        trialset_id=trialset,
+        slot=slot,
+        n_slots=n_slots,
         now=_NOW,
     )
 
@@ -51,8 +59,8 @@ def test_a_new_store_is_empty(store: SessionStore) -> None:
 
 def test_a_session_is_kept_as_it_was_opened(open_store: OpenStore) -> None:
     ids = PlatformIds("prolific", "çà 参加者", worker_id=None, study_id="study")
-    opened = open_store().open_session(ids, participant="p1", token_sha256=_TOKEN, trialset_id=None, now=_NOW)
-    assert opened == Session("p1", ids, trialset_id=0, started_at=_NOW, finished_at=None)
+    opened = open_store().open_session(ids, participant="p1", token_sha256=_TOKEN, slot=None, n_slots=None, now=_NOW)
+    assert opened == Session("p1", ids, slot=0, started_at=_NOW, finished_at=None)
     assert opened.state == "started"
     elsewhere = open_store()
     assert elsewhere.session_with_token(_TOKEN) == opened
@@ -64,29 +72,51 @@ def test_a_session_is_kept_as_it_was_opened(open_store: OpenStore) -> None:
 
 def test_slots_are_dealt_in_order_and_listed_oldest_first(store: SessionStore) -> None:
     opened = [_open(store, name) for name in ("b", "a", "c")]
-    assert [session.trialset_id for session in opened] == [0, 1, 2]
+    assert [session.slot for session in opened] == [0, 1, 2]
     assert list(store.sessions()) == opened
 
 
 def test_no_slot_is_dealt_twice_to_a_crowd(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     sessions = _at_once([lambda n=n: _open(stores[n % 2], f"person {n}") for n in range(200)])  # type: ignore[misc]
-    assert sorted(session.trialset_id for session in sessions) == list(range(200))
+    assert sorted(session.slot for session in sessions) == list(range(200))
 
 
 def test_one_assignment_opened_many_times_at_once_is_one_session(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     sessions = _at_once([lambda n=n: _open(stores[n % 2], "same", token=f"t{n}") for n in range(40)])  # type: ignore[misc]
-    assert {(session.participant, session.trialset_id) for session in sessions} == {("participant of inperson same", 0)}
+    assert {(session.participant, session.slot) for session in sessions} == {("participant of inperson same", 0)}
     valid = [n for n in range(40) if stores[0].session_with_token(f"t{n}")]
     assert len(valid) == 1
 
 
+def test_when_all_slots_are_given_nobody_else_gets_one_and_nothing_is_kept(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(2)]
+
+    def arrive(number: int) -> int | None:
+        try:
+            return _open(stores[number % 2], f"person {number}", n_slots=30).slot
+        except StudyFull:
+            return None
+
+    slots = _at_once([lambda n=n: arrive(n) for n in range(80)])  # type: ignore[misc]
+    assert sorted(slot for slot in slots if slot is not None) == list(range(30))
+    assert len(list(stores[0].sessions())) == 30
+
+
+def test_who_has_a_slot_keeps_it_when_the_study_is_full(store: SessionStore) -> None:
+    _open(store, "early", n_slots=1)
+    with pytest.raises(StudyFull):
+        _open(store, "late", n_slots=1)
+    assert _open(store, "early", n_slots=1, token="new").slot == 0
+    assert _open(store, "tester", platform="test", slot=0, n_slots=1).slot == 0
+
+
 def test_a_trial_set_that_was_asked_for_takes_nobodys_slot(store: SessionStore) -> None:
     _open(store, "first")
-    asked = [_open(store, name, platform="test", trialset=number) for name, number in [("x", 0), ("y", 0), ("z", 7)]]
-    assert [session.trialset_id for session in asked] == [0, 0, 7]
-    assert _open(store, "second").trialset_id == 1
+    asked = [_open(store, name, platform="test", slot=number) for name, number in [("x", 0), ("y", 0), ("z", 7)]]
+    assert [session.slot for session in asked] == [0, 0, 7]
+    assert _open(store, "second").slot == 1
 
 
 def test_an_empty_store_may_be_opened_by_many_at_once(open_store: OpenStore) -> None:
@@ -104,18 +134,19 @@ def test_opening_again_is_the_same_session_under_a_new_token(store: SessionStore
         PlatformIds("inperson", "person", worker_id="someone else"),
         participant="another pseudonym",
         token_sha256=new,
-        trialset_id=None,
+        slot=None,
+        n_slots=None,
         now=_LATER,
     )
     assert again == first
     assert store.session_with_token(old) is None
     assert store.session_with_token(new) == first
-    assert _open(store, "next").trialset_id == 1
+    assert _open(store, "next").slot == 1
 
 
 def test_an_assignment_of_another_platform_is_another_session(store: SessionStore) -> None:
     sessions = [_open(store, "same", platform=platform) for platform in ("prolific", "mturk")]
-    assert [session.trialset_id for session in sessions] == [0, 1]
+    assert [session.slot for session in sessions] == [0, 1]
 
 
 # --- trials

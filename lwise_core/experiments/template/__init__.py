@@ -6,6 +6,8 @@ throughout in the other; a test without feedback follows (the learning studies o
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from typing import Any
 import yaml
 
 from lwise_core import atomic_files
-from lwise_core.dirmap import DirmapRow, class_names, write_dirmap
+from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
 
 _INSTRUCTIONS = Path(__file__).parent / "instructions"
@@ -61,8 +63,44 @@ class TaperStudy:
                     )
 
 
+def new_taper_study(folder: Path, variants: Path, *, title: str, seed: int, dry_run: bool = False) -> TaperStudy:
+    """Write a study of the variants that `lwise enhance` has written, the strongest budget first.
+
+    Raises
+    ------
+    InputError
+        If there are no such variants, the study's folder exists, or the data set is too small.
+    """
+    rows = read_dirmap(variants / "dirmap.csv")
+    budgets = {path.parent.name: _epsilon(path) for path in sorted(variants.glob("*/provenance.json"))}
+    if not budgets:
+        raise InputError(f"{variants}: has no enhanced variants; make some with `lwise enhance`")
+    strongest_first = sorted(budgets, key=lambda variant: -budgets[variant])
+    study = TaperStudy.for_classes(len(class_names(rows)), strongest_first)
+    # Relative, so that study and variants can move together.
+    root = Path(os.path.relpath(variants.resolve(), folder.resolve())).as_posix()
+    write_taper_study(folder, study, rows, title=title, stimuli_root=root, seed=seed, dry_run=dry_run)
+    return study
+
+
+def _epsilon(provenance: Path) -> float:
+    try:
+        return float(json.loads(provenance.read_text(encoding="utf-8"))["epsilon"])
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{provenance}: does not say the variant's epsilon; make it anew with `lwise enhance`"
+        ) from None
+
+
 def write_taper_study(
-    folder: Path, study: TaperStudy, rows: Sequence[DirmapRow], *, title: str, stimuli_root: str, seed: int
+    folder: Path,
+    study: TaperStudy,
+    rows: Sequence[DirmapRow],
+    *,
+    title: str,
+    stimuli_root: str,
+    seed: int,
+    dry_run: bool = False,
 ) -> None:
     """Write a new study folder: config.yaml, dirmap.csv and instructions/.
 
@@ -93,10 +131,15 @@ def write_taper_study(
         "site": {"title": title},
         "stimuli": {"root": stimuli_root},
     }
-    with atomic_files.new_folder(folder) as new:
+    with atomic_files.new_folder(folder, keep=not dry_run) as new:
         atomic_files.write_text(new / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         write_dirmap(new / "dirmap.csv", rows)
-        shutil.copytree(_INSTRUCTIONS, new / "instructions")
+        write_instructions(new)
+
+
+def write_instructions(folder: Path) -> None:
+    """Write instruction pages to start from."""
+    shutil.copytree(_INSTRUCTIONS, folder / "instructions")
 
 
 def _training_blocks(study: TaperStudy, smallest_class: int) -> list[dict[str, Any]]:

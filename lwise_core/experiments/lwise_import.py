@@ -1,0 +1,112 @@
+"""From an L-WISE experiment folder to a study of this project.
+
+config.yaml and the data file are kept byte for byte; what L-WISE takes from command-line flags and its HTML page is
+added as sections of config.yaml and as instruction pages to be rewritten.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from lwise_core import atomic_files
+from lwise_core.errors import InputError
+from lwise_core.experiments.compile import compile_study
+from lwise_core.experiments.config_file import OWN_SECTIONS, ConfigFile, read_config
+from lwise_core.experiments.folder import CONFIG_FILE, StudyFolder, find_study, is_prespecified
+from lwise_core.experiments.resolve import CompiledStudy
+from lwise_core.experiments.template import write_instructions
+
+_STUDY_ID = re.compile(r"(?P<name>.+)_(?P<number>\d+)")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The study folder that was (or would be) written, and the study in it."""
+
+    folder: Path
+    compiled: CompiledStudy
+
+
+def import_study(
+    source: Path,
+    out: Path,
+    *,
+    n_conditions: int | None,
+    seed: int,
+    name: str | None = None,
+    number: int | None = None,
+    dry_run: bool = False,
+) -> Imported:
+    """Write a study folder: `out` itself or, if that exists or a name is given, `<name>_<number>` inside it.
+
+    Parameters
+    ----------
+    n_conditions : None: as many as the files name.
+    name, number : default: those of the folder `source`.
+
+    Raises
+    ------
+    InputError
+        If `source` cannot be used or the study's folder exists already; nothing is written then.
+    """
+    origin = find_study(source)
+    read = read_config(origin.config)
+    target = _target(origin, out, name, number)
+    if target.exists() or (target != out and (out / CONFIG_FILE).exists()):
+        raise InputError(f"{out} holds a study already; choose another place with --out, --name or --number")
+    data_file = origin.data_file(read.config)
+    data_name = "trialsets.csv" if is_prespecified(data_file) else "dirmap.csv"
+    config = _with_own_sections(origin.config, read, n_conditions, seed)
+    with atomic_files.new_folder(target, keep=not dry_run) as new:
+        atomic_files.write_text(new / CONFIG_FILE, config)
+        atomic_files.write_bytes(new / data_name, data_file.read_bytes())
+        write_instructions(new)
+        try:
+            compiled = compile_study(new)
+        except InputError as error:
+            raise InputError(str(error).replace(str(new), str(source))) from None
+    study = replace(compiled.study, study_id=target.resolve().name)
+    return Imported(target, replace(compiled, study=study, warnings=(*read.warnings, *_further(compiled, read))))
+
+
+def _further(compiled: CompiledStudy, read: ConfigFile) -> list[str]:
+    return [warning for warning in compiled.warnings if warning not in read.warnings]
+
+
+def _target(origin: StudyFolder, out: Path, name: str | None, number: int | None) -> Path:
+    if name is None and number is None and not out.exists():
+        return out
+    own = _STUDY_ID.fullmatch(origin.study_id)
+    name = name or (own["name"] if own else None)
+    number = number if number is not None or own is None else int(own["number"])
+    if name is None or number is None:
+        raise InputError(
+            f"{origin.study_id!r} is not <name>_<number>; give the study's own with --name NAME --number N"
+        )
+    if any(sign in name for sign in "/\\:") or name.startswith("."):
+        raise InputError(f"--name is {name!r}; expected a name without / and other signs of a path")
+    return out / f"{name}_{number}"
+
+
+def _with_own_sections(config: Path, read: ConfigFile, n_conditions: int | None, seed: int) -> str:
+    """The text of config.yaml as it is, with the sections that L-WISE does not have below it."""
+    text = config.read_text(encoding="utf-8-sig")
+    present = [section for section in OWN_SECTIONS if section in read.sections]
+    if present:
+        raise InputError(
+            f"{config}: has the section {present[0]}, so it is a study of this project already; copy its folder instead"
+        )
+    deployment: dict[str, object] = {"seed": seed}
+    if n_conditions is not None:
+        deployment["num_conditions"] = n_conditions
+    elif read.config.n_conditions > 1:
+        deployment["num_conditions"] = read.config.n_conditions
+    sections: dict[str, object] = {"deployment": deployment}
+    if read.config.hit_config is not None:
+        sections["site"] = {"title": read.config.hit_config.title}
+    added = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
+    return f"{text.rstrip()}\n\n# What L-WISE takes from command-line flags and its HTML page.\n{added}"

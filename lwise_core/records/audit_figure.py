@@ -1,0 +1,174 @@
+"""The picture of an audit: what participants would get, before there are any.
+
+Knows the counts of `experiments.audit` and matplotlib's objects; nothing of how trial sets are built.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from lwise_core import atomic_files
+from lwise_core.errors import InputError
+from lwise_core.experiments.audit import Audit
+from lwise_core.experiments.study import CALIBRATION, REPEAT
+from lwise_core.records.figures import COLOURS, FAINT, INK, SOFT, WIDTH_INCHES, plain, styled
+
+_FORMATS = (".png", ".pdf", ".svg")
+_DPI = 160
+_TITLE, _TEXT, _SMALL = 9.5, 8.5, 7.5
+_MOST_NAMES = 16
+_HATCHES = ("", "////", "....", "xxxx")
+"""For trial types beyond the seven colours."""
+
+
+def write_audit_figure(path: Path, audit: Audit) -> None:
+    """Write the picture of an audit.
+
+    Raises
+    ------
+    InputError
+        If `path` does not end in .png, .pdf or .svg or cannot be written.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise InputError(f"{path}: cannot be drawn; expected a name that ends in {', '.join(_FORMATS)}")
+    file = io.BytesIO()
+    audit_figure(audit).savefig(file, format=path.suffix.lower()[1:], dpi=_DPI, facecolor="white")
+    atomic_files.write_bytes(path, file.getvalue())
+
+
+def audit_figure(audit: Audit) -> Figure:
+    """Five panels: what each condition sees, how even conditions are, how often images and classes come."""
+    n_conditions = audit.study.conditions.count
+    design_height = 1.5 + 0.24 * n_conditions
+    figure = Figure(figsize=(WIDTH_INCHES, design_height + 4.6), layout="constrained")
+    grid = figure.add_gridspec(3, 2, height_ratios=[design_height, 2.3, 2.3])
+    _design(styled(figure.add_subplot(grid[0, :])), audit)
+    _conditions(styled(figure.add_subplot(grid[1, 0])), audit)
+    _runs(styled(figure.add_subplot(grid[1, 1])), audit)
+    _exposures(styled(figure.add_subplot(grid[2, 0])), audit)
+    _calibration(styled(figure.add_subplot(grid[2, 1])), audit)
+    figure.suptitle(
+        plain(f"{audit.study.study_id}: {audit.n_trialsets:,} trial sets"), fontsize=11, color=INK, x=0.01, ha="left"
+    )
+    return figure
+
+
+def _design(axes: Axes, audit: Audit) -> None:
+    """A cell per condition and block, striped by the trial types of its main trials, with their number."""
+    per_cell: dict[tuple[int, int], Counter[str]] = {}
+    for cell, spread in audit.cells.items():
+        if cell.class_name is None and cell.trial_type not in (CALIBRATION, REPEAT):
+            per_cell.setdefault((cell.condition_idx, cell.block), Counter())[cell.trial_type] += spread.most
+    blocks = sorted({block for _, block in per_cell})
+    types = list(dict.fromkeys(name for counts in per_cell.values() for name in counts))
+    look = {name: (COLOURS[n % len(COLOURS)], _HATCHES[n // len(COLOURS) % 4]) for n, name in enumerate(types)}
+    for (condition, block), counts in per_cell.items():
+        left = blocks.index(block) - 0.47
+        for name, count in sorted(counts.items(), key=lambda item: types.index(item[0])):
+            width = 0.94 * count / counts.total()
+            colour, hatch = look[name]
+            axes.barh(condition, width, 0.86, left, color=colour, alpha=0.75, hatch=hatch, edgecolor="white")
+            left += width
+        axes.text(
+            blocks.index(block),
+            condition,
+            str(counts.total()),
+            fontsize=_SMALL,
+            color=INK,
+            ha="center",
+            va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
+        )
+    axes.set_title("Main trials per block and condition", fontsize=_TITLE, color=INK, loc="left")
+    names = [plain(_short(audit.study.block_name(block), 12)) for block in blocks]
+    axes.set_xticks(range(len(blocks)), names, fontsize=_SMALL, rotation=0 if len(blocks) <= 10 else 45)
+    axes.set_yticks(range(audit.study.conditions.count))
+    axes.set_ylim(audit.study.conditions.count - 0.4, -0.6)
+    axes.set_xlim(-0.55, len(blocks) - 0.45)
+    axes.set_ylabel("condition", fontsize=_TEXT, color=SOFT)
+    axes.tick_params(length=0)
+    handles = [
+        Patch(facecolor=colour, hatch=hatch, alpha=0.75, edgecolor="white", label=plain(_short(name, 36)))
+        for name, (colour, hatch) in list(look.items())[:_MOST_NAMES]
+    ]
+    axes.legend(
+        handles=handles,
+        fontsize=_SMALL,
+        frameon=False,
+        ncols=min(3, len(handles)),
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.12 - 0.3 / (1 + audit.study.conditions.count)),
+    )
+
+
+def _conditions(axes: Axes, audit: Audit) -> None:
+    """The largest difference between the fullest and the emptiest condition until then, as participants arrive."""
+    n_conditions = audit.study.conditions.count
+    arrived = np.zeros((len(audit.arrivals), n_conditions), dtype=int)
+    arrived[np.arange(len(audit.arrivals)), list(audit.arrivals)] = 1
+    counts = arrived.cumsum(axis=0)
+    difference = np.maximum.accumulate(counts.max(axis=1) - counts.min(axis=1))
+    axes.step(np.arange(1, len(difference) + 1), difference, where="post", color=COLOURS[0], linewidth=2)
+    axes.set_title("How even the conditions are", fontsize=_TITLE, color=INK, loc="left")
+    axes.set_xlabel("participants so far", fontsize=_TEXT, color=SOFT)
+    axes.set_ylabel("largest difference so far", fontsize=_TEXT, color=SOFT)
+    axes.set_ylim(-0.05, max(1.2, 1.15 * difference.max()))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+
+
+def _runs(axes: Axes, audit: Audit) -> None:
+    lengths = list(audit.longest_runs)
+    axes.bar(lengths, [audit.longest_runs[length] for length in lengths], color=COLOURS[2], alpha=0.8, width=0.8)
+    axes.set_title("Longest run of one class", fontsize=_TITLE, color=INK, loc="left")
+    axes.set_xlabel("main trials in a row", fontsize=_TEXT, color=SOFT)
+    axes.set_ylabel("trial sets", fontsize=_TEXT, color=SOFT)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+
+
+def _exposures(axes: Axes, audit: Audit) -> None:
+    """Per split, how many images were shown how often."""
+    splits: dict[str, list[int]] = {}
+    for image, times in zip(audit.study.images, audit.exposures, strict=True):
+        splits.setdefault(image.split or "all", []).append(times)
+    most = max((max(counts) for counts in splits.values()), default=1)
+    width = max(1, round(most / 40))
+    edges = list(np.arange(-0.5, most + width + 0.5, width))
+    for number, (split, counts) in enumerate(sorted(splits.items())):
+        label = plain(f"{split} ({len(counts)})")
+        axes.hist(counts, edges, histtype="stepfilled", alpha=0.55, color=COLOURS[number], label=label)
+    axes.set_title("How often an image is shown", fontsize=_TITLE, color=INK, loc="left")
+    axes.set_xlabel("times, over all trial sets", fontsize=_TEXT, color=SOFT)
+    axes.set_ylabel("images", fontsize=_TEXT, color=SOFT)
+    axes.legend(fontsize=_SMALL, frameon=False, title="split (images)", title_fontsize=_SMALL)
+
+
+def _calibration(axes: Axes, audit: Audit) -> None:
+    """Share of a block's attention checks among its first trials; on the diagonal where they are spread evenly."""
+    axes.set_title("Where attention checks stand", fontsize=_TITLE, color=INK, loc="left")
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=3, zorder=0)
+    for number, (block, places) in enumerate(audit.calibration_places.items()):
+        share = np.array([0, *accumulate(places)]) / sum(places)
+        label = plain(_short(audit.study.block_name(block), 14)) if number < _MOST_NAMES else None
+        colour = COLOURS[number % len(COLOURS)]
+        axes.plot(np.linspace(0, 1, len(share)), share, color=colour, linewidth=1, alpha=0.8, label=label)
+    axes.set_xlabel("part of the block's trials", fontsize=_TEXT, color=SOFT)
+    axes.set_ylabel("part of its checks", fontsize=_TEXT, color=SOFT)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    if audit.calibration_places:
+        axes.legend(fontsize=6, frameon=False, ncols=2, loc="lower right")
+    else:
+        axes.text(0.5, 0.5, "none", fontsize=_TEXT, color=SOFT, ha="center")
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
