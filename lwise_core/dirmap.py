@@ -99,8 +99,8 @@ def read_csv(path: Path, *, required: Sequence[str], remedy: str) -> Iterator[tu
                 continue
             if len(fields) != len(columns):
                 raise InputError(
-                    f"{path}, line {reader.line_num}: has {len(fields)} fields, more or fewer than the header, "
-                    f"which has {len(columns)}"
+                    f"{path}: line {reader.line_num}: has more or fewer fields than the header ({len(fields)}; "
+                    f"expected {len(columns)})"
                 )
             yield reader.line_num, dict(zip(columns, fields, strict=True))
     except csv.Error as error:
@@ -156,7 +156,7 @@ def _row(values: dict[str, str]) -> DirmapRow:
     scores = [number_or_none(values.pop(column, ""), column) for column in SCORE_COLUMNS]
     if not required["class_num"].isdecimal():
         raise InputError(f"class_num is {required['class_num']!r}; expected a whole number from 0")
-    if not required["class"].strip():
+    if not required["class"]:
         raise InputError("class is empty; expected the name of the image's class")
     return DirmapRow(
         split=required["split"],

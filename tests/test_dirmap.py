@@ -62,6 +62,10 @@ def test_a_file_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
         (f"{_HEADER}\ntrain,a,0,1.png\ntrain,a,0,1.png\n", "'1.png' stands in two rows"),
         (f"{_HEADER},difficulty\ntrain,a,0,1.png,hard\n", "line 2: difficulty is 'hard'; expected a finite number"),
         (f"{_HEADER},difficulty\ntrain,a,0,1.png,nan\n", "line 2: difficulty is 'nan'"),
+        (f"{_HEADER}\ntrain,,0,1.png\n", "line 2: class is empty"),
+        (f"{_HEADER},url,url\ntrain,a,0,1.png,x,y\n", "column url stands twice in the header"),
+        (f"{_HEADER}\ntrain,a,0,1.png\n".replace(",", ";"), "separated by semicolons; expected commas"),
+        (f"{_HEADER}\ntrain,a,0,1.png\n".replace(",", "\t"), "separated by tabs; expected commas"),
     ],
 )
 def test_what_is_no_dirmap_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -69,6 +73,26 @@ def test_what_is_no_dirmap_is_refused(tmp_path: Path, text: str, complaint: str)
     path.write_text(text)
     with pytest.raises(InputError, match=rf"dirmap\.csv.*{complaint}"):
         read_dirmap(path)
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "dirmap.csv"
+    bad = ["train,a,0,../1.png", "train,,0,2.png", "train,a,x,3.png", "train,a,0,4.png", "val,a,0,4.png"]
+    path.write_text("\n".join([_HEADER, *bad]))
+    with pytest.raises(InputError) as refusal:
+        read_dirmap(path)
+    first, *problems = str(refusal.value).splitlines()
+    assert first == f"{path}: 4 problems"
+    assert [problem.strip().partition(": ")[0] for problem in problems] == [f"- line {n}" for n in (2, 3, 4, 6)]
+
+
+def test_a_thousand_problems_do_not_fill_the_screen(tmp_path: Path) -> None:
+    path = tmp_path / "dirmap.csv"
+    path.write_text("\n".join([_HEADER, *(f"train,a,0,../{n}.png" for n in range(1000))]))
+    with pytest.raises(InputError) as refusal:
+        read_dirmap(path)
+    lines = str(refusal.value).splitlines()
+    assert (lines[0], len(lines), lines[-1].strip()) == (f"{path}: 1000 problems", 22, "- … and 980 more")
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:

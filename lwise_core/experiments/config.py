@@ -284,15 +284,6 @@ class Deployment(_Strict):
     """Name of the dirmap or of the file of trial sets. Default: the one of dirmap.csv, dataset_dirmap.csv and
     trialsets.csv that is there."""
 
-    @model_validator(mode="after")
-    def _one_kind_of_assignment(self) -> Deployment:
-        size, count = self.randomization_block_size, self.num_conditions
-        if size is not None and count is not None and size % count:
-            raise ValueError(f"randomization_block_size is {size}; expected a multiple of num_conditions = {count}")
-        if self.alternate_within_blocks and self.fully_random_group_assignment:
-            raise ValueError("alternate_within_blocks and fully_random_group_assignment are both true; expected one")
-        return self
-
 
 class Tier(_Strict):
     """A step of the bonus."""

@@ -138,17 +138,37 @@ def _validated(model: type[BaseModel], section: Any, where: str, problems: list[
 
 def _problem(details: ErrorDetails, where: str, model: type[BaseModel]) -> str:
     place, kind, found = details["loc"], details["type"], details["input"]
-    inner = ".".join(str(part) for part in place)
+    # pydantic names the alternatives of a union in brackets.
+    inner = ".".join(str(part) for part in place if "[" not in str(part))
     at = (", " if where.startswith("block") else ".").join(part for part in (where, inner) if part)
     if kind == "extra_forbidden":
         section = next((_PARTS[part] for part in reversed(place[:-1]) if part in _PARTS), model)
         return _unknown(at, place[-1], section)
     if kind == "missing":
         return f"{at}: is missing"
-    message = details["msg"].removeprefix("Value error, ")
-    if kind == "model_type":
-        message = "expected a mapping (key: value)"
-    return f"{at}: {message}" + ("" if isinstance(found, Mapping) else f" (found {reprlib.repr(found)})")
+    expected = _EXPECTED.get(kind)
+    if expected is None:
+        expected = details["msg"].removeprefix("Value error, ")
+    else:
+        expected = "expected " + expected.format(**details.get("ctx", {}))
+    return f"{at}: {expected}" + ("" if isinstance(found, Mapping) and found else f" (found {reprlib.repr(found)})")
+
+
+_EXPECTED: Mapping[str, str] = {
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "a number"),
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "list_type": "a list",
+    **dict.fromkeys(("dict_type", "model_type"), "a mapping (key: value)"),
+    "literal_error": "{expected}",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than_equal": "{le:g} at most",
+    "too_short": "{min_length} or more entries",
+}
+"""What is allowed, in place of pydantic's words for programmers."""
 
 
 def _unknown(at: str, key: object, section: type[BaseModel]) -> str:
@@ -176,17 +196,11 @@ def _contradictions(parts: Mapping[str, Any]) -> list[str]:
     deployment = parts.get("deployment", Deployment())
     if deployment is None:
         return []
-    problems = []
     lengths = {block.name: len(block.conditional_trial_types) for block in blocks if block.conditional_trial_types}
     expected, source = deployment.num_conditions, "deployment.num_conditions"
     if expected is None:
         expected, source = max(lengths.values(), default=1), "as other blocks have"
-        size = deployment.randomization_block_size
-        if size is not None and size % expected:
-            problems.append(
-                f"deployment: randomization_block_size is {size}; expected a multiple of the number of conditions, "
-                f"{expected}"
-            )
+    problems = list(_contradictions_of_deployment(deployment, expected))
     problems += [
         f"block {name!r}: conditional_trial_types has {length} entries; expected one per condition, {expected} "
         f"({source})"
@@ -197,6 +211,23 @@ def _contradictions(parts: Mapping[str, Any]) -> list[str]:
     for block in blocks:
         problems += _contradictions_of_block(block, trial_config, expected)
     return problems
+
+
+def _contradictions_of_deployment(deployment: Deployment, n_conditions: int) -> Iterator[str]:
+    size, n_trialsets = deployment.randomization_block_size, deployment.num_trialsets
+    if deployment.alternate_within_blocks and deployment.fully_random_group_assignment:
+        yield "deployment: alternate_within_blocks and fully_random_group_assignment are both true; expected one"
+    if size is not None and size % n_conditions:
+        yield (
+            f"deployment.randomization_block_size: expected a multiple of the number of conditions, {n_conditions} "
+            f"(found {size})"
+        )
+    unit = n_conditions if size is None or deployment.alternate_within_blocks else size
+    if n_trialsets is not None and n_trialsets % unit and not deployment.fully_random_group_assignment:
+        yield (
+            f"deployment.num_trialsets: expected a multiple of {unit}, so that every condition gets as many "
+            f"participants as the others (found {n_trialsets})"
+        )
 
 
 def _contradictions_of_block(block: BlockConfig, trial_config: TrialConfig, n_conditions: int) -> Iterator[str]:

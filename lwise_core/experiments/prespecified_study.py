@@ -21,7 +21,7 @@ from lwise_core.experiments.resolve import (
     differences,
     spaced,
 )
-from lwise_core.experiments.stimuli import DEFAULT_ROOT, HeldPictures
+from lwise_core.experiments.stimuli import DEFAULT_ROOT, HeldPictures, telling_addresses
 from lwise_core.experiments.study import (
     ChoiceOrder,
     Curriculum,
@@ -103,6 +103,7 @@ def compile_prespecified(
         images=tuple(builder.images.entries),
         pages=pages,
     )
+    warnings += telling_addresses(study.images, classes)
     return CompiledStudy(study, builder.held.files, tuple(warnings))
 
 

@@ -26,7 +26,14 @@ from lwise_core.experiments.resolve import (
     conditions_of,
     differences,
 )
-from lwise_core.experiments.stimuli import DEFAULT_ROOT, MAX_IMAGES, HeldPictures, check_urls, lookalikes
+from lwise_core.experiments.stimuli import (
+    DEFAULT_ROOT,
+    MAX_IMAGES,
+    HeldPictures,
+    check_urls,
+    lookalikes,
+    telling_addresses,
+)
 from lwise_core.experiments.study import (
     CALIBRATION,
     NATURAL,
@@ -120,8 +127,8 @@ def compile_sampled(
         images=images,
         pages=pages,
     )
-    warnings = lookalikes([image.im_path for image in images], [image.objects for image in images])
-    return CompiledStudy(study, held.files, tuple(warnings))
+    warnings = (*lookalikes(images), *telling_addresses(images, classes))
+    return CompiledStudy(study, held.files, warnings)
 
 
 class _BlockResolver:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
-from lwise_core.experiments.study import Source
+from lwise_core.experiments.study import Source, StudyImage
 from lwise_core.experiments.trialsets_csv import checked_address
 from lwise_core.experiments.views import S3_HOST
 
@@ -59,14 +60,27 @@ def check_urls(rows: Sequence[DirmapRow], sources: Iterable[Source]) -> list[str
     return problems
 
 
-def lookalikes(paths: Sequence[str], objects: Sequence[Mapping[str, str]]) -> list[str]:
-    """Warnings about images that may be the same one: equal content or, where that is not known, equal file names."""
+def lookalikes(images: Sequence[StudyImage]) -> list[str]:
+    """A warning about images that may be one: equal content or, where that is not known, equal file names."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for path, names in zip(paths, objects, strict=True):
-        groups[next(iter(names.values()), PurePosixPath(path).name)].append(path)
+    for image in images:
+        groups[next(iter(image.objects.values()), PurePosixPath(image.im_path).name)].append(image.im_path)
     same = [group for group in groups.values() if len(group) > 1]
     if not same:
         return []
-    what = "the same picture" if any(objects) else "pictures of the same file name"
-    more = f" and {len(same) - 1} more" if len(same) > 1 else ""
-    return [f"{' and '.join(same[0][:2])} are {what}{more}; a session may show both, as if they were two"]
+    what = "are one and the same picture" if images[0].objects else "have the same file name"
+    more = f", and {len(same) - 1} more such groups" if len(same) > 1 else ""
+    return [f"{' and '.join(same[0][:2])} {what}{more}; a session may show one picture as if it were two"]
+
+
+def telling_addresses(images: Sequence[StudyImage], classes: Sequence[str]) -> list[str]:
+    """A warning about pictures outside of the project whose address says what they show."""
+    telling = [
+        image.url for image in images if image.url is not None and classes[image.class_num] in unquote(image.url)
+    ]
+    if not telling:
+        return []
+    return [
+        f"{len(telling)} of {len(images)} pictures have an address that names their class, e.g. {telling[0]}; "
+        "participants can read it, and pictures that the project holds (a trial type's `variant`) hide it"
+    ]

@@ -114,7 +114,7 @@ def checked_address(url: str, column: str = "url") -> str:
 
 def _row(values: Mapping[str, str], settings: RowSettings) -> TrialRow:
     url = values["url"]
-    if not values["class"].strip():
+    if not values["class"]:
         raise InputError("class is empty; expected the name of the image's class")
     return TrialRow(
         trialset_id=_whole(values, "trialset_id"),

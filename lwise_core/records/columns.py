@@ -58,14 +58,19 @@ def _flag(name: str, description: str, *, nullable: bool = False) -> Column:
 TRIAL_COLUMNS: Sequence[Column] = (
     _text("participant", "Pseudonym of the participant"),
     _whole("obs", "Index of the trial in the session, from 0"),
-    _whole("block", "Index of the block, from 0"),
-    _text("block_name", "Name of the block in config.yaml"),
+    _whole("block", "Index of the block in which the trial was shown, from 0"),
+    _text("block_name", "Name of that block in config.yaml; its number where trials were given one by one"),
+    _whole("source_block", "Index of the block whose settings the trial has; another one after combine_and_shuffle"),
     _whole("condition_idx", "Condition of the participant, from 0"),
-    _text("trial_type", "Name of the trial type in config.yaml; `calibration` for an attention check"),
+    _text(
+        "trial_type",
+        "Name of the trial type in config.yaml; `calibration` for an attention check, `repeat_stimulus` for the image "
+        "that comes back",
+    ),
     _text("split", "Machine-learning split of the image", nullable=True),
     _text("class", "True class of the image, or the shape of an attention check"),
     _text("im_path", "Path of the image inside any variant", nullable=True),
-    _text("variant", "Variant that was shown, e.g. natural or eps4", nullable=True),
+    _text("variant", "Variant or S3 bucket that was shown, e.g. natural or eps4", nullable=True),
     _whole("calibration", "1 for an attention check (a plain shape), else 0"),
     _flag(
         "show_feedback",
@@ -81,7 +86,7 @@ TRIAL_COLUMNS: Sequence[Column] = (
     _number("rel_timestamp_response", "Time of the response since the page was loaded", "ms", nullable=True),
     _text("timestamp_start", "Start of the trial by the participant's clock", "ISO 8601 UTC"),
     _text("response_device", "mouse or key; empty if the deadline passed", nullable=True),
-    _text("stimulus_image_url", "Opaque address of the image; empty for an attention check", nullable=True),
+    _text("stimulus_image_url", "Address of the image; empty for an attention check", nullable=True),
     _number("difficulty", "0 (easiest image) to 1 (hardest); empty if not scored", nullable=True),
     _number("robust_gt_logit", "Guide model's logit of the true class; empty if not scored", nullable=True),
     _number("stimulus_duration_msec", "Requested duration of the image; 0: until the response", "ms"),

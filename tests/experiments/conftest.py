@@ -14,7 +14,10 @@ from PIL import Image
 
 from lwise_core.dirmap import DirmapRow, write_dirmap
 from lwise_core.experiments.compile import CompiledStudy, compile_study
+from lwise_core.experiments.study import Study
 from lwise_core.experiments.template import TaperStudy, write_taper_study
+from lwise_core.experiments.trialset import build_trialset
+from lwise_core.experiments.views import expanded
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,24 +36,36 @@ class DataSet:
     rows: Sequence[DirmapRow]
 
 
+def scored_rows(classes: Sequence[str], per_class: Mapping[str, int], *, bucket: str | None = None) -> list[DirmapRow]:
+    """A dirmap in which the difficulties within a class and split are all different and not in the order of the rows.
+
+    With `bucket`, each image has a `url` in that S3 bucket.
+    """
+    rows = []
+    for split, count in per_class.items():
+        step = next(step for step in (7, 11, 13) if count % step)
+        for class_num, name in enumerate(classes):
+            for number in range(count):
+                path = f"{split}/{name}/{number:03d}.png"
+                rows.append(
+                    DirmapRow(
+                        split=split,
+                        class_name=name,
+                        class_num=class_num,
+                        im_path=path,
+                        robust_gt_logit=float(-number),
+                        difficulty=(step * number % count) / count,
+                        extra={} if bucket is None else {"url": f"https://{bucket}.s3.amazonaws.com/{path}"},
+                    )
+                )
+    return rows
+
+
 def write_data_set(
     root: Path, *, classes: Sequence[str] = CLASSES, per_class: Mapping[str, int] = PER_CLASS
 ) -> DataSet:
-    """Tiny pictures, each of its own colour. Within a class and split the difficulties are all different."""
-    rows = [
-        DirmapRow(
-            split=split,
-            class_name=name,
-            class_num=class_num,
-            im_path=f"{split}/{name}/{number:03d}.png",
-            robust_gt_logit=float(-number),
-            # Not in the order of the files, so that a draw by file order would be noticed.
-            difficulty=(7 * number % count) / count,
-        )
-        for split, count in per_class.items()
-        for class_num, name in enumerate(classes)
-        for number in range(count)
-    ]
+    """Tiny pictures, each of its own colour."""
+    rows = scored_rows(classes, per_class)
     for number, row in enumerate(rows):
         for depth, variant in enumerate(("natural", *BUDGETS)):
             path = root / variant / row.im_path
@@ -61,11 +76,27 @@ def write_data_set(
 
 def write_study(folder: Path, data_set: DataSet, config: Mapping[str, Any]) -> Path:
     """A study folder with this config.yaml; `stimuli.root` is added."""
+    return write_url_study(folder, data_set.rows, {**config, "stimuli": {"root": str(data_set.root)}})
+
+
+def write_url_study(folder: Path, rows: Sequence[DirmapRow], config: Mapping[str, Any]) -> Path:
+    """A study folder with this config.yaml as it stands."""
     folder.mkdir(parents=True, exist_ok=True)
-    whole = {**config, "stimuli": {"root": str(data_set.root)}}
-    (folder / "config.yaml").write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
-    write_dirmap(folder / "dirmap.csv", data_set.rows)
+    (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
+    write_dirmap(folder / "dirmap.csv", rows)
     return folder
+
+
+def trials_of(study: Study, trialset_id: int, *, main_only: bool = False) -> list[dict[str, Any]]:
+    """Every field of every trial, or only of those that show an image."""
+    trials = expanded(study, build_trialset(study, trialset_id))
+    return [trial for trial in trials if not (main_only and trial["calibration"])]
+
+
+def blocks_of(study: Study, trialset_id: int) -> list[list[dict[str, Any]]]:
+    """The trials that show an image, block by block."""
+    trials = trials_of(study, trialset_id, main_only=True)
+    return [[trial for trial in trials if trial["block"] == number] for number in range(len(study.blocks))]
 
 
 @pytest.fixture(scope="session")

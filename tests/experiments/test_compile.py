@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,20 @@ import pytest
 from lwise_core.cli.main import app
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
+from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.compile import CompiledStudy, compile_study
-from lwise_core.experiments.study import load_bundle
+from lwise_core.experiments.study import Conditions, Curriculum, Slots
 from lwise_core.experiments.trialset import build_trialset
-from tests.experiments.conftest import BUDGETS, CLASSES, DataSet, write_data_set, write_study
+from tests.experiments.conftest import (
+    BUDGETS,
+    CLASSES,
+    DataSet,
+    scored_rows,
+    trials_of,
+    write_data_set,
+    write_study,
+    write_url_study,
+)
 
 _ONE_BLOCK = {"session_config": [{"only": {"n_trials_per_class_train": 2}}]}
 
@@ -36,8 +47,9 @@ def test_the_template_compiles_to_what_it_describes(taper: CompiledStudy, taper_
     study = taper.study
     assert (study.study_id, study.title, study.classes) == (taper_folder.name, "Moths", CLASSES)
     assert [block.name for block in study.blocks] == [*(f"train_{number}" for number in range(1, 6)), "test"]
-    assert (study.n_conditions, study.randomization_block_size) == (2, 4)
-    assert (study.curriculum_blocks, study.curriculum_conditions) == (len(BUDGETS), (1,))
+    assert study.conditions == Conditions(2, "blocked", 4)
+    assert study.curriculum == Curriculum(len(BUDGETS), (1,))
+    assert study.slots == Slots(None, reuse=False)
     assert set(study.pages) == {"consent", "task", "test", "done"}
 
 
@@ -60,21 +72,25 @@ def test_the_most_specific_share_of_easy_images_wins(data_set: DataSet, tmp_path
             {"of_block": {"max_difficulty_selection": 0.5}},
             {"of_type": {"max_difficulty_selection": 0.5, "trial_types": {"easy": {"max_difficulty_selection": 0.1}}}},
         ],
-        "trial_config": {"max_difficulty_selection": 0.9},
+        "trial_config": {
+            "max_difficulty_selection": 0.9,
+            "difficulty_curriculum": True,
+            "curriculum_num_blocks": 3,
+        },
     }
     blocks = compile_study(write_study(tmp_path, data_set, config)).study.blocks
     assert [block.conditions[0].easiest_fraction for block in blocks] == [0.9, 0.5, 0.1]
 
 
 def test_the_same_folder_compiles_to_the_same_version(taper: CompiledStudy, taper_folder: Path) -> None:
-    assert compile_study(taper_folder).study.to_bundle() == taper.study.to_bundle()
+    assert to_bundle(compile_study(taper_folder).study) == to_bundle(taper.study)
 
 
-def test_progress_counts_the_images_to_the_end(data_set: DataSet, tmp_path: Path) -> None:
+def test_progress_counts_the_images_that_the_study_can_show(data_set: DataSet, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     folder = write_study(tmp_path, data_set, _ONE_BLOCK)
     compile_study(folder, on_progress=lambda done, total: seen.append((done, total)))
-    total = len(data_set.rows)
+    total = sum(row.split == "train" for row in data_set.rows)
     assert seen == [(done, total) for done in range(1, total + 1)]
 
 
@@ -97,9 +113,38 @@ def test_a_page_cannot_bring_scripts_along(data_set: DataSet, tmp_path: Path) ->
     ("config", "expected"),
     [
         (
-            _with_trial_config(choice_names_order=["aversata"]),
-            "choice_names_order is ['aversata']; expected each class",
+            _with_trial_config(choice_names_order=["aversata", "biselata"]),
+            "choice_names_order lacks dimidiata; expected each class of the data: aversata, biselata, dimidiata",
         ),
+        (
+            _with_trial_config(choice_names_order=["aversata", "biselata", "dimidiata", "seriata"]),
+            "choice_names_order names seriata; the classes of the data are aversata, biselata, dimidiata",
+        ),
+        (
+            _with_trial_config(choice_names_order=["aversata", "aversata", "biselata", "dimidiata"]),
+            "choice_names_order names a class twice",
+        ),
+        (
+            _with_trial_config(choice_names_aliases={"aversata": "A"}, choice_aliases_random_shuffle=True),
+            "choice_aliases_random_shuffle is true with aliases for aversata only; expected one for every class",
+        ),
+        (
+            _with_trial_config(keypress_fj_response=True),
+            "trial_config: keypress_fj_response is true, but there are 3 classes; expected two, one for each key",
+        ),
+        (
+            {"session_config": [{"only": {"trial_types": {"quick": {"keypress_fj_response": True}}}}]},
+            "block 'only', trial type quick: keypress_fj_response is true, but there are 3 classes",
+        ),
+        (
+            {"session_config": [{"only": {"n_classes_per_variant": {"eps4": 2, "natural": 2}}}]},
+            "block 'only', n_classes_per_variant: deals 4 classes ({'eps4': 2, 'natural': 2}); expected 3",
+        ),
+        (
+            _with_trial_config(curriculum_num_blocks=1, difficulty_curriculum=True),
+            "block 'only': follows the difficulty curriculum in condition 0, but has no max_difficulty_selection there",
+        ),
+        ({"trial_config": {}}, "session_config: is missing; expected a list of one or more blocks"),
         (_with_trial_config(choice_names_aliases={"avers": "A"}), "choice_names_aliases names avers; the classes are"),
         (_with_trial_config(choice_names_aliases={"aversata": "biselata"}), "two classes are shown under one name"),
         (_with_trial_config(difficulty_curriculum=True), "curriculum_num_blocks is 0; expected 1 or more"),
@@ -111,13 +156,27 @@ def test_a_page_cannot_bring_scripts_along(data_set: DataSet, tmp_path: Path) ->
             "a class is shown as 'circle', which is also the name of a calibration shape",
         ),
     ],
-    ids=["order", "unknown-alias", "same-name", "curriculum", "shape"],
+    ids=[
+        "order-lacks",
+        "order-stranger",
+        "order-twice",
+        "half-aliases",
+        "keys",
+        "keys-of-type",
+        "deal",
+        "no-share",
+        "no-blocks",
+        "unknown-alias",
+        "same-name",
+        "curriculum",
+        "shape",
+    ],
 )
 def test_settings_that_do_not_fit_the_data_set(
     data_set: DataSet, tmp_path: Path, config: Mapping[str, Any], expected: str
 ) -> None:
     folder = write_study(tmp_path, data_set, config)
-    with pytest.raises(InputError, match=re.escape(f"{folder / 'config.yaml'}: ") + ".*" + re.escape(expected)):
+    with pytest.raises(InputError, match=re.escape(f"{folder / 'config.yaml'}: ") + "(?s:.*)" + re.escape(expected)):
         compile_study(folder)
 
 
@@ -128,9 +187,11 @@ def test_a_class_may_be_called_circle_where_no_shapes_are_shown(data_set: DataSe
 
 def test_a_curriculum_needs_difficulties(data_set: DataSet, tmp_path: Path) -> None:
     rows = [DirmapRow(row.split, row.class_name, row.class_num, row.im_path) for row in data_set.rows]
-    config = _with_trial_config(difficulty_curriculum=True, curriculum_num_blocks=1)
+    config = _with_trial_config(difficulty_curriculum=True, curriculum_num_blocks=1, max_difficulty_selection=0.5)
     folder = write_study(tmp_path, DataSet(data_set.root, rows), config)
-    with pytest.raises(InputError, match=r"'train/aversata/000\.png' has no difficulty; run `lwise score`"):
+    with pytest.raises(
+        InputError, match=r"90 of 90 images have no difficulty, e\.g\. 'train/aversata/000\.png'; run `lwise score`"
+    ):
         compile_study(folder)
 
 
@@ -144,10 +205,37 @@ def test_too_few_images_for_one_of_the_conditions(data_set: DataSet, tmp_path: P
         "trial_config": {"curriculum_num_blocks": 1},
         "deployment": {"num_conditions": 2, "randomization_block_size": 200},
     }
-    with pytest.raises(
-        InputError, match=r"config\.yaml: block 'train_1' needs 4 images of class 'aversata' from train, but 3 are left"
-    ):
+    with pytest.raises(InputError) as refusal:
         compile_study(write_study(tmp_path, data_set, config))
+    heading, *lines = str(refusal.value).splitlines()
+    assert heading.endswith("config.yaml: 3 problems")
+    assert [line.partition("; ")[0] for line in lines] == [
+        f"  - condition {condition}: block 'train_1' needs 4 images of class {name!r} from train, "
+        "but the easiest 0.1 of the 30 that are left are 3"
+        for name in CLASSES
+    ]
+
+
+def test_a_shortage_of_all_conditions_is_named_once(data_set: DataSet, tmp_path: Path) -> None:
+    types = [{"a": {}}, {"b": {}}]
+    blocks = [
+        {"first": {"n_trials_per_class_train": 20, "conditional_trial_types": types}},
+        {"second": {"n_trials_per_class_train": 11}},
+    ]
+    with pytest.raises(InputError) as refusal:
+        compile_study(write_study(tmp_path, data_set, {"session_config": blocks}))
+    _, *lines = str(refusal.value).splitlines()
+    assert [line.partition("; ")[0] for line in lines] == [
+        f"  - block 'second' needs 11 images of class {name!r} from train, but 10 are left" for name in CLASSES
+    ]
+
+
+def test_the_repeat_image_needs_an_image_that_no_block_needs(data_set: DataSet, tmp_path: Path) -> None:
+    block = {"n_trials_per_class_val": 8, "n_repeats_of_one_stim": 1}
+    with pytest.raises(InputError, match="n_repeats_of_one_stim: no image of split 'val' is left over"):
+        compile_study(write_study(tmp_path / "short", data_set, {"session_config": [{"only": block}]}))
+    block["n_trials_per_class_val"] = 7
+    compile_study(write_study(tmp_path / "enough", data_set, {"session_config": [{"only": block}]}))
 
 
 # --- what is refused: the data set itself
@@ -176,7 +264,7 @@ def test_a_dirmap_that_cannot_be_used(
     folder = write_study(tmp_path, data_set, _ONE_BLOCK)
     dirmap = folder / "dirmap.csv"
     dirmap.write_text(edit(dirmap.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(InputError, match=re.escape(str(dirmap)) + ".*" + re.escape(expected)):
+    with pytest.raises(InputError, match=f"(?s){re.escape(str(dirmap))}.*{re.escape(expected)}"):
         compile_study(folder)
 
 
@@ -188,6 +276,66 @@ def test_a_picture_that_a_variant_lacks_is_named(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "study", data_set, {"session_config": [{"only": block}]})
     with pytest.raises(InputError, match=re.escape(f"{missing}: no such picture")):
         compile_study(folder)
+
+
+# --- pictures that lie elsewhere
+
+
+def test_a_dirmap_with_addresses_needs_no_pictures(tmp_path: Path) -> None:
+    rows = scored_rows(CLASSES, {"train": 3}, bucket="moths-natural")
+    compiled = compile_study(write_url_study(tmp_path, rows, _ONE_BLOCK))
+    assert compiled.files == {}
+    assert {trial["stimulus_image_url"] for trial in trials_of(compiled.study, 0)} < {row.extra["url"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("", "url is ''; expected an address"),
+        ("train/a.png", "url is 'train/a.png'; expected an address"),
+        ("ftp://host/a.png", "expected an address"),
+        ("javascript:alert(1)", "expected an address"),
+        ("https:///a.png", "expected an address"),
+        ("https://host/../a.png", "expected an address"),
+        ("https://host/%2e%2e/a.png", "expected an address"),
+        ("https://name:word@host/a.png", "url holds a user name or password"),
+        ("https://[host/a.png", "expected an address"),
+    ],
+)
+def test_an_address_that_no_page_should_load(tmp_path: Path, url: str, expected: str) -> None:
+    rows = scored_rows(CLASSES, {"train": 3}, bucket="moths-natural")
+    rows[4] = replace(rows[4], extra={"url": url})
+    folder = write_url_study(tmp_path, rows, _ONE_BLOCK)
+    with pytest.raises(InputError, match=re.escape(f"{folder / 'dirmap.csv'}: {rows[4].im_path}: ") + ".*" + expected):
+        compile_study(folder)
+
+
+def test_a_bucket_can_take_the_place_of_s3_buckets_only(tmp_path: Path) -> None:
+    rows = [
+        replace(row, extra={"url": f"https://example.org/{row.im_path}"}) for row in scored_rows(CLASSES, {"train": 2})
+    ]
+    block = {"n_trials_per_class_train": 1, "trial_types": {"taught": {"bucket": "moths-eps8"}}}
+    with pytest.raises(
+        InputError, match=r"(?s)6 problems.*expected one with \.s3\.amazonaws\.com, so that bucket moths"
+    ):
+        compile_study(write_url_study(tmp_path, rows, {"session_config": [{"only": block}]}))
+
+
+# --- words of caution
+
+
+def test_the_same_picture_twice_is_worth_a_warning(tmp_path: Path) -> None:
+    data_set = write_data_set(tmp_path / "images", per_class={"train": 3})
+    paths = [data_set.root / "natural" / row.im_path for row in data_set.rows]
+    paths[5].write_bytes(paths[0].read_bytes())
+    (warning,) = compile_study(write_study(tmp_path / "study", data_set, _ONE_BLOCK)).warnings
+    assert "train/aversata/000.png and train/biselata/002.png are the same picture" in warning
+
+
+def test_the_same_file_name_elsewhere_is_worth_a_warning(tmp_path: Path) -> None:
+    rows = scored_rows(CLASSES, {"train": 2}, bucket="moths-natural")
+    (warning,) = compile_study(write_url_study(tmp_path, rows, _ONE_BLOCK)).warnings
+    assert "pictures of the same file name and 1 more" in warning
 
 
 def test_a_page_that_is_not_text(data_set: DataSet, tmp_path: Path) -> None:

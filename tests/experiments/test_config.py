@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lwise_core.errors import InputError
-from lwise_core.experiments.config import StudyConfig, read_config
+from lwise_core.experiments.config import StudyConfig
+from lwise_core.experiments.config_file import read_config
 
 _BLOCK = "session_config:\n  - train_1: {n_trials_per_class_train: 2}\n"
 
@@ -15,7 +16,13 @@ _BLOCK = "session_config:\n  - train_1: {n_trials_per_class_train: 2}\n"
 def _read(folder: Path, text: str) -> StudyConfig:
     path = folder / "config.yaml"
     path.write_text(text, encoding="utf-8")
-    return read_config(path)
+    return read_config(path).config
+
+
+def _warnings(folder: Path, text: str) -> tuple[str, ...]:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_config(path).warnings
 
 
 def _message(folder: Path, text: str) -> str:
@@ -67,6 +74,32 @@ def test_what_is_written_in_another_yaml_type_counts_as_what_it_means(tmp_path: 
     assert block.trial_types["a"].written_settings == {"stimulus_duration_msec": 200}
 
 
+# --- what is no mistake, but worth a word
+
+
+def test_an_odd_number_of_attention_checks_is_rounded_down_with_a_warning(tmp_path: Path) -> None:
+    (warning,) = _warnings(tmp_path, "session_config: [{a: {n_calibration_trials: 35}}]\ndeployment: {}")
+    assert warning.startswith("block 'a': n_calibration_trials is 35; ")
+    assert warning.endswith("34 are run")
+
+
+def test_keys_that_never_had_an_effect_are_named(tmp_path: Path) -> None:
+    text = "session_config: [{a: {warmup_trial_type: x}}]\ntrial_config: {repeat_trial_type: y}\nsite: {}"
+    assert _warnings(tmp_path, text) == (
+        "trial_config: repeat_trial_type has no effect and may be left out",
+        "block 'a': warmup_trial_type has no effect and may be left out",
+    )
+
+
+def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_here(tmp_path: Path) -> None:
+    """In L-WISE a block overrides only what stands in trial_config; a file with sections of ours knows better."""
+    text = "session_config: [{a: {show_fixation: true, show_test_instructions: true}}]\n"
+    (warning,) = _warnings(tmp_path, text)
+    assert warning.startswith("block 'a': show_fixation does not stand in trial_config; L-WISE would ignore it")
+    assert _warnings(tmp_path, text + "trial_config: {show_fixation: false}") == ()
+    assert _warnings(tmp_path, text + "deployment: {}") == ()
+
+
 # --- what may not: each with the words that the message must have
 
 
@@ -80,8 +113,7 @@ def test_what_is_written_in_another_yaml_type_counts_as_what_it_means(tmp_path: 
         ("site:\n  title: one\n  title: two", ["key 'title' stands twice in one place, the second time in line 3"]),
         ("site: {title: a}\nsite: {title: b}", ["key 'site' stands twice", "line 2"]),
         ("site: {title: 2026-02-31}", ["not a YAML file"]),
-        ("trial_config: {}", ["session_config: is missing"]),
-        ("session_config: []", ["session_config", "at least 1"]),
+        ("session_config: []", ["session_config: expected a list of one or more blocks", "(found [])"]),
         ("session_config: {train_1: {}}", ["session_config", "list"]),
         # blocks
         ("session_config: [train_1]", ["block 0", "begins with the block's name", "'train_1'"]),
@@ -113,10 +145,31 @@ def test_what_is_written_in_another_yaml_type_counts_as_what_it_means(tmp_path: 
             "session_config: [{a: {conditional_trial_types: [{b: {}}]}}]\ndeployment: {num_conditions: 3}",
             ["block 'a'", "has 1 entries", "one per condition, 3"],
         ),
+        ("session_config: [{a: {trial_types: {calibration: {}}}}]", ["'calibration' is a trial type", "another name"]),
+        ("session_config: [{a: {trial_types: {repeat_stimulus: {}}}}]", ["'repeat_stimulus' is a trial type"]),
+        ("session_config: [{a: {trial_types: {b: {variant: v, bucket: c}}}}]", ["both variant (v) and bucket (c)"]),
+        ("session_config: [{a: {trial_types: {b: {bucket: a/b}}}}]", ["trial_types.b.bucket", "name of an S3 bucket"]),
+        (
+            "session_config: [{a: {trial_types: {b: {combine_and_shuffle: true}, c: {}}}}]",
+            ["block 'a'", "combine_and_shuffle differs between its trial types (b, c)"],
+        ),
+        (
+            "session_config: [{a: {n_classes_per_bucket: [{b: 2}]}}]\ndeployment: {num_conditions: 2}",
+            ["block 'a', n_classes_per_bucket", "has 1 entries", "one per condition, 2"],
+        ),
+        (
+            "session_config: [{a: {n_classes_per_bucket: {b: 2}, n_classes_per_variant: {c: 2}}}]",
+            ["both n_classes_per_bucket and n_classes_per_variant"],
+        ),
+        # keys that stand where they mean nothing
+        ("session_config: [{a: {variant: eps8}}]", ["block 'a', variant", "it belongs into a trial type"]),
+        ("session_config: [{a: {seed: 1}}]", ["block 'a', seed", "it belongs into deployment"]),
+        (_BLOCK + "trial_config: {n_calibration_trials: 2}", ["trial_config.n_calibration_trials", "into a block"]),
+        (_BLOCK + "deployment: {choice_names_aliases: {}}", ["choice_names_aliases", "belongs into trial_config"]),
         # the other sections
         (_BLOCK + "trial_confg: {}", ["trial_confg: unknown key; did you mean trial_config?"]),
         (_BLOCK + "trial_config: {show_feedbck: true}", ["trial_config.show_feedbck", "did you mean show_feedback?"]),
-        (_BLOCK + "site: {xyz: 1}", ["site.xyz: unknown key; known are title"]),
+        (_BLOCK + "site: {xyz: 1}", ["site.xyz: unknown key; known are bonus_tiers, title"]),
         (_BLOCK + "trial_config: {choice_duration_msec: 0}", ["choice_duration_msec", "greater than 0", "(found 0)"]),
         (_BLOCK + "trial_config: {choice_duration_msec: .nan}", ["choice_duration_msec", "nan"]),
         (_BLOCK + "trial_config: {stimulus_duration_msec: .inf}", ["stimulus_duration_msec", "600000", "inf"]),
@@ -128,7 +181,19 @@ def test_what_is_written_in_another_yaml_type_counts_as_what_it_means(tmp_path: 
             _BLOCK + "deployment: {num_conditions: 2, randomization_block_size: 3}",
             ["deployment", "randomization_block_size is 3", "multiple of num_conditions = 2"],
         ),
+        (
+            "session_config: [{a: {conditional_trial_types: [{b: {}}, {b: {}}]}}]\n"
+            "deployment: {randomization_block_size: 3}",
+            ["deployment: randomization_block_size is 3", "multiple of the number of conditions, 2"],
+        ),
+        (
+            _BLOCK + "deployment: {alternate_within_blocks: true, fully_random_group_assignment: true}",
+            ["deployment", "alternate_within_blocks and fully_random_group_assignment are both true"],
+        ),
+        (_BLOCK + "deployment: {when_trialsets_run_out: restart}", ["'refuse' or 'reuse'", "'restart'"]),
+        (_BLOCK + "deployment: {data_spec_file_name: ../x.csv}", ["data_spec_file_name", "file in the study's folder"]),
         (_BLOCK + "deployment: {seed: abc}", ["deployment.seed", "integer", "'abc'"]),
+        (_BLOCK + "site: {bonus_tiers: [{at_least: 0.9, usd: 2}, {at_least: 0.8, usd: 1}]}", ["[0.9, 0.8]", "rise"]),
         (_BLOCK + "deployment:", ["deployment: expected a mapping", "(found None)"]),
     ],
 )
@@ -151,15 +216,23 @@ trial_config: {stimulus_width_degrees: 0}
 deployment: {nmu_conditions: 2}
 """,
     )
-    for place in (
-        "block 'train_1', show_feedback",
-        "block 'train_1', n_calibration_trials",
-        "block 'train_2', trial_types.taught.choice_duration_msec",
-        "trial_config.stimulus_width_degrees",
-        "deployment.nmu_conditions",
-    ):
-        assert f"{place}: " in message
-    assert "\n" not in message
+    heading, *lines = message.splitlines()
+    assert heading == f"{tmp_path / 'config.yaml'}: 5 problems"
+    assert sorted(line.partition(": ")[0] for line in lines) == [
+        "  - block 'train_1', n_calibration_trials",
+        "  - block 'train_1', show_feedback",
+        "  - block 'train_2', trial_types.taught.choice_duration_msec",
+        "  - deployment.nmu_conditions",
+        "  - trial_config.stimulus_width_degrees",
+    ]
+
+
+def test_of_very_many_mistakes_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    keys = ", ".join(f"unknown_{number}: 1" for number in range(30))
+    lines = _message(tmp_path, f"session_config: [{{a: {{{keys}}}}}]").splitlines()
+    assert lines[0].endswith("30 problems")
+    assert lines[-1] == "  - … and 10 more"
+    assert len(lines) == 22
 
 
 def test_every_block_that_forgets_a_condition_is_named(tmp_path: Path) -> None:

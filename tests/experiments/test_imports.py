@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import lwise_core
+from lwise_core.experiments.bundle import to_bundle
+from lwise_core.experiments.compile import CompiledStudy
+from lwise_core.experiments.trialset import build_trialset
+from lwise_core.experiments.views import participant_view
 
 _REPOSITORY = Path(lwise_core.__file__).parents[1]
 _SERVED = (
+    "lwise_core.experiments.audit",
+    "lwise_core.experiments.bundle",
+    "lwise_core.experiments.conditions",
     "lwise_core.experiments.study",
     "lwise_core.experiments.trialset",
-    "lwise_core.experiments.conditions",
+    "lwise_core.experiments.views",
     "lwise_core.sessions.service",
     "lwise_core.sessions.sqlite",
 )
+_SERVE_TRIALS = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from lwise_core.experiments.bundle import load_bundle
+from lwise_core.experiments.trialset import build_trialset
+from lwise_core.experiments.views import participant_view
+study = load_bundle(Path(sys.argv[2]))
+views = [participant_view(study, build_trialset(study, number)) for number in range(4)]
+print(json.dumps({"views": views, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
+"""
 
 
 def _loaded_modules(*flags: str) -> set[str]:
@@ -35,3 +54,14 @@ def test_serving_loads_nothing_heavy() -> None:
 
 def test_serving_needs_no_installed_package() -> None:
     assert _loaded_modules("-I", "-S") - set(sys.stdlib_module_names) == {"__main__", "lwise_core"}
+
+
+def test_a_bundle_is_served_without_any_installed_package(taper: CompiledStudy, tmp_path: Path) -> None:
+    """Not only the imports: loading, building and showing run in an interpreter that has the repository and no more."""
+    bundle = tmp_path / "bundle.json"
+    bundle.write_text(to_bundle(taper.study), encoding="utf-8")
+    command = [sys.executable, "-I", "-S", "-c", _SERVE_TRIALS, str(_REPOSITORY), str(bundle)]
+    fresh = subprocess.run(command, capture_output=True, text=True, check=True)
+    served = json.loads(fresh.stdout)
+    assert served["views"] == [participant_view(taper.study, build_trialset(taper.study, n)) for n in range(4)]
+    assert set(served["modules"]) - set(sys.stdlib_module_names) == {"__main__", "lwise_core"}

@@ -64,6 +64,7 @@ def trial_record(person: Person, obs: int, phase: str = "training", letter: str 
         "obs": obs,
         "block": ("training", "check", "test").index(phase),
         "block_name": phase,
+        "source_block": ("training", "check", "test").index(phase),
         "condition_idx": person.condition,
         "trial_type": "calibration" if is_check else "natural" if phase == "test" else TRIAL_TYPES[person.condition],
         "split": None if is_check else "train",

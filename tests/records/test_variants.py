@@ -37,7 +37,7 @@ class TestImages:
         images = pd.read_csv(dirmap)
         images.loc[1, "im_path"] = path
         images.to_csv(dirmap, index=False)
-        with pytest.raises(InputError, match=r"dirmap\.csv, line 3: im_path"):
+        with pytest.raises(InputError, match=r"dirmap\.csv: line 3: im_path"):
             read_images(dirmap)
 
     def test_score_that_is_no_number_is_refused(self, folder: Path) -> None:
@@ -45,7 +45,7 @@ class TestImages:
         images = pd.read_csv(dirmap, dtype="object")
         images.loc[1, "difficulty"] = "hard"
         images.to_csv(dirmap, index=False)
-        with pytest.raises(InputError, match=r"dirmap\.csv, line 3: difficulty is 'hard'"):
+        with pytest.raises(InputError, match=r"dirmap\.csv: line 3: difficulty is 'hard'"):
             read_images(dirmap)
 
 

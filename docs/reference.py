@@ -1,0 +1,189 @@
+"""Write the reference pages that the code knows itself: `python docs/reference.py`.
+
+docs/formats/records.md from the columns of the tables, docs/formats/config.md from the models of config.yaml.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from lwise_core import atomic_files
+from lwise_core.experiments.config import (
+    BlockConfig,
+    CurriculumSettings,
+    Deployment,
+    HitConfig,
+    OrderSettings,
+    Overridable,
+    Site,
+    Stimuli,
+    Tier,
+    TrialConfig,
+    TrialSettings,
+    TrialTypeConfig,
+)
+from lwise_core.records.columns import SESSION_COLUMNS, TRIAL_COLUMNS, Column
+
+_FORMATS = Path(__file__).parent / "formats"
+
+
+def records_page() -> str:
+    """trials.csv and sessions.csv."""
+    return (
+        "# trials.csv and sessions.csv\n\n"
+        "Written by `lwise data export`. UTF-8, comma-separated, with a header; an empty cell is a missing value;\n"
+        "flags are `True` or `False`; lists are JSON. Rows are sorted by participant and trial. Further columns hold\n"
+        "the trial's other [settings](config.md).\n\n"
+        "## trials.csv\n\nOne row per answered trial.\n\n"
+        f"{_columns_table(TRIAL_COLUMNS)}\n"
+        "## sessions.csv\n\nOne row per session.\n\n"
+        f"{_columns_table(SESSION_COLUMNS)}"
+    )
+
+
+def config_page() -> str:
+    """config.yaml, section by section."""
+    trial_config_only = _own_fields(TrialConfig, Overridable, OrderSettings)
+    block_only = [name for name in _own_fields(BlockConfig, Overridable, OrderSettings) if name != "name"]
+    return (
+        "# config.yaml\n\n"
+        "A YAML file in UTF-8. `session_config`, `trial_config` and `hit_config` have the keys and the meaning of\n"
+        "L-WISE, whose files load unchanged; `deployment`, `site` and `stimuli` stand beside them. Every section but\n"
+        "`session_config` may be left out. An unknown key is an error.\n\n"
+        "## Where a key may stand\n\n"
+        "The most specific place wins: trial type, then block, then `trial_config`. A class may be written with\n"
+        "spaces for underscores. `repeat_trial_type` and `warmup_trial_type`, which published files have, mean\n"
+        "nothing; a warning says so. L-WISE lets a block override only keys that also stand in `trial_config`; here a\n"
+        "block's key always counts, and in a file without sections of this project a warning names the keys that this\n"
+        "changes.\n\n"
+        "## session_config\n\n"
+        "A list of blocks in the order shown. A block is a mapping that begins with its name; its settings stand\n"
+        "beside the name, as in L-WISE's files, or below it:\n\n"
+        "```yaml\n"
+        "session_config:\n"
+        "  - train_1:\n"
+        "    n_trials_per_class_train: 4\n"
+        "  - test:\n"
+        "      n_trials_per_class_val: 5\n"
+        "      show_feedback: false\n"
+        "```\n\n"
+        f"{_fields_table(BlockConfig, block_only)}\n"
+        "### Trial types\n\n"
+        "A trial type may override every trial setting and every key of the difficulty curriculum, and says which\n"
+        "copy of a picture is shown. With neither key it is the copy that the block deals to the class, else the\n"
+        "variant `natural` or the image's own `url`.\n\n"
+        f"{_fields_table(TrialTypeConfig, ['variant', 'bucket'])}\n"
+        "## Trial settings: trial_config, a block, a trial type\n\n"
+        f"{_fields_table(TrialSettings)}\n"
+        "## Difficulty curriculum: trial_config, a block, a trial type\n\n"
+        "Images for the blocks after the first `curriculum_num_blocks` are drawn first; curriculum blocks draw from\n"
+        "what is left, may share images with each other, and never touch those of later blocks.\n\n"
+        f"{_fields_table(CurriculumSettings)}\n"
+        "## Order of choices: trial_config, a block\n\n"
+        f"{_fields_table(OrderSettings)}\n"
+        "## trial_config alone\n\n"
+        f"{_fields_table(TrialConfig, trial_config_only)}\n"
+        "## hit_config\n\n"
+        f"{_fields_table(HitConfig)}\n"
+        "## deployment\n\n"
+        f"{_fields_table(Deployment)}\n"
+        "## site\n\n"
+        f"{_fields_table(Site)}\n"
+        "A step of `bonus_tiers`:\n\n"
+        f"{_fields_table(Tier)}\n"
+        "## stimuli\n\n"
+        f"{_fields_table(Stimuli)}"
+    )
+
+
+PAGES = {_FORMATS / "records.md": records_page, _FORMATS / "config.md": config_page}
+
+
+def _columns_table(columns: Sequence[Column]) -> str:
+    return _table(
+        ("column", "holds", "may be empty", "meaning"),
+        (
+            (
+                f"`{column.name}`",
+                f"{column.kind}{', ' + column.unit if column.unit else ''}",
+                "yes" if column.nullable else "",
+                column.description,
+            )
+            for column in columns
+        ),
+    )
+
+
+def _own_fields(model: type[BaseModel], *bases: type[BaseModel]) -> list[str]:
+    inherited = {name for base in bases for name in base.model_fields}
+    return [name for name in model.model_fields if name not in inherited]
+
+
+def _fields_table(model: type[BaseModel], names: Iterable[str] | None = None) -> str:
+    schema = model.model_json_schema()
+    properties, definitions = schema["properties"], schema.get("$defs", {})
+    return _table(
+        ("key", "holds", "default", "meaning"),
+        (
+            (
+                f"`{name}`",
+                _holds(properties[name], definitions),
+                _default(model, name),
+                " ".join((model.model_fields[name].description or "").split()),
+            )
+            for name in names or model.model_fields
+        ),
+    )
+
+
+def _default(model: type[BaseModel], name: str) -> str:
+    field = model.model_fields[name]
+    if field.is_required():
+        return "needed"
+    return f"`{json.dumps(field.get_default(call_default_factory=True))}`"
+
+
+_HOLDS = {"boolean": "true or false", "string": "text", "integer": "whole number", "number": "number", "null": "null"}
+
+
+def _holds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """What a key may hold, in words, from its JSON schema."""
+    if "anyOf" in schema:
+        return "; or ".join(_holds(one, definitions) for one in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "$ref" in schema:
+        return {"TrialTypeConfig": "trial type", "Tier": "step"}[schema["$ref"].rpartition("/")[2]]
+    kind = schema["type"]
+    if kind == "array":
+        return f"list of {_holds(schema['items'], definitions)}"
+    if kind == "object":
+        return f"mapping of text to {_holds(schema['additionalProperties'], definitions)}"
+    return _HOLDS[kind] + _range(schema)
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
+    start = _number(low) if low is not None else f"above {_number(above)}" if above is not None else None
+    if start is None:
+        return ""
+    return f", {start} to {_number(high)}" if high is not None else f", {start} or more"
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else str(value)
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    for path, page in PAGES.items():
+        atomic_files.write_text(path, page())
