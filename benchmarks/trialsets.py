@@ -32,8 +32,8 @@ bundle. Times are median (95th percentile), sizes median (maximum).
 
 "Drawn" alone favours lwise, which keeps indices where pandas makes a dict per trial, and so does "for the page", which
 leaves out what a page has no use for. The two lines between compare like with like; there lwise has 44 fields per trial
-and pandas 39 and 34, because lwise adds the settings that a file leaves out. Between runs on this machine the medians of
-lwise in the comparison differed by up to a third, those of pandas by up to a half.
+and pandas 39 and 34, because lwise adds the settings that a file leaves out. Between runs on this machine the medians
+of the comparison differed by up to a half, for lwise as for pandas.
 """
 
 from __future__ import annotations

@@ -106,6 +106,7 @@ def checked_address(url: str, column: str = "url") -> str:
         parts is None
         or parts.scheme not in ("https", "http")
         or not _HOST.fullmatch(host)
+        or path in ("", "/")
         or ".." in PurePosixPath(path).parts
     ):
         raise InputError(f"{column} is {url!r}; expected an address such as https://example.org/val/cat/1.png")

@@ -1,12 +1,13 @@
 """Random valid studies as a researcher would write them, and what their author may say about them.
 
-The strategies know which files are valid. `WrittenStudy` answers by looking at what is written, never by what was drawn.
+The strategies know which files are valid. `WrittenStudy` answers by looking at what is written, and knows nothing of
+what is drawn from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -46,11 +47,11 @@ SETTINGS: Mapping[str, Sequence[Any]] = {
 class WrittenStudy:
     """config.yaml and dirmap.csv. `blocks` has the keys of each block; `config` has them as they stand in the file."""
 
-    blocks: Sequence[dict[str, Any]]
-    trial_config: Mapping[str, Any]
+    blocks: Sequence[dict[str, Any]] = field(repr=False)
+    trial_config: Mapping[str, Any] = field(repr=False)
     n_conditions: int
     config: Mapping[str, Any]
-    rows: Sequence[DirmapRow]
+    rows: Sequence[DirmapRow] = field(repr=False)
 
     def write(self, folder: Path) -> Path:
         return write_url_study(folder, self.rows, self.config)
