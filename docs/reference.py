@@ -94,7 +94,7 @@ def config_page() -> str:
         f"{_fields_table(Deployment)}\n"
         "## site\n\n"
         f"{_fields_table(Site)}\n"
-        "A step of `bonus_tiers`:\n\n"
+        "A step of `bonus`:\n\n"
         f"{_fields_table(Tier)}\n"
         "## stimuli\n\n"
         f"{_fields_table(Stimuli)}"

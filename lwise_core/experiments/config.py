@@ -299,11 +299,11 @@ class Site(_Strict):
 
     title: str = "Image categories"
     """Title of the page."""
-    bonus_tiers: list[Tier] = Field(default_factory=list)
+    bonus: list[Tier] = Field(default_factory=list)
     """Bonus by the share of right answers over the main trials with `bonus_usd_if_correct` above 0: that of the highest
     step that is reached. Without steps: the sum of `bonus_usd_if_correct` over right answers."""
 
-    @field_validator("bonus_tiers")
+    @field_validator("bonus")
     @classmethod
     def _ascending(cls, tiers: list[Tier]) -> list[Tier]:
         steps = [tier.at_least for tier in tiers]

@@ -39,7 +39,7 @@ OWN_SECTIONS = ("deployment", "site", "stimuli")
 _PARTS: Mapping[object, type[BaseModel]] = {
     "trial_types": TrialTypeConfig,
     "conditional_trial_types": TrialTypeConfig,
-    "bonus_tiers": Tier,
+    "bonus": Tier,
 }
 _WITHOUT_EFFECT = {"repeat_trial_type", "warmup_trial_type"}
 """Keys of published files that never had an effect."""

@@ -63,7 +63,7 @@ def conditions_of(deployment: Deployment, count: int) -> Conditions:
 
 
 def bonus_tiers_of(config: StudyConfig) -> tuple[BonusTier, ...]:
-    return tuple(BonusTier(tier.at_least, tier.usd) for tier in config.site.bonus_tiers)
+    return tuple(BonusTier(tier.at_least, tier.usd) for tier in config.site.bonus)
 
 
 def spaced(name: str) -> str:

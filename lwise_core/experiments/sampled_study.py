@@ -127,7 +127,7 @@ def compile_sampled(
         images=images,
         pages=pages,
     )
-    warnings = (*lookalikes(images), *telling_addresses(images, classes))
+    warnings = (*_beyond_curriculum(config), *lookalikes(images), *telling_addresses(images, classes))
     return CompiledStudy(study, held.files, warnings)
 
 
@@ -266,6 +266,21 @@ def _curriculum_problems(config: StudyConfig, curriculum: Curriculum, rows: Sequ
             f"{unscored[0]!r}; run `lwise score`"
         )
     return problems
+
+
+def _beyond_curriculum(config: StudyConfig) -> list[str]:
+    """Warnings about blocks that ask for the difficulty curriculum but come after those that follow it."""
+    n_blocks = config.trial_config.curriculum_num_blocks
+    return [
+        f"block {block.name!r}: asks for the difficulty curriculum, which only the first {n_blocks} blocks follow "
+        "(trial_config.curriculum_num_blocks); it draws from all images"
+        for block in config.session_config[n_blocks:]
+        if n_blocks and any(_asks_for_curriculum(block, condition) for condition in range(config.n_conditions))
+    ]
+
+
+def _asks_for_curriculum(block: BlockConfig, condition: int) -> bool:
+    return any(effective("difficulty_curriculum", written, block) for written in _types(block, condition).values())
 
 
 def _fraction(block: BlockConfig, condition: int, trial_config: TrialConfig) -> float | None:

@@ -108,7 +108,7 @@ def test_who_has_a_slot_keeps_it_when_the_study_is_full(store: SessionStore) -> 
     _open(store, "early", n_slots=1)
     with pytest.raises(StudyFull):
         _open(store, "late", n_slots=1)
-    assert _open(store, "early", n_slots=1, token="new").slot == 0
+    assert _open(store, "early", n_slots=1, token=_TOKEN).slot == 0
     assert _open(store, "tester", platform="test", slot=0, n_slots=1).slot == 0
 
 
