@@ -18,11 +18,8 @@ from lwise_core.experiments.folder import find_study, is_prespecified
 from lwise_core.experiments.prespecified_study import compile_prespecified
 from lwise_core.experiments.resolve import CompiledStudy, OnProgress
 from lwise_core.experiments.sampled_study import compile_sampled
-from lwise_core.experiments.study import Study
+from lwise_core.experiments.study import PAGES, Study
 from lwise_core.experiments.trialset import build_trialset
-
-PAGES = ("consent", "task", "test", "done")
-"""Instruction pages, each an optional Markdown file `instructions/<page>.md`."""
 
 
 def compile_study(study: Path, *, on_progress: OnProgress | None = None) -> CompiledStudy:

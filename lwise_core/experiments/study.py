@@ -24,6 +24,10 @@ REPEAT = "repeat_stimulus"
 """Trial types that the project gives: attention checks, and trials of the one image that comes back."""
 
 
+PAGES = ("consent", "task", "test", "done")
+"""Instruction pages; a study may lack any of them."""
+
+
 @dataclass(frozen=True)
 class StudyImage:
     """One picture.

@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lwise_core.experiments.study import PAGES
 from lwise_core.experiments.views import STIMULUS_FOLDER, outside_origins
 from lwise_core.sessions.errors import InvalidRequest, RequestRefused, StudyFull, TrialsMissing, UnknownToken
 from lwise_core.sessions.service import SessionService
@@ -56,8 +57,8 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
         ids = PlatformIds(*(body.get(key) for key in ("platform", "assignment_id", "worker_id", "study_id")))  # type: ignore[arg-type]
         started = service.start(ids, trialset_id=body.get("trialset_id"))
         study = service.study
-        page = {"study_id": study.study_id, "title": study.title, "pages": dict(study.pages)}
-        return {**asdict(started), "study": page}
+        pages = {name: study.pages.get(name) for name in PAGES}
+        return {**asdict(started), "study": {"study_id": study.study_id, "title": study.title, "pages": pages}}
 
     def record(body: dict[str, Any], token: str) -> dict[str, Any]:
         responses = body.get("trials")

@@ -57,8 +57,18 @@ def test_a_study_is_served_exported_and_reported(workshop: Path, tmp_path: Path)
 
 
 def test_help_of_every_command_has_an_example(tmp_path: Path) -> None:
-    commands = ("demo", "dataset index", "train", "score", "enhance", "experiments validate", "experiments compile")
-    for command in (*commands, "experiments trialset", "serve", "data export", "report"):
+    experiments = (f"experiments {name}" for name in ("new", "import", "validate", "compile", "trialset", "audit"))
+    for command in (
+        "demo",
+        "dataset index",
+        "train",
+        "score",
+        "enhance",
+        *experiments,
+        "serve",
+        "data export",
+        "report",
+    ):
         assert f"lwise {command} " in succeed(*command.split(), "--help", folder=tmp_path).replace("\n", " "), command
 
 

@@ -108,14 +108,17 @@ def written_studies(draw: st.DrawFn) -> WrittenStudy:
         pairs += [("keypress_fj_response", True), ("keypress_fj_response", False)]
     settings = st.lists(st.sampled_from(pairs), max_size=3).map(dict)
     marks = st.fixed_dictionaries({}, optional={"combine_and_shuffle": st.booleans()})
+    share = st.fixed_dictionaries({}, optional={"max_difficulty_selection": st.sampled_from(SHARES)})
+    # Written in trial_config, the curriculum is on for all conditions.
+    whole = st.sampled_from([share, share, _curriculum()])
 
     trial_config = {
         **draw(settings),
         **draw(marks),
         **draw(_orders()),
         **draw(_choices(classes)),
-        **draw(_curriculum() if has_curriculum else st.just({})),
-        **draw(st.fixed_dictionaries({}, optional={"repeat_stimulus_split": st.sampled_from(SPLITS)})),
+        **draw(draw(whole) if has_curriculum else st.just({})),
+        **draw(st.fixed_dictionaries({}, optional={"repeat_stimulus_split": st.sampled_from(("train", *SPLITS))})),
     }
     if has_curriculum:
         trial_config["curriculum_num_blocks"] = draw(st.integers(1, n_blocks + 1))
@@ -125,7 +128,7 @@ def written_studies(draw: st.DrawFn) -> WrittenStudy:
             **draw(settings),
             **draw(marks),
             **draw(_orders()),
-            **draw(_curriculum() if has_curriculum else st.just({})),
+            **draw(draw(whole) if has_curriculum else st.just({})),
             **draw(_trial_types(settings, n_conditions, has_curriculum=has_curriculum)),
             **draw(_deals(n_classes, n_conditions)),
         }
@@ -173,9 +176,18 @@ def _curriculum() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=keys)
 
 
+def _curriculum_of_a_type() -> st.SearchStrategy[dict[str, Any]]:
+    """On for about half of the conditions, where nothing else says so."""
+    is_on = st.sampled_from([{"difficulty_curriculum": True}, {"difficulty_curriculum": False}, {}])
+    share = st.fixed_dictionaries({}, optional={"max_difficulty_selection": st.sampled_from(SHARES)})
+    return st.builds(lambda on, of: {**on, **of}, is_on, share)
+
+
 def _counts() -> st.SearchStrategy[dict[str, Any]]:
     optional = {
-        **{f"n_trials_per_class_{split}": st.integers(0, 3) for split in SPLITS},
+        "n_trials_per_class_train": st.integers(1, 3),
+        "n_trials_per_class_val": st.integers(0, 3),
+        "n_trials_per_class_test": st.integers(0, 1),
         "n_calibration_trials": st.integers(0, 5),
         "n_repeats_of_one_stim": st.integers(0, 2),
         "class_balanced": st.just(True),
@@ -192,10 +204,10 @@ def _trial_types(
     def one_condition() -> dict[str, dict[str, Any]]:
         names = draw(st.permutations(TYPE_NAMES))[: draw(st.integers(1, 3))]
         agreed = draw(st.fixed_dictionaries({}, optional={"combine_and_shuffle": st.booleans()}))
-        easy = _curriculum() if has_curriculum else st.just({})
+        easy = _curriculum_of_a_type() if has_curriculum else st.just({})
         return {name: {**draw(own), **draw(settings), **agreed, **draw(easy)} for name in names}
 
-    kind = draw(st.sampled_from(["none", "same for all", "by condition"]))
+    kind = draw(st.sampled_from(["none", "same for all", "by condition", "by condition"]))
     if kind == "none":
         return {}
     if kind == "same for all":

@@ -47,7 +47,7 @@ def test_a_participant_starts_answers_and_finishes(
     assert started["study"] == {
         "study_id": "moths_1",
         "title": "Moths",
-        "pages": {"task": "<p>Look at the <em>wings</em>.</p>\n"},
+        "pages": {"consent": None, "task": "<p>Look at the <em>wings</em>.</p>\n", "test": None, "done": None},
     }
     assert (started["state"], started["next_trial"]) == ("started", 0)
     trialset = build_trialset(server.compiled.study, started["trialset"]["trialset_id"])
