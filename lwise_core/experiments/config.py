@@ -278,6 +278,12 @@ class Deployment(_Strict):
     """Largest number of participants. Default: no end; with trialsets.csv as many as it has."""
     when_trialsets_run_out: Literal["refuse", "reuse"] = "refuse"
     """What a participant beyond that number gets: a polite refusal, or the trial sets from the first on again."""
+    lease_minutes: Annotated[float, Field(gt=0, le=100_000)] = 120
+    """How long a place in the study is kept after the last sign of life of its participant, in minutes. Then the next
+    arrival gets it, so that every condition ends with as many participants as the others; who comes back all the same
+    may finish in addition."""
+    allow_repeats: bool = False
+    """Whether the same person (`worker_id` of a platform) may take part again under another assignment."""
     platforms: Annotated[list[str], Field(min_length=1)] | None = None
     """Platforms whose participants may take part, e.g. prolific, mturk, inperson; `test` always may. Default: any."""
     data_spec_file_name: FileName | None = None

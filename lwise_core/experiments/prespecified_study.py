@@ -102,6 +102,8 @@ def compile_prespecified(
         bonus_tiers=bonus_tiers_of(config),
         images=tuple(builder.images.entries),
         pages=pages,
+        lease_minutes=config.deployment.lease_minutes,
+        allow_repeats=config.deployment.allow_repeats,
     )
     warnings += telling_addresses(study.images, classes)
     return CompiledStudy(study, builder.held.files, tuple(warnings))

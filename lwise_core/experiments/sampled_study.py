@@ -126,6 +126,8 @@ def compile_sampled(
         bonus_tiers=bonus_tiers_of(config),
         images=images,
         pages=pages,
+        lease_minutes=config.deployment.lease_minutes,
+        allow_repeats=config.deployment.allow_repeats,
     )
     warnings = (*_beyond_curriculum(config), *lookalikes(images), *telling_addresses(images, classes))
     return CompiledStudy(study, held.files, warnings)

@@ -197,6 +197,8 @@ class Study:
     repeat_split : split of the image that repeat trials show.
     bonus_tiers : rule of the bonus by accuracy, lowest first; empty: the sum of `bonus_usd_if_correct`.
     pages : page name -> sanitised HTML.
+    lease_minutes : how long a slot is kept for a participant who gives no sign of life.
+    allow_repeats : whether a person known to the platform may take part again.
     """
 
     study_id: str
@@ -218,6 +220,8 @@ class Study:
     bonus_tiers: tuple[BonusTier, ...]
     images: tuple[StudyImage, ...]
     pages: Mapping[str, str]
+    lease_minutes: float = 120.0
+    allow_repeats: bool = False
 
     def content(self) -> dict[str, Any]:
         """Everything as JSON values; images column by column, so that thousands of them load in milliseconds."""

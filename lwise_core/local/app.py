@@ -20,7 +20,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lwise_core.experiments.study import PAGES
 from lwise_core.experiments.views import STIMULUS_FOLDER, outside_origins
-from lwise_core.sessions.errors import InvalidRequest, RequestRefused, StudyFull, TrialsMissing, UnknownToken
+from lwise_core.sessions.errors import (
+    AlreadyTookPart,
+    InvalidRequest,
+    RequestRefused,
+    StudyFull,
+    TrialsMissing,
+    UnknownToken,
+)
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.store import PlatformIds
 
@@ -28,7 +35,7 @@ MAX_BODY_BYTES = 256 * 1024
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
-_STATUS_OF = {InvalidRequest: 400, UnknownToken: 401, TrialsMissing: 409, StudyFull: 410}
+_STATUS_OF = {InvalidRequest: 400, UnknownToken: 401, AlreadyTookPart: 403, TrialsMissing: 409, StudyFull: 410}
 
 
 def _safe_headers(origins: Sequence[str] = ()) -> dict[str, str]:

@@ -122,6 +122,11 @@ SESSION_COLUMNS: Sequence[Column] = (
     _whole("trialset_id", "Trial set of the participant"),
     _whole("condition_idx", "Condition of the participant, from 0"),
     _text("state", "started or completed"),
+    _flag(
+        "holds_slot",
+        "Whether the session has its place in the plan of conditions; false after its lease ran out and someone else "
+        "got the place, and on the platform test",
+    ),
     _text("started_at", "When the session was opened", "ISO 8601 UTC"),
     _text("finished_at", "When the session was completed; empty if it was not", "ISO 8601 UTC", nullable=True),
     _whole("n_trials", "Trials in the trial set"),

@@ -13,6 +13,13 @@ class UnknownToken(RequestRefused):
     """No session has this token: it is wrong, or the session was opened again elsewhere."""
 
 
+class AlreadyTookPart(RequestRefused):
+    """The person has a session of this study under another assignment."""
+
+    def __init__(self) -> None:
+        super().__init__("you have taken part in this study already; thank you")
+
+
 class StudyFull(RequestRefused):
     """Every trial set of the study is taken."""
 

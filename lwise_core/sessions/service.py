@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -60,13 +60,16 @@ class SessionService:
         self.study = study
         self._store = store
         self._clock = clock
+        self._lease = timedelta(minutes=study.lease_minutes)
         self._trialset = lru_cache(maxsize=256)(lambda slot: build_trialset(study, trialset_of_slot(study, slot)))
         self._trials = lru_cache(maxsize=256)(lambda slot: expanded(study, self._trialset(slot)))
 
     def start(self, ids: PlatformIds, *, trialset_id: int | None = None) -> StartedSession:
         """The session of this assignment: a new one, or the old one where it stopped, with a new token.
 
-        Only the platform `test` may ask for a trial set; its sessions take no slot from anyone.
+        Only the platform `test` may ask for a trial set; its sessions take no slot from anyone. A slot whose holder has
+        given no sign of life for `lease_minutes` goes to the next arrival, so that every condition ends with as many
+        participants as the others.
 
         Raises
         ------
@@ -75,19 +78,25 @@ class SessionService:
             for that cannot be had.
         StudyFull
             If all trial sets are taken.
+        AlreadyTookPart
+            If the person has another session and the study does not allow repeats.
         """
         _check_ids(ids)
         if self.study.platforms and ids.platform not in (TEST_PLATFORM, *self.study.platforms):
             raise InvalidRequest(f"this study is not open to participants from {ids.platform}")
-        wanted = self._test_slot(trialset_id) if ids.platform == TEST_PLATFORM else None
+        is_test = ids.platform == TEST_PLATFORM
+        wanted = self._test_slot(trialset_id) if is_test else None
         token = secrets.token_urlsafe(32)
+        now = self._clock()
         session = self._store.open_session(
             ids,
             participant=f"p{secrets.token_hex(8)}",
             token_sha256=_sha256(token),
             slot=wanted,
             n_slots=None if self.study.slots.reuse else self.study.slots.count,
-            now=self._now(),
+            may_repeat=is_test or self.study.allow_repeats,
+            now=_iso(now),
+            lease_until=_iso(now + self._lease),
         )
         view = participant_view(self.study, self._trialset(session.slot))
         return StartedSession(token, session.state, view, self._next_trial(session))
@@ -108,7 +117,7 @@ class SessionService:
         for response in responses:
             index, record = self._record(session, response)
             records.setdefault(index, record)
-        self._store.add_trials(session.participant, records)
+        self._store.add_trials(session.participant, records, lease_until=_iso(self._clock() + self._lease))
         return sorted(records), self._next_trial(session)
 
     def finish(self, token: str) -> Result:
@@ -123,7 +132,7 @@ class SessionService:
         missing = sorted(set(range(n_trials)) - self._store.trial_indices(session.participant))
         if missing:
             raise TrialsMissing(missing)
-        self._store.complete(session.participant, now=self._now())
+        self._store.complete(session.participant, now=_iso(self._clock()))
         return result_of(self._store.trials(session.participant), self.study.bonus_tiers)
 
     def session_records(self) -> list[dict[str, Any]]:
@@ -148,6 +157,7 @@ class SessionService:
             "trialset_id": trialset.trialset_id,
             "condition_idx": trialset.condition_idx,
             "state": session.state,
+            "holds_slot": session.holds_slot,
             "started_at": session.started_at,
             "finished_at": session.finished_at,
             "n_trials": len(trialset.trials),
@@ -187,9 +197,6 @@ class SessionService:
             raise InvalidRequest(f"TRIALSET_ID is not a whole number from 0 to {highest}")
         return wanted
 
-    def _now(self) -> str:
-        return self._clock().isoformat(timespec="milliseconds")
-
 
 def result_of(records: Sequence[Mapping[str, Any]], bonus_tiers: Sequence[BonusTier] = ()) -> Result:
     """Accuracy and bonus of the trial records of one session."""
@@ -221,6 +228,10 @@ def _check_ids(ids: PlatformIds) -> None:
             continue
         if not isinstance(value, str) or not 1 <= len(value) <= _MAX_ID_LENGTH or not value.isprintable():
             raise InvalidRequest(f"{name} is not a text of 1 to {_MAX_ID_LENGTH} printable characters")
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _sha256(token: str) -> str:

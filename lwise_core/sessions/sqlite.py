@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lwise_core.errors import InputError
-from lwise_core.sessions.errors import StudyFull
+from lwise_core.sessions.errors import AlreadyTookPart, StudyFull
 from lwise_core.sessions.store import PlatformIds, Session
 
 _SCHEMA_VERSION = 2
@@ -25,13 +25,16 @@ CREATE TABLE sessions (
     worker_id TEXT,
     study_id TEXT,
     slot INTEGER NOT NULL,
-    is_own_slot INTEGER NOT NULL,
+    holds_slot INTEGER NOT NULL,
+    lease_until TEXT NOT NULL,
     token_sha256 TEXT NOT NULL UNIQUE,
     started_at TEXT NOT NULL,
     finished_at TEXT,
     UNIQUE (platform, assignment_id)
 ) STRICT;
-CREATE UNIQUE INDEX one_session_per_slot ON sessions (slot) WHERE is_own_slot;
+CREATE UNIQUE INDEX one_holder_per_slot ON sessions (slot) WHERE holds_slot;
+CREATE INDEX open_slots ON sessions (slot) WHERE holds_slot AND finished_at IS NULL;
+CREATE INDEX sessions_of_person ON sessions (platform, worker_id);
 CREATE TABLE trials (
     participant TEXT NOT NULL REFERENCES sessions (participant),
     trial_index INTEGER NOT NULL,
@@ -39,7 +42,9 @@ CREATE TABLE trials (
     PRIMARY KEY (participant, trial_index)
 ) STRICT, WITHOUT ROWID;
 """
-_SESSION_COLUMNS = "participant, platform, assignment_id, worker_id, study_id, slot, started_at, finished_at"
+_SESSION_COLUMNS = (
+    "participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, finished_at"
+)
 
 
 class SqliteStore:
@@ -90,19 +95,27 @@ class SqliteStore:
         token_sha256: str,
         slot: int | None,
         n_slots: int | None,
+        may_repeat: bool,
         now: str,
+        lease_until: str,
     ) -> Session:
         key = (ids.platform, ids.assignment_id)
         with self._transaction() as connection:
             renewed = connection.execute(
-                "UPDATE sessions SET token_sha256 = ? WHERE platform = ? AND assignment_id = ?", (token_sha256, *key)
+                "UPDATE sessions SET token_sha256 = ?, lease_until = ? WHERE platform = ? AND assignment_id = ?",
+                (token_sha256, lease_until, *key),
             )
             if renewed.rowcount == 0:
-                given = self._next_slot(connection, n_slots) if slot is None else slot
+                if not may_repeat:
+                    self._refuse_repeat(connection, ids)
+                given = self._free_slot(connection, n_slots, now) if slot is None else slot
                 connection.execute(
-                    "INSERT INTO sessions (participant, platform, assignment_id, worker_id, study_id, slot,"
-                    " is_own_slot, token_sha256, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (participant, *key, ids.worker_id, ids.study_id, given, slot is None, token_sha256, now),
+                    "INSERT INTO sessions (participant, platform, assignment_id, worker_id, study_id, slot, holds_slot,"
+                    " lease_until, token_sha256, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *(participant, *key, ids.worker_id, ids.study_id),
+                        *(given, slot is None, lease_until, token_sha256, now),
+                    ),
                 )
             return self._one(connection, "platform = ? AND assignment_id = ?", key)
 
@@ -111,8 +124,9 @@ class SqliteStore:
             row = self._select(self._connection, "token_sha256 = ?", (token_sha256,)).fetchone()
         return _session(row) if row else None
 
-    def add_trials(self, participant: str, records: Mapping[int, Mapping[str, Any]]) -> None:
+    def add_trials(self, participant: str, records: Mapping[int, Mapping[str, Any]], *, lease_until: str) -> None:
         with self._transaction() as connection:
+            connection.execute("UPDATE sessions SET lease_until = ? WHERE participant = ?", (lease_until, participant))
             connection.executemany(
                 "INSERT INTO trials VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 [
@@ -172,8 +186,23 @@ class SqliteStore:
                 raise
 
     @staticmethod
-    def _next_slot(connection: sqlite3.Connection, n_slots: int | None) -> int:
-        (slot,) = connection.execute("SELECT COALESCE(MAX(slot) + 1, 0) FROM sessions WHERE is_own_slot").fetchone()
+    def _refuse_repeat(connection: sqlite3.Connection, ids: PlatformIds) -> None:
+        person = (ids.platform, ids.worker_id)
+        if connection.execute("SELECT 1 FROM sessions WHERE platform = ? AND worker_id = ?", person).fetchone():
+            raise AlreadyTookPart
+
+    @staticmethod
+    def _free_slot(connection: sqlite3.Connection, n_slots: int | None, now: str) -> int:
+        """The lowest slot whose lease has run out, taken from its holder, else the next one."""
+        overdue = connection.execute(
+            "SELECT slot FROM sessions WHERE holds_slot AND finished_at IS NULL AND lease_until <= ?"
+            " ORDER BY slot LIMIT 1",
+            (now,),
+        ).fetchone()
+        if overdue:
+            connection.execute("UPDATE sessions SET holds_slot = 0 WHERE holds_slot AND slot = ?", overdue)
+            return int(overdue[0])
+        (slot,) = connection.execute("SELECT COALESCE(MAX(slot) + 1, 0) FROM sessions WHERE holds_slot").fetchone()
         if n_slots is not None and slot >= n_slots:
             raise StudyFull
         return int(slot)
@@ -187,6 +216,8 @@ class SqliteStore:
 
 
 def _session(row: tuple[Any, ...]) -> Session:
-    participant, platform, assignment_id, worker_id, study_id, slot, started_at, finished_at = row
+    participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, finished_at = row
     ids = PlatformIds(platform=platform, assignment_id=assignment_id, worker_id=worker_id, study_id=study_id)
-    return Session(participant, ids, slot=slot, started_at=started_at, finished_at=finished_at)
+    return Session(
+        participant, ids, slot=slot, holds_slot=bool(holds_slot), started_at=started_at, finished_at=finished_at
+    )

@@ -21,13 +21,15 @@ class PlatformIds:
 class Session:
     """One participant's run. `participant` is the random pseudonym under which trial data are kept.
 
-    `slot` is the number of the arrival, which says which trial set it gets (`trialset.trialset_of_slot`). `started_at`
-    and `finished_at` are ISO 8601 in UTC; a session is completed when `finished_at` is set.
+    `slot` says which trial set it gets (`trialset.trialset_of_slot`). The session holds its slot (`holds_slot`) until
+    its lease has run out and the next arrival is given it. Times are ISO 8601 in UTC with milliseconds; a session is
+    completed when `finished_at` is set.
     """
 
     participant: str
     ids: PlatformIds
     slot: int
+    holds_slot: bool
     started_at: str
     finished_at: str | None = None
 
@@ -51,19 +53,30 @@ class SessionStore(Protocol):
         token_sha256: str,
         slot: int | None,
         n_slots: int | None,
+        may_repeat: bool,
         now: str,
+        lease_until: str,
     ) -> Session:
         """The session of this platform and assignment, made if there is none; its token becomes `token_sha256`.
 
-        A new session gets `slot` or, if that is None, the next one of 0, 1, 2 …, never given to anyone else. When
-        `n_slots` (None: no end) have been given, `StudyFull` is raised and nothing kept.
+        A new session gets `slot`, which nobody then holds, or, if that is None, a slot of its own: the lowest one whose
+        holder has not finished and whose lease has run out, else the next of 0, 1, 2 …
+
+        Raises
+        ------
+        StudyFull
+            If all `n_slots` (None: no end) are held.
+        AlreadyTookPart
+            If not `may_repeat` and the platform's `worker_id` has another session.
+
+        Nothing is kept then.
         """
 
     def session_with_token(self, token_sha256: str) -> Session | None:
         """The session that this token opens."""
 
-    def add_trials(self, participant: str, records: Mapping[int, Mapping[str, Any]]) -> None:
-        """Keep trial records by index; an index that is there already keeps its first record."""
+    def add_trials(self, participant: str, records: Mapping[int, Mapping[str, Any]], *, lease_until: str) -> None:
+        """Keep trial records by index, and renew the lease; an index that is there already keeps its first record."""
 
     def trial_indices(self, participant: str) -> set[int]:
         """Indices of the trials that are kept."""

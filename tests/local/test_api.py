@@ -27,7 +27,8 @@ _NUMBERS = itertools.count()
 @pytest.fixture
 def somebody() -> dict[str, str]:
     """The ids of a person who has not been here before."""
-    return _IDS | {"assignment_id": f"session of person {next(_NUMBERS)}"}
+    number = next(_NUMBERS)
+    return _IDS | {"assignment_id": f"session of person {number}", "worker_id": f"person {number}"}
 
 
 def _start(client: httpx.Client, ids: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +39,13 @@ def _start(client: httpx.Client, ids: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # --- the way of a participant
+
+
+def test_a_person_who_comes_again_is_refused_politely(client: httpx.Client, somebody: dict[str, str]) -> None:
+    _start(client, somebody)
+    again = client.post("/api/sessions", json=somebody | {"assignment_id": "another one"})
+    assert again.status_code == 403
+    assert again.json() == {"error": "you have taken part in this study already; thank you"}
 
 
 def test_a_participant_starts_answers_and_finishes(
@@ -69,7 +77,9 @@ def test_a_participant_starts_answers_and_finishes(
 def test_many_take_part_at_once_and_everything_of_everyone_is_kept(server: Server) -> None:
     def take_part(number: int) -> int:
         with httpx.Client(base_url=server.url, timeout=30) as client:
-            trialset_id: int = _start(client, _IDS | {"assignment_id": f"crowd {number}"})["trialset"]["trialset_id"]
+            trialset_id: int = _start(client, _IDS | {"assignment_id": f"crowd {number}", "worker_id": None})[
+                "trialset"
+            ]["trialset_id"]
             for index in range(_N_TRIALS):
                 client.post("/api/trials", json={"trials": [answer(index)]}).raise_for_status()
             client.post("/api/finish", json={}).raise_for_status()

@@ -120,6 +120,7 @@ def session_record(person: Person) -> Record:
         "trialset_id": 7,
         "condition_idx": person.condition,
         "state": person.state,
+        "holds_slot": True,
         "started_at": "2026-03-01T09:58:00.000+00:00",
         "finished_at": "2026-03-01T10:20:00.000+00:00" if is_completed else None,
         "n_trials": len(answers + person.checks) if is_completed else 40,

@@ -29,7 +29,7 @@ _PERSON = PlatformIds("prolific", "session 1", worker_id="worker 1", study_id="s
 
 
 def _start(service: SessionService, name: str = "session 1") -> StartedSession:
-    return service.start(replace(_PERSON, assignment_id=name))
+    return service.start(replace(_PERSON, assignment_id=name, worker_id=f"worker of {name}"))
 
 
 def _record_of(service: SessionService, **changes: Any) -> dict[str, Any]:

@@ -20,14 +20,17 @@ from pathlib import Path
 from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.store import PlatformIds
 store = SqliteStore(Path(sys.argv[1]))
-store.open_session(PlatformIds("inperson", "a"), participant="p", token_sha256="t", slot=None, n_slots=None, now="now")
+store.open_session(
+    PlatformIds("inperson", "a"), participant="p", token_sha256="t", slot=None, n_slots=None, may_repeat=True,
+    now="now", lease_until="later",
+)
 """
 
 _WRITE_UNTIL_KILLED = (
     _OPEN_STORE
     + """
 for index in range(1_000_000):
-    store.add_trials("p", {index: {"obs": index}})
+    store.add_trials("p", {index: {"obs": index}}, lease_until="later")
     print(index, flush=True)
 """
 )
@@ -36,18 +39,18 @@ _RUN_OUT_OF_SPACE = (
     _OPEN_STORE
     + """
 import resource, sqlite3
-store.add_trials("p", {0: {"obs": 0}})
+store.add_trials("p", {0: {"obs": 0}}, lease_until="later")
 unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
 used = Path(sys.argv[1] + "-wal").stat().st_size
 for n_trials in (8, 400):  # 400 do not fit into SQLite's cache, so that it fails before the commit
     resource.setrlimit(resource.RLIMIT_FSIZE, (used + 5_000, unlimited[1]))
     try:
-        store.add_trials("p", {index: {"text": "x" * 20_000} for index in range(1, n_trials)})
+        store.add_trials("p", {index: {"text": "x" * 20_000} for index in range(1, n_trials)}, lease_until="later")
     except sqlite3.Error as error:
         print(error.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"))
     resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     print(store.trial_indices("p"))
-store.add_trials("p", {1: {"obs": 1}})
+store.add_trials("p", {1: {"obs": 1}}, lease_until="later")
 print(store.trial_indices("p"))
 """
 )

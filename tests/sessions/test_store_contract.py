@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lwise_core.errors import InputError
-from lwise_core.sessions.errors import StudyFull
+from lwise_core.sessions.errors import AlreadyTookPart, StudyFull
 from lwise_core.sessions.store import PlatformIds, Session, SessionStore
 from tests.sessions.conftest import OpenStore
 
@@ -26,16 +26,22 @@ def _open(
     *,
     platform: str = "inperson",
     token: str | None = None,
+    worker: str | None = None,
     slot: int | None = None,
     n_slots: int | None = None,
+    may_repeat: bool = False,
+    now: str = _NOW,
+    lease_until: str = _LATER,
 ) -> Session:
     return store.open_session(
-        PlatformIds(platform, name, worker_id=f"worker of {name}"),
+        PlatformIds(platform, name, worker_id=worker or f"worker of {name}"),
         participant=f"participant of {platform} {name}",
         token_sha256=token or f"token of {platform} {name}",
         slot=slot,
         n_slots=n_slots,
-        now=_NOW,
+        may_repeat=may_repeat,
+        now=now,
+        lease_until=lease_until,
     )
 
 
@@ -59,8 +65,17 @@ def test_a_new_store_is_empty(store: SessionStore) -> None:
 
 def test_a_session_is_kept_as_it_was_opened(open_store: OpenStore) -> None:
     ids = PlatformIds("prolific", "çà 参加者", worker_id=None, study_id="study")
-    opened = open_store().open_session(ids, participant="p1", token_sha256=_TOKEN, slot=None, n_slots=None, now=_NOW)
-    assert opened == Session("p1", ids, slot=0, started_at=_NOW, finished_at=None)
+    opened = open_store().open_session(
+        ids,
+        participant="p1",
+        token_sha256=_TOKEN,
+        slot=None,
+        n_slots=None,
+        may_repeat=False,
+        now=_NOW,
+        lease_until=_LATER,
+    )
+    assert opened == Session("p1", ids, slot=0, holds_slot=True, started_at=_NOW, finished_at=None)
     assert opened.state == "started"
     elsewhere = open_store()
     assert elsewhere.session_with_token(_TOKEN) == opened
@@ -112,6 +127,104 @@ def test_who_has_a_slot_keeps_it_when_the_study_is_full(store: SessionStore) -> 
     assert _open(store, "tester", platform="test", slot=0, n_slots=1).slot == 0
 
 
+# --- leases
+
+
+_MUCH_LATER = "2026-01-31T20:00:00.000+00:00"
+
+
+def test_a_slot_whose_lease_has_run_out_goes_to_the_next_arrival_lowest_first(store: SessionStore) -> None:
+    for name in ("a", "b", "c"):
+        _open(store, name, lease_until=_LATER)
+    assert _open(store, "in time", now=_NOW, lease_until=_MUCH_LATER).slot == 3
+    late = [_open(store, name, now=_LATER, lease_until=_MUCH_LATER) for name in ("d", "e", "f", "g")]
+    assert [session.slot for session in late] == [0, 1, 2, 4]
+    holders = {session.ids.assignment_id: session.slot for session in store.sessions() if session.holds_slot}
+    assert holders == {"d": 0, "e": 1, "f": 2, "in time": 3, "g": 4}
+
+
+def test_who_lost_the_slot_keeps_session_and_trials(store: SessionStore) -> None:
+    early = _open(store, "early", token=_TOKEN)
+    store.add_trials(early.participant, {0: {"n": 0}}, lease_until=_LATER)
+    _open(store, "late", now=_LATER, lease_until=_MUCH_LATER)
+    found = store.session_with_token(_TOKEN)
+    assert found is not None
+    assert (found.participant, found.slot, found.holds_slot) == (early.participant, early.slot, False)
+    assert _open(store, "early", now=_LATER, lease_until=_MUCH_LATER).slot == early.slot
+    assert store.trials(early.participant) == [{"n": 0}]
+    assert store.complete(early.participant, now=_MUCH_LATER).finished_at == _MUCH_LATER
+
+
+def test_answers_and_coming_back_renew_the_lease(store: SessionStore) -> None:
+    answering = _open(store, "answering")
+    _open(store, "coming back")
+    store.add_trials(answering.participant, {0: {"n": 0}}, lease_until=_MUCH_LATER)
+    _open(store, "coming back", lease_until=_MUCH_LATER)
+    assert _open(store, "new", now=_LATER, lease_until=_MUCH_LATER).slot == 2
+
+
+def test_a_finished_session_keeps_its_slot_for_ever(store: SessionStore) -> None:
+    finished = _open(store, "finished")
+    store.complete(finished.participant, now=_NOW)
+    assert _open(store, "new", now=_MUCH_LATER).slot == 1
+
+
+def test_a_full_study_has_room_again_when_a_lease_runs_out(store: SessionStore) -> None:
+    _open(store, "silent", n_slots=1)
+    with pytest.raises(StudyFull):
+        _open(store, "too early", n_slots=1, now=_NOW)
+    assert _open(store, "in time", n_slots=1, now=_LATER, lease_until=_MUCH_LATER).slot == 0
+    with pytest.raises(StudyFull):
+        _open(store, "too late", n_slots=1, now=_LATER)
+
+
+def test_a_crowd_gets_the_slots_that_have_become_free_once_each(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(2)]
+    for number in range(50):
+        _open(stores[0], f"silent {number}")
+    arrivals = _at_once(
+        [
+            lambda n=n: _open(stores[n % 2], f"new {n}", now=_LATER, lease_until=_MUCH_LATER)  # type: ignore[misc]
+            for n in range(80)
+        ]
+    )
+    assert sorted(session.slot for session in arrivals) == list(range(80))
+    holders = [session.slot for session in stores[1].sessions() if session.holds_slot]
+    assert sorted(holders) == list(range(80))
+
+
+# --- the same person again
+
+
+def test_a_person_takes_part_once_unless_the_study_allows_more(store: SessionStore) -> None:
+    first = _open(store, "monday", worker="w")
+    with pytest.raises(AlreadyTookPart, match="taken part in this study already"):
+        _open(store, "tuesday", worker="w")
+    assert list(store.sessions()) == [first]
+    assert _open(store, "monday", worker="w", token="the same link again").slot == first.slot  # noqa: S106 - no password
+    assert _open(store, "monday", worker="w", platform="mturk").slot == 1
+    assert _open(store, "tuesday", worker="w", may_repeat=True).slot == 2
+
+
+def test_people_whom_the_platform_does_not_name_are_not_taken_for_one(store: SessionStore) -> None:
+    for number in range(3):
+        ids = PlatformIds("inperson", f"visit {number}")
+        session = store.open_session(
+            ids,
+            participant=f"p{number}",
+            token_sha256=f"t{number}",
+            slot=None,
+            n_slots=None,
+            may_repeat=False,
+            now=_NOW,
+            lease_until=_LATER,
+        )
+        assert session.slot == number
+
+
+# --- trying out
+
+
 def test_a_trial_set_that_was_asked_for_takes_nobodys_slot(store: SessionStore) -> None:
     _open(store, "first")
     asked = [_open(store, name, platform="test", slot=number) for name, number in [("x", 0), ("y", 0), ("z", 7)]]
@@ -136,6 +249,8 @@ def test_opening_again_is_the_same_session_under_a_new_token(store: SessionStore
         token_sha256=new,
         slot=None,
         n_slots=None,
+        may_repeat=False,
+        lease_until=_LATER,
         now=_LATER,
     )
     assert again == first
@@ -156,8 +271,8 @@ def test_trials_come_back_by_index_whatever_order_they_came_in(open_store: OpenS
     store = open_store()
     participant = _open(store, "person").participant
     records = {index: {"obs": index, "name": 'größe "1"\n', "list": [1.5, None, True]} for index in (10, 2, 0)}
-    store.add_trials(participant, {10: records[10]})
-    store.add_trials(participant, {2: records[2], 0: records[0]})
+    store.add_trials(participant, {10: records[10]}, lease_until=_LATER)
+    store.add_trials(participant, {2: records[2], 0: records[0]}, lease_until=_LATER)
     elsewhere = open_store()
     assert elsewhere.trials(participant) == [records[0], records[2], records[10]]
     assert elsewhere.trial_indices(participant) == {0, 2, 10}
@@ -165,31 +280,33 @@ def test_trials_come_back_by_index_whatever_order_they_came_in(open_store: OpenS
 
 def test_the_first_record_of_a_trial_stays(store: SessionStore) -> None:
     participant = _open(store, "person").participant
-    store.add_trials(participant, {0: {"choice": "first"}})
-    store.add_trials(participant, {0: {"choice": "second"}, 1: {"choice": "new"}})
+    store.add_trials(participant, {0: {"choice": "first"}}, lease_until=_LATER)
+    store.add_trials(participant, {0: {"choice": "second"}, 1: {"choice": "new"}}, lease_until=_LATER)
     assert store.trials(participant) == [{"choice": "first"}, {"choice": "new"}]
 
 
 def test_one_trial_sent_many_times_at_once_is_kept_once(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     participant = _open(stores[0], "person").participant
-    _at_once([lambda n=n: stores[n % 2].add_trials(participant, {n % 5: {"n": n}}) for n in range(40)])  # type: ignore[misc]
+    _at_once(
+        [lambda n=n: stores[n % 2].add_trials(participant, {n % 5: {"n": n}}, lease_until=_LATER) for n in range(40)]
+    )  # type: ignore[misc]
     assert stores[0].trial_indices(participant) == set(range(5))
 
 
 def test_a_batch_is_kept_as_a_whole_or_not_at_all(store: SessionStore) -> None:
     participant = _open(store, "person").participant
     with pytest.raises(ValueError, match="JSON"):
-        store.add_trials(participant, {0: {"n": 0}, 1: {"n": float("nan")}})
+        store.add_trials(participant, {0: {"n": 0}, 1: {"n": float("nan")}}, lease_until=_LATER)
     assert store.trial_indices(participant) == set()
-    store.add_trials(participant, {1: {"n": 1}})
+    store.add_trials(participant, {1: {"n": 1}}, lease_until=_LATER)
     assert store.trials(participant) == [{"n": 1}]
 
 
 def test_trials_of_different_people_stay_apart(store: SessionStore) -> None:
     one, other = (_open(store, name).participant for name in ("one", "other"))
-    store.add_trials(one, {0: {"of": "one"}})
-    store.add_trials(other, {0: {"of": "other"}, 1: {"of": "other"}})
+    store.add_trials(one, {0: {"of": "one"}}, lease_until=_LATER)
+    store.add_trials(other, {0: {"of": "other"}, 1: {"of": "other"}}, lease_until=_LATER)
     assert store.trials(one) == [{"of": "one"}]
     assert store.trial_indices(other) == {0, 1}
 
