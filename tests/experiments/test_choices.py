@@ -83,6 +83,19 @@ def test_a_block_can_place_its_choices_otherwise_than_the_study(data_set: DataSe
     assert {name: len(found) for name, found in orders.items()} == {"as_the_study": 6, "fixed": 1, "rotated": 3}
 
 
+def test_the_repeat_image_has_its_choices_placed_like_the_others(data_set: DataSet, tmp_path: Path) -> None:
+    config = {
+        "session_config": [
+            {"fixed": {"n_repeats_of_one_stim": 20}},
+            {"rotated": {"n_repeats_of_one_stim": 20, "rotate_choice_order": True}},
+            {"shuffled": {"n_repeats_of_one_stim": 40, "shuffle_choice_order": True}},
+        ]
+    }
+    study = compile_study(write_study(tmp_path, data_set, config)).study
+    offers = {(trial["block_name"], *trial["choice_names"]) for trial in trials_of(study, 0)}
+    assert Counter(block for block, *_ in offers) == {"fixed": 1, "rotated": 3, "shuffled": 6}
+
+
 # --- names
 
 

@@ -195,6 +195,33 @@ def test_a_curriculum_needs_difficulties(data_set: DataSet, tmp_path: Path) -> N
         compile_study(folder)
 
 
+@pytest.mark.xfail(strict=True, reason="difficulties are demanded of splits that no curriculum block draws from")
+def test_a_curriculum_needs_difficulties_only_where_it_draws(data_set: DataSet, tmp_path: Path) -> None:
+    rows = [row if row.split == "train" else replace(row, difficulty=None) for row in data_set.rows]
+    config = {
+        "session_config": [
+            {
+                "train": {
+                    "n_trials_per_class_train": 2,
+                    "difficulty_curriculum": True,
+                    "max_difficulty_selection": 0.5,
+                }
+            },
+            {"test": {"n_trials_per_class_val": 2}},
+        ],
+        "trial_config": {"curriculum_num_blocks": 1},
+    }
+    compile_study(write_study(tmp_path, DataSet(data_set.root, rows), config))
+
+
+@pytest.mark.xfail(strict=True, reason="an alias may be empty or blank")
+@pytest.mark.parametrize("alias", ["", " "])
+def test_a_name_that_nobody_could_see_is_refused(data_set: DataSet, tmp_path: Path, alias: str) -> None:
+    folder = write_study(tmp_path, data_set, _with_trial_config(choice_names_aliases={"aversata": alias}))
+    with pytest.raises(InputError, match="choice_names_aliases"):
+        compile_study(folder)
+
+
 @pytest.mark.parametrize("condition", [0, 1])
 def test_too_few_images_for_one_of_the_conditions(data_set: DataSet, tmp_path: Path, condition: int) -> None:
     types: list[dict[str, Any]] = [{"all": {}}, {"all": {}}]
@@ -329,13 +356,31 @@ def test_the_same_picture_twice_is_worth_a_warning(tmp_path: Path) -> None:
     paths = [data_set.root / "natural" / row.im_path for row in data_set.rows]
     paths[5].write_bytes(paths[0].read_bytes())
     (warning,) = compile_study(write_study(tmp_path / "study", data_set, _ONE_BLOCK)).warnings
-    assert "train/aversata/000.png and train/biselata/002.png are the same picture" in warning
+    assert "train/aversata/000.png and train/biselata/002.png are one and the same picture" in warning
 
 
 def test_the_same_file_name_elsewhere_is_worth_a_warning(tmp_path: Path) -> None:
     rows = scored_rows(CLASSES, {"train": 2}, bucket="moths-natural")
-    (warning,) = compile_study(write_url_study(tmp_path, rows, _ONE_BLOCK)).warnings
-    assert "pictures of the same file name and 1 more" in warning
+    warning, _ = compile_study(write_url_study(tmp_path, rows, _ONE_BLOCK)).warnings
+    assert "have the same file name, and 1 more such groups" in warning
+
+
+def test_an_address_that_names_the_class_is_worth_a_warning(tmp_path: Path) -> None:
+    rows = scored_rows(CLASSES, {"train": 2}, bucket="moths-natural")
+    *_, warning = compile_study(write_url_study(tmp_path / "telling", rows, _ONE_BLOCK)).warnings
+    assert warning.startswith(f"6 of 6 pictures have an address that names their class, e.g. {rows[0].extra['url']}")
+    silent = [
+        replace(row, extra={"url": f"https://moths.s3.amazonaws.com/{number}.png"}) for number, row in enumerate(rows)
+    ]
+    compiled = compile_study(write_url_study(tmp_path / "silent", silent, _ONE_BLOCK))
+    assert not [warning for warning in compiled.warnings if "address" in warning]
+
+
+def test_a_curriculum_that_is_asked_for_too_late_is_worth_a_warning(data_set: DataSet, tmp_path: Path) -> None:
+    easy = {"n_trials_per_class_train": 1, "difficulty_curriculum": True, "max_difficulty_selection": 0.5}
+    config = {"session_config": [{"one": easy}, {"two": dict(easy)}], "trial_config": {"curriculum_num_blocks": 1}}
+    (warning,) = compile_study(write_study(tmp_path, data_set, config)).warnings
+    assert warning.startswith("block 'two': asks for the difficulty curriculum, which only the first 1 blocks follow")
 
 
 def test_a_page_that_is_not_text(data_set: DataSet, tmp_path: Path) -> None:

@@ -118,13 +118,19 @@ def _icon_settings(**other: Any) -> dict[str, Any]:
         ({}, ("circle", "dog", "triangle"), ["circle_icon", "dog_icon", "triangle_icon"]),
         ({"keypress_fj_response": True}, ("A", "B"), ["A_icon", "B_icon"]),
         ({"keypress_fj_response": True}, ("triangle", "circle"), ["triangle_F_icon", "circle_J_icon"]),
+        pytest.param(
+            {"keypress_fj_response": True},
+            ("A", "circle"),
+            ["A_icon", "circle_icon"],
+            marks=pytest.mark.xfail(strict=True, reason="a class shown as circle is taken for an attention check"),
+        ),
     ],
 )
 def test_a_choice_has_the_picture_of_its_shown_name(
     settings: dict[str, Any], names: tuple[str, ...], expected: list[str]
 ) -> None:
     urls = [f"https://media.s3.amazonaws.com/{name}.png" for name in expected]
-    assert icon_urls(_icon_settings(**settings), names) == urls
+    assert list(icon_urls(_icon_settings(**settings), names) or ()) == urls
 
 
 def test_without_a_bucket_of_pictures_the_page_draws_the_choices() -> None:

@@ -99,10 +99,10 @@ class WrittenStudy:
 @st.composite
 def written_studies(draw: st.DrawFn) -> WrittenStudy:
     """Studies with every feature, each with just enough images or some more."""
-    n_classes, n_conditions = draw(st.integers(2, 5)), draw(st.integers(1, 3))
-    n_blocks = draw(st.integers(1, 5))
+    n_classes, n_conditions = draw(st.integers(2, 5)), draw(st.sampled_from([1, 2, 3, 3]))
+    n_blocks = draw(st.sampled_from([1, 2, 3, 3, 4, 5]))
     classes = draw(st.permutations(CLASS_NAMES))[:n_classes]
-    has_curriculum = draw(st.booleans())
+    has_curriculum = draw(st.sampled_from([False, True, True]))
     pairs = [(key, value) for key, values in SETTINGS.items() for value in values]
     if n_classes == 2:
         pairs += [("keypress_fj_response", True), ("keypress_fj_response", False)]
@@ -118,10 +118,16 @@ def written_studies(draw: st.DrawFn) -> WrittenStudy:
         **draw(_orders()),
         **draw(_choices(classes)),
         **draw(draw(whole) if has_curriculum else st.just({})),
-        **draw(st.fixed_dictionaries({}, optional={"repeat_stimulus_split": st.sampled_from(("train", *SPLITS))})),
     }
+    repeat_split = draw(st.sampled_from([None, "train", "train", "val", "test"]))
+    if repeat_split is not None:
+        trial_config["repeat_stimulus_split"] = repeat_split
+    if n_classes == 2:
+        trial_config["keypress_fj_response"] = draw(st.booleans())
     if has_curriculum:
-        trial_config["curriculum_num_blocks"] = draw(st.integers(1, n_blocks + 1))
+        trial_config["curriculum_num_blocks"] = draw(
+            st.integers(1, max(n_blocks - 1, 1)) | st.integers(1, n_blocks + 1)
+        )
     blocks = [
         {
             **draw(_counts()),
@@ -178,7 +184,9 @@ def _curriculum() -> st.SearchStrategy[dict[str, Any]]:
 
 def _curriculum_of_a_type() -> st.SearchStrategy[dict[str, Any]]:
     """On for about half of the conditions, where nothing else says so."""
-    is_on = st.sampled_from([{"difficulty_curriculum": True}, {"difficulty_curriculum": False}, {}])
+    is_on = st.sampled_from(
+        [{}, {"difficulty_curriculum": True}, {"difficulty_curriculum": True}, {"difficulty_curriculum": False}]
+    )
     share = st.fixed_dictionaries({}, optional={"max_difficulty_selection": st.sampled_from(SHARES)})
     return st.builds(lambda on, of: {**on, **of}, is_on, share)
 
@@ -189,7 +197,7 @@ def _counts() -> st.SearchStrategy[dict[str, Any]]:
         "n_trials_per_class_val": st.integers(0, 3),
         "n_trials_per_class_test": st.integers(0, 1),
         "n_calibration_trials": st.integers(0, 5),
-        "n_repeats_of_one_stim": st.integers(0, 2),
+        "n_repeats_of_one_stim": st.sampled_from([0, 1, 1, 2]),
         "class_balanced": st.just(True),
     }
     return st.fixed_dictionaries({}, optional=optional)

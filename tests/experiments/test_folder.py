@@ -1,0 +1,93 @@
+"""Which files make up a study: found by folder, by config file, or by id; several configs may share one data file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lwise_core.errors import InputError
+from lwise_core.experiments.compile import compile_study
+from lwise_core.experiments.folder import EXPERIMENTS, find_study
+from tests.experiments.conftest import CLASSES, scored_rows, write_url_study
+
+_ROWS = scored_rows(CLASSES, {"train": 2}, bucket="moths")
+
+
+def _config(**deployment: Any) -> dict[str, Any]:
+    return {"session_config": [{"only": {"n_trials_per_class_train": 1}}], "deployment": {"seed": 1, **deployment}}
+
+
+def test_a_study_is_named_by_its_folder(tmp_path: Path) -> None:
+    folder = write_url_study(tmp_path / "moths_3", _ROWS, _config())
+    assert compile_study(folder).study.study_id == "moths_3"
+    assert compile_study(folder / "config.yaml").study.study_id == "moths_3"
+    assert compile_study(folder / "." / ".." / "moths_3").study.study_id == "moths_3"
+
+
+def test_a_study_is_named_by_its_folder_from_within_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_url_study(tmp_path / "moths_3", _ROWS, _config()))
+    assert compile_study(Path()).study.study_id == "moths_3"
+
+
+def test_a_study_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_url_study(tmp_path / EXPERIMENTS / "moths_3", _ROWS, _config())
+    monkeypatch.chdir(tmp_path)
+    assert compile_study(Path("moths_3")).study.study_id == "moths_3"
+
+
+def test_the_only_study_in_a_folder_is_the_one_that_is_meant(tmp_path: Path) -> None:
+    write_url_study(tmp_path / "moths_3", _ROWS, _config())
+    assert find_study(tmp_path).study_id == "moths_3"
+    write_url_study(tmp_path / "moths_4", _ROWS, _config())
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: holds 2 studies; name one, e.g. {tmp_path}")):
+        find_study(tmp_path)
+
+
+def test_a_study_that_is_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"config\.yaml: no such file; expected a study folder, or the id of one in"):
+        find_study(tmp_path / "moths_9")
+
+
+def test_two_configs_share_one_dirmap(tmp_path: Path) -> None:
+    """As the F/J-key version of a study does in L-WISE."""
+    folder = write_url_study(tmp_path / "moths_3", _ROWS, _config())
+    (folder / "config_other_seed.yaml").write_text((folder / "config.yaml").read_text().replace("seed: 1", "seed: 2"))
+    one, other = (compile_study(folder / name).study for name in ("config.yaml", "config_other_seed.yaml"))
+    assert (one.seed, other.seed) == (1, 2)
+    assert one.images == other.images
+    assert one.sha256 != other.sha256
+
+
+@pytest.mark.parametrize("name", ["dirmap.csv", "dataset_dirmap.csv", "my_images.csv"])
+def test_the_data_file_may_have_the_name_of_l_wise_or_one_that_the_config_says(tmp_path: Path, name: str) -> None:
+    config = _config(data_spec_file_name=name) if name == "my_images.csv" else _config()
+    folder = write_url_study(tmp_path / "moths_3", _ROWS, config)
+    (folder / "dirmap.csv").rename(folder / name)
+    assert len(compile_study(folder).study.images) == len(_ROWS)
+
+
+def test_a_data_file_that_the_config_names_and_that_is_not_there(tmp_path: Path) -> None:
+    folder = write_url_study(tmp_path / "moths_3", _ROWS, _config(data_spec_file_name="images.csv"))
+    with pytest.raises(InputError, match=r"images\.csv: no such file; deployment\.data_spec_file_name names it"):
+        compile_study(folder)
+
+
+def test_of_two_data_files_the_config_has_to_name_one(tmp_path: Path) -> None:
+    folder = write_url_study(tmp_path / "moths_3", _ROWS, _config())
+    (folder / "dataset_dirmap.csv").write_bytes((folder / "dirmap.csv").read_bytes())
+    with pytest.raises(InputError, match=r"has dirmap\.csv and dataset_dirmap\.csv; say which one to use"):
+        compile_study(folder)
+    named = write_url_study(folder, _ROWS, _config(data_spec_file_name="dirmap.csv"))
+    assert compile_study(named).study.seed == 1
+
+
+def test_trial_sets_under_any_name_are_known_by_their_columns(tmp_path: Path) -> None:
+    folder = write_url_study(tmp_path / "moths_3", _ROWS, {"deployment": {"data_spec_file_name": "given.csv"}})
+    rows = [f"0,0,0,{row.class_name},{row.extra['url']}" for row in _ROWS]
+    (folder / "given.csv").write_text("\n".join(["trialset_id,condition_idx,block,class,url", *rows]), encoding="utf-8")
+    study = compile_study(folder).study
+    assert study.blocks == ()
+    assert [len(trialset.trials) for trialset in study.prespecified] == [len(rows)]
