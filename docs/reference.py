@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lwise_core import atomic_files
-from lwise_core.experiments.config import (
+from lwise_core.experiments.authoring.config import (
     BlockConfig,
     CurriculumSettings,
     Deployment,

@@ -20,7 +20,7 @@ from lwise_core.cli.serve import DEFAULT_PORT, serve_study
 from lwise_core.cli.vision import enhance_images, score_images, train_model
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.experiments.template import TaperStudy, write_taper_study
+from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.simulation.moths import write_moths
 
 MOTHS_PER_SPECIES = {"train": 200, "val": 60}

@@ -55,7 +55,7 @@ def new(
 
     Example: `lwise experiments new moths_1 --variants demo/variants`
     """
-    from lwise_core.experiments.template import new_taper_study
+    from lwise_core.experiments.authoring.template import new_taper_study
 
     made = new_taper_study(study, variants, title=title, seed=seed, dry_run=dry_run)
     console.print(
@@ -84,7 +84,7 @@ def import_(
 
     Example: `lwise experiments import L-WISE/idaea4_learn_10 --out studies --name idaea4 --number 10`
     """
-    from lwise_core.experiments.lwise_import import import_study
+    from lwise_core.experiments.authoring.lwise_import import import_study
 
     with step("Importing the study"):
         imported = import_study(

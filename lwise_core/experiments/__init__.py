@@ -1,5 +1,6 @@
-"""Studies: from config.yaml and dirmap.csv to the trial list of any participant.
+"""Studies: from config.yaml and a dirmap to the trial list of any participant.
 
-What a server needs (`study`, `conditions`, `trialset`) is standard library only. Reading and checking what people wrote
-(`config`, `compile`) needs pydantic and PyYAML and happens once, before data collection.
+Everything here is standard library only and ships inside the function that serves participants: the compiled study
+(`study`, `bundle`), trial sets (`trialset`, from `conditions`, `sampling`, `supply`, `choices` and `draws`), what is
+seen of them (`views`) and the count of many (`audit`). What reads and checks the files that people write: `authoring`.
 """

@@ -49,7 +49,7 @@ def expanded(study: Study, trialset: Trialset) -> list[dict[str, Any]]:
             **_of_image(study, trial),
             "stimulus_name": trial.stimulus_name,
             "choice_names": list(trial.choice_names),
-            "choice_image_urls": _list(icon_urls(shared[trial.kind], trial.choice_names)),
+            "choice_image_urls": _icons(shared[trial.kind], trial),
             "i_correct_choice": trial.i_correct_choice,
         }
         for index, trial in enumerate(trialset.trials)
@@ -75,7 +75,7 @@ def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
                 None if folder is None else folders.index_of(folder),
                 file,
                 trial.stimulus_name if trial.image is None else None,
-                offers.index_of(_offer(of_kind, trial), key=(trial.choice_names, of_kind.icons)),
+                offers.index_of(_offer(of_kind, trial), key=(trial.choice_names, of_kind.icons, trial.image is None)),
                 trial.i_correct_choice if of_kind.tells_answer else None,
             ]
         )
@@ -97,20 +97,22 @@ def image_url(image: StudyImage, source: Source) -> str:
     return folder + file
 
 
-def icon_urls(settings: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...] | None:
+def icon_urls(settings: Mapping[str, Any], names: tuple[str, ...], *, is_calibration: bool) -> tuple[str, ...] | None:
     """Pictures of the choices in the S3 bucket `choice_image_bucket_name`; None where the page draws the choices.
 
-    The file of a choice is its shown name with underscores for spaces, then `choice_url_suffix`; a shape that is
-    answered by key has the key before the suffix.
+    The file of a choice is its shown name with underscores for spaces, then `choice_url_suffix`; on attention checks
+    that are answered by key, the key stands before the suffix.
     """
-    return _icon_urls(*(settings[key] for key in _ICON_SETTINGS), names)
+    return _icon_urls(*(settings[key] for key in _ICON_SETTINGS), names, is_calibration)
 
 
 @lru_cache(maxsize=4096)
-def _icon_urls(bucket: str | None, suffix: str, is_by_key: bool, names: tuple[str, ...]) -> tuple[str, ...] | None:
+def _icon_urls(
+    bucket: str | None, suffix: str, is_by_key: bool, names: tuple[str, ...], is_calibration: bool
+) -> tuple[str, ...] | None:
     if bucket is None:
         return None
-    keys = ("_F", "_J") if is_by_key and len(names) == 2 and "circle" in names else ("",) * len(names)
+    keys = ("_F", "_J") if is_by_key and is_calibration and len(names) == 2 else ("",) * len(names)
     return tuple(
         f"https://{bucket}{S3_HOST}/{name.replace(' ', '_')}{key}{suffix}"
         for name, key in zip(names, keys, strict=True)
@@ -178,12 +180,13 @@ def _of_page(study: Study, kind: TrialKind) -> _OfPage:
 
 
 def _offer(of_kind: _OfPage, trial: Trial) -> dict[str, Any]:
-    icons = icon_urls(of_kind.settings, trial.choice_names)
-    return {"choice_names": list(trial.choice_names), **({"choice_image_urls": list(icons)} if icons else {})}
+    icons = _icons(of_kind.settings, trial)
+    return {"choice_names": list(trial.choice_names), **({"choice_image_urls": icons} if icons else {})}
 
 
-def _list(items: tuple[str, ...] | None) -> list[str] | None:
-    return None if items is None else list(items)
+def _icons(settings: Mapping[str, Any], trial: Trial) -> list[str] | None:
+    urls = icon_urls(settings, trial.choice_names, is_calibration=trial.image is None)
+    return None if urls is None else list(urls)
 
 
 def _folder_and_file(study: Study, trial: Trial) -> tuple[str | None, str | None]:

@@ -14,8 +14,8 @@ from starlette.applications import Starlette
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.experiments.bundle import load_bundle, to_bundle
-from lwise_core.experiments.resolve import CompiledStudy
 from lwise_core.local.app import create_app
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.sqlite import SqliteStore

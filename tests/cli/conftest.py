@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lwise_core.dirmap import read_dirmap
-from lwise_core.experiments.template import TaperStudy, write_taper_study
+from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from tests.command_line import succeed
 from tests.conftest import write_photographs
 

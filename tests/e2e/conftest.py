@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from lwise_core.experiments.template import TaperStudy, write_taper_study
+from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.score import with_scores
 from tests.browser import ARGUMENTS, chromium

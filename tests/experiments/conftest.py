@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from lwise_core.dirmap import DirmapRow, write_dirmap
-from lwise_core.experiments.compile import CompiledStudy, compile_study
+from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
+from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.experiments.study import Study
-from lwise_core.experiments.template import TaperStudy, write_taper_study
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.experiments.views import expanded
 

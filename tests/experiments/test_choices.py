@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lwise_core.experiments.compile import compile_study
+from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.study import ChoiceOrder, Study
 from tests.experiments.conftest import CLASSES, DataSet, trials_of, write_study
 
@@ -128,7 +128,6 @@ def test_a_class_without_an_alias_keeps_its_own_name(data_set: DataSet, tmp_path
     }
 
 
-@pytest.mark.xfail(strict=True, reason="without aliases, choice_aliases_random_shuffle deals the classes' own names")
 def test_without_aliases_there_are_none_to_shuffle_and_every_class_keeps_its_name(
     data_set: DataSet, tmp_path: Path
 ) -> None:

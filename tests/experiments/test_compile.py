@@ -14,8 +14,8 @@ import pytest
 from lwise_core.cli.main import app
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
-from lwise_core.experiments.compile import CompiledStudy, compile_study
 from lwise_core.experiments.study import Conditions, Curriculum, Slots
 from lwise_core.experiments.trialset import build_trialset
 from tests.experiments.conftest import (
@@ -195,7 +195,6 @@ def test_a_curriculum_needs_difficulties(data_set: DataSet, tmp_path: Path) -> N
         compile_study(folder)
 
 
-@pytest.mark.xfail(strict=True, reason="difficulties are demanded of splits that no curriculum block draws from")
 def test_a_curriculum_needs_difficulties_only_where_it_draws(data_set: DataSet, tmp_path: Path) -> None:
     rows = [row if row.split == "train" else replace(row, difficulty=None) for row in data_set.rows]
     config = {
@@ -214,7 +213,6 @@ def test_a_curriculum_needs_difficulties_only_where_it_draws(data_set: DataSet, 
     compile_study(write_study(tmp_path, DataSet(data_set.root, rows), config))
 
 
-@pytest.mark.xfail(strict=True, reason="an alias may be empty or blank")
 @pytest.mark.parametrize("alias", ["", " "])
 def test_a_name_that_nobody_could_see_is_refused(data_set: DataSet, tmp_path: Path, alias: str) -> None:
     folder = write_study(tmp_path, data_set, _with_trial_config(choice_names_aliases={"aversata": alias}))

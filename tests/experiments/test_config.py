@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lwise_core.errors import InputError
-from lwise_core.experiments.config import StudyConfig
-from lwise_core.experiments.config_file import read_config
+from lwise_core.experiments.authoring.config import StudyConfig
+from lwise_core.experiments.authoring.config_file import read_config
 
 _BLOCK = "session_config:\n  - train_1: {n_trials_per_class_train: 2}\n"
 

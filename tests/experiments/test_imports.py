@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import lwise_core
+from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.experiments.bundle import to_bundle
-from lwise_core.experiments.compile import CompiledStudy
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.experiments.views import participant_view
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
+from lwise_core.experiments.authoring.config import TrialConfig
 from lwise_core.experiments.bundle import load_bundle, to_bundle
-from lwise_core.experiments.compile import CompiledStudy, compile_study
-from lwise_core.experiments.config import TrialConfig
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import NoTrialsetLeft, build_trialset
 from lwise_core.experiments.views import expanded, participant_view
@@ -232,17 +232,13 @@ def test_there_are_as_many_trial_sets_as_the_file_has(tmp_path: Path) -> None:
         build_trialset(study, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="the message recommends `reuse`, but `reuse` is refused all the same")
-def test_more_trial_sets_than_the_file_has_need_reuse(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"num_trialsets is 4, but there are 2 trial sets; .* reuse"):
-        compile_study(write_given(tmp_path / "refuse_1", _two_sets(), {"deployment": {"num_trialsets": 4}}))
-    deployment = {"num_trialsets": 4, "when_trialsets_run_out": "reuse"}
-    compile_study(write_given(tmp_path / "reuse_1", _two_sets(), {"deployment": deployment}))
+@pytest.mark.parametrize("policy", ["refuse", "reuse"])
+def test_there_are_no_more_trial_sets_than_the_file_has(tmp_path: Path, policy: str) -> None:
+    deployment = {"num_trialsets": 4, "when_trialsets_run_out": policy}
+    with pytest.raises(InputError, match=r"num_trialsets is 4, but there are 2 trial sets; expected at most as many"):
+        compile_study(write_given(tmp_path / "s_1", _two_sets(), {"deployment": deployment}))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="num_trialsets has to fit conditions that are dealt, also where the file says them"
-)
 def test_the_number_of_given_trial_sets_need_not_be_even(tmp_path: Path) -> None:
     rows = [{**r, "trialset_id": n, "condition_idx": n % 2} for n in range(3) for r in _two_sets()[:2]]
     study = compile_study(
@@ -311,13 +307,7 @@ def test_a_misspelt_column_is_refused_and_a_column_of_the_author_s_own_is_not(tm
 
 @pytest.mark.parametrize(
     "column",
-    [
-        pytest.param(
-            "trialset_id",
-            marks=pytest.mark.xfail(strict=True, reason="trialsets.csv without trialset_id is read as a dirmap"),
-        ),
-        *REQUIRED[1:],
-    ],
+    REQUIRED,
 )
 def test_a_file_without_a_column_that_is_needed(tmp_path: Path, column: str) -> None:
     rows = [{key: value for key, value in r.items() if key != column} for r in _two_sets()]
@@ -331,7 +321,6 @@ def test_keys_need_two_classes(tmp_path: Path) -> None:
         _compiled(tmp_path, rows, {"trial_config": {"keypress_fj_response": True}})
 
 
-@pytest.mark.xfail(strict=True, reason="1.0 and 0.0, as pandas writes them beside empty cells, are no true and false")
 def test_true_and_false_may_be_written_as_pandas_does_beside_empty_cells(tmp_path: Path) -> None:
     rows = [row(0, show_fixation="1.0"), row(1, "big_cat", show_fixation=""), row(2, show_fixation="0.0")]
     trials = trials_of(_compiled(tmp_path, rows).study, 0)

@@ -18,9 +18,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from lwise_core.dirmap import DirmapRow
+from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
+from lwise_core.experiments.authoring.config import TrialConfig
 from lwise_core.experiments.bundle import load_bundle, to_bundle
-from lwise_core.experiments.compile import CompiledStudy, compile_study
-from lwise_core.experiments.config import TrialConfig
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.experiments.views import expanded, participant_view
 from tests.experiments.conftest import BUDGETS, CLASSES, DataSet, write_study

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lwise_core.errors import InputError
 from lwise_core.experiments import supply
+from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
-from lwise_core.experiments.compile import compile_study
 from lwise_core.experiments.study import (
     CALIBRATION,
     REPEAT,

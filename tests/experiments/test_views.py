@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwise_core.experiments.compile import CompiledStudy, compile_study
+from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.experiments.views import expanded, icon_urls, outside_origins, participant_view
@@ -71,11 +71,16 @@ def test_the_page_cannot_tell_which_trials_are_of_the_same_type_where_they_look_
     data_set: DataSet, tmp_path: Path
 ) -> None:
     """Two trial types that differ only in the variant are one kind of trial to the page."""
-    types = {"plain": {"variant": "natural"}, "taught": {"variant": "eps4"}, "quick": {"choice_duration_msec": 900}}
+    types = {
+        "plain": {"variant": "natural"},
+        "taught": {"variant": "eps4"},
+        "quick": {"choice_duration_msec": 800},
+        "quicker": {"choice_duration_msec": 700},
+    }
     config = {"session_config": [{"only": {"n_trials_per_class_train": 6, "trial_types": types}}]}
     study = compile_study(write_study(tmp_path, data_set, config)).study
     view = participant_view(study, build_trialset(study, 0))
-    assert sorted(view["kinds"], key=len) == [{}, {"choice_duration_msec": 900}]
+    assert sorted(view["kinds"], key=str) == [{"choice_duration_msec": 700}, {"choice_duration_msec": 800}, {}]
     assert view["folders"] == ["stimuli/"]
 
 
@@ -117,24 +122,26 @@ def _icon_settings(**other: Any) -> dict[str, Any]:
         ({}, ("house cat", "dog", "big cat"), ["house_cat_icon", "dog_icon", "big_cat_icon"]),
         ({}, ("circle", "dog", "triangle"), ["circle_icon", "dog_icon", "triangle_icon"]),
         ({"keypress_fj_response": True}, ("A", "B"), ["A_icon", "B_icon"]),
-        ({"keypress_fj_response": True}, ("triangle", "circle"), ["triangle_F_icon", "circle_J_icon"]),
-        pytest.param(
-            {"keypress_fj_response": True},
-            ("A", "circle"),
-            ["A_icon", "circle_icon"],
-            marks=pytest.mark.xfail(strict=True, reason="a class shown as circle is taken for an attention check"),
-        ),
+        ({"keypress_fj_response": True}, ("A", "circle"), ["A_icon", "circle_icon"]),
     ],
 )
 def test_a_choice_has_the_picture_of_its_shown_name(
     settings: dict[str, Any], names: tuple[str, ...], expected: list[str]
 ) -> None:
     urls = [f"https://media.s3.amazonaws.com/{name}.png" for name in expected]
-    assert list(icon_urls(_icon_settings(**settings), names) or ()) == urls
+    assert list(icon_urls(_icon_settings(**settings), names, is_calibration=False) or ()) == urls
+
+
+def test_a_shape_that_is_answered_by_key_has_the_picture_with_its_key() -> None:
+    shapes = ("triangle", "circle")
+    by_key, by_mouse = (_icon_settings(keypress_fj_response=is_by_key) for is_by_key in (True, False))
+    urls = [f"https://media.s3.amazonaws.com/{name}.png" for name in ("triangle_F_icon", "circle_J_icon")]
+    assert list(icon_urls(by_key, shapes, is_calibration=True) or ()) == urls
+    assert "_F" not in "".join(icon_urls(by_mouse, shapes, is_calibration=True) or ())
 
 
 def test_without_a_bucket_of_pictures_the_page_draws_the_choices() -> None:
-    assert icon_urls(_icon_settings(choice_image_bucket_name=None), ("A", "B")) is None
+    assert icon_urls(_icon_settings(choice_image_bucket_name=None), ("A", "B"), is_calibration=False) is None
 
 
 def test_a_trial_type_can_have_its_own_pictures_of_choices(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lwise_core.experiments.compile import compile_study
-from lwise_core.experiments.resolve import CompiledStudy
+from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.local.server import open_study, serving
 from tests.experiments.conftest import write_data_set, write_study
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from lwise_core.errors import InputError
-from lwise_core.experiments.compile import CompiledStudy
+from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.local.server import BUNDLE_FILE, SESSIONS_FILE, listen, open_records, open_study, serving
 from lwise_core.sessions.store import PlatformIds
 from tests.local.conftest import Server

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from lwise_core.experiments.compile import compile_study
+from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.study import Conditions, Study
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.sqlite import SqliteStore

@@ -8,32 +8,31 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lwise_core.errors import refuse_if_any
-from lwise_core.experiments.config import StudyConfig, TrialSettings
-from lwise_core.experiments.distinct import Distinct
-from lwise_core.experiments.resolve import (
+from lwise_core.experiments.authoring.config import StudyConfig, TrialSettings
+from lwise_core.experiments.authoring.resolve import (
     CompiledStudy,
     OnProgress,
-    bonus_tiers_of,
     choice_order,
     choices_of,
+    common_parts,
     common_settings,
-    conditions_of,
     differences,
+    slots,
     spaced,
 )
-from lwise_core.experiments.stimuli import DEFAULT_ROOT, HeldPictures, telling_addresses
+from lwise_core.experiments.authoring.stimuli import DEFAULT_ROOT, HeldPictures, telling_addresses
+from lwise_core.experiments.authoring.trialsets_csv import TrialRow, read_trialsets
+from lwise_core.experiments.distinct import Distinct
 from lwise_core.experiments.study import (
     ChoiceOrder,
     Curriculum,
     PrespecifiedTrial,
     PrespecifiedTrialset,
-    Slots,
     Source,
     Study,
     StudyImage,
     TrialKind,
 )
-from lwise_core.experiments.trialsets_csv import TrialRow, read_trialsets
 
 
 def compile_prespecified(
@@ -80,30 +79,19 @@ def compile_prespecified(
         given.append(PrespecifiedTrialset(of_one[0].condition_idx, tuple(builder.trial(row) for row in of_one)))
         on_progress(done, len(by_trialset))
     study = Study(
+        **common_parts(config, n_conditions=n_conditions),
         study_id=study_id,
-        title=config.site.title,
-        seed=config.deployment.seed,
-        conditions=conditions_of(config.deployment, n_conditions),
-        slots=Slots(
-            config.deployment.num_trialsets or len(given),
-            reuse=config.deployment.when_trialsets_run_out == "reuse",
-        ),
-        platforms=tuple(config.deployment.platforms or ()),
+        slots=slots(config.deployment, config.deployment.num_trialsets or len(given)),
         classes=tuple(classes),
         choices=choices,
-        settings=common_settings(config.trial_config),
         kinds=tuple(builder.kinds.entries),
         sources=tuple(builder.sources.entries),
         default_source=0,
         blocks=(),
         curriculum=Curriculum(0, ()),
-        repeat_split=config.trial_config.repeat_stimulus_split,
         prespecified=tuple(given),
-        bonus_tiers=bonus_tiers_of(config),
         images=tuple(builder.images.entries),
         pages=pages,
-        lease_minutes=config.deployment.lease_minutes,
-        allow_repeats=config.deployment.allow_repeats,
     )
     warnings += telling_addresses(study.images, classes)
     return CompiledStudy(study, builder.held.files, tuple(warnings))
@@ -183,7 +171,6 @@ def _counts_that_do_not_fit(
     cap = config.deployment.num_trialsets
     if cap is not None and cap > len(by_trialset):
         problems.append(
-            f"deployment: num_trialsets is {cap}, but there are {len(by_trialset)} trial sets; leave it out, or say "
-            "when_trialsets_run_out: reuse"
+            f"deployment: num_trialsets is {cap}, but there are {len(by_trialset)} trial sets; expected at most as many"
         )
     return problems

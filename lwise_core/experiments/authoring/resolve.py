@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lwise_core.experiments.config import Deployment, OrderSettings, StudyConfig, TrialConfig, TrialSettings
-from lwise_core.experiments.config_file import effective
+from lwise_core.experiments.authoring.config import Deployment, OrderSettings, StudyConfig, TrialConfig, TrialSettings
+from lwise_core.experiments.authoring.config_file import effective
 from lwise_core.experiments.study import (
     Assignment,
     BonusTier,
     ChoiceOrder,
     Choices,
     Conditions,
+    Slots,
     Study,
 )
 
@@ -53,17 +54,34 @@ def choice_order(*places: OrderSettings) -> ChoiceOrder:
     return "rotated" if effective("rotate_choice_order", *places) else "fixed"
 
 
-def conditions_of(deployment: Deployment, count: int) -> Conditions:
+def common_parts(config: StudyConfig, *, n_conditions: int) -> dict[str, Any]:
+    """The fields of a `Study` that no data file has a say in."""
+    deployment = config.deployment
+    return {
+        "title": config.site.title,
+        "seed": deployment.seed,
+        "conditions": _conditions(deployment, n_conditions),
+        "platforms": tuple(deployment.platforms or ()),
+        "settings": common_settings(config.trial_config),
+        "repeat_split": config.trial_config.repeat_stimulus_split,
+        "bonus_tiers": tuple(BonusTier(tier.at_least, tier.usd) for tier in config.site.bonus),
+        "lease_minutes": deployment.lease_minutes,
+        "allow_repeats": deployment.allow_repeats,
+    }
+
+
+def slots(deployment: Deployment, count: int | None) -> Slots:
+    """`count` trial sets (None: without end) and what an arrival gets after the last one."""
+    return Slots(count, reuse=deployment.when_trialsets_run_out == "reuse")
+
+
+def _conditions(deployment: Deployment, count: int) -> Conditions:
     assignment: Assignment = "blocked"
     if deployment.alternate_within_blocks:
         assignment = "alternating"
     elif deployment.fully_random_group_assignment:
         assignment = "random"
     return Conditions(count, assignment, deployment.randomization_block_size or count)
-
-
-def bonus_tiers_of(config: StudyConfig) -> tuple[BonusTier, ...]:
-    return tuple(BonusTier(tier.at_least, tier.usd) for tier in config.site.bonus)
 
 
 def spaced(name: str) -> str:
@@ -89,8 +107,10 @@ def choices_of(config: TrialConfig, classes: Sequence[str], problems: list[str],
     return Choices(
         order=tuple(number_of.get(name, 0) for name in order),
         shown_names=tuple(shown),
-        order_shuffled_per_session=config.choice_names_order_shuffle,
-        names_shuffled_per_session=config.choice_aliases_random_shuffle,
+        # Without aliases there are no names to deal: an image is never called by another class's own name.
+        order_shuffled_per_session=config.choice_names_order_shuffle
+        or (config.choice_aliases_random_shuffle and not aliases),
+        names_shuffled_per_session=config.choice_aliases_random_shuffle and bool(aliases),
         calibration_stimuli=tuple(config.calibration_stimuli),
     )
 

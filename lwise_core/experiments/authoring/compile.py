@@ -1,6 +1,6 @@
 """From a study folder to a compiled study: check everything once, resolve overrides, give pictures opaque names.
 
-What is common to all studies is here; `sampled_study` and `prespecified_study` make what depends on whether trials are
+What is common to all studies is here; `sampled` and `prespecified` make what depends on whether trials are
 sampled from a dirmap or given by trialsets.csv.
 """
 
@@ -13,11 +13,11 @@ from markdown_it import MarkdownIt
 
 from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments import supply
-from lwise_core.experiments.config_file import read_config
-from lwise_core.experiments.folder import find_study, is_prespecified
-from lwise_core.experiments.prespecified_study import compile_prespecified
-from lwise_core.experiments.resolve import CompiledStudy, OnProgress
-from lwise_core.experiments.sampled_study import compile_sampled
+from lwise_core.experiments.authoring.config_file import read_config
+from lwise_core.experiments.authoring.folder import find_study, is_prespecified
+from lwise_core.experiments.authoring.prespecified import compile_prespecified
+from lwise_core.experiments.authoring.resolve import CompiledStudy, OnProgress
+from lwise_core.experiments.authoring.sampled import compile_sampled
 from lwise_core.experiments.study import PAGES, Study
 from lwise_core.experiments.trialset import build_trialset
 

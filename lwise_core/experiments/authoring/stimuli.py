@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.trialsets_csv import checked_address
 from lwise_core.experiments.study import Source, StudyImage
-from lwise_core.experiments.trialsets_csv import checked_address
 from lwise_core.experiments.views import S3_HOST
 
 MAX_IMAGES = 100_000

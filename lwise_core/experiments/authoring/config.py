@@ -36,6 +36,12 @@ def _bucket_name(text: str) -> str:
     return text
 
 
+def _visible(text: str) -> str:
+    if not text.strip():
+        raise ValueError("expected a name that participants can see")
+    return text
+
+
 def _own_type_name(text: str) -> str:
     if text in (CALIBRATION, REPEAT):
         raise ValueError(f"{text!r} is a trial type that every study has; expected another name")
@@ -138,7 +144,8 @@ class Overridable(TrialSettings, CurriculumSettings):
         return self.model_dump(include=set(TrialSettings.model_fields), exclude_unset=True)
 
 
-Aliases = Annotated[dict[str, str], BeforeValidator(lambda value: {} if value is None else value)]
+Alias = Annotated[str, AfterValidator(_visible)]
+Aliases = Annotated[dict[str, Alias], BeforeValidator(lambda value: {} if value is None else value)]
 
 
 class TrialConfig(Overridable, OrderSettings):

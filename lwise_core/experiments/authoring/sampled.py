@@ -8,25 +8,24 @@ from typing import Any
 
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.config import (
+from lwise_core.experiments.authoring.config import (
     BlockConfig,
     StudyConfig,
     TrialConfig,
     TrialTypeConfig,
 )
-from lwise_core.experiments.config_file import effective
-from lwise_core.experiments.distinct import Distinct
-from lwise_core.experiments.resolve import (
+from lwise_core.experiments.authoring.config_file import effective
+from lwise_core.experiments.authoring.resolve import (
     CompiledStudy,
     OnProgress,
-    bonus_tiers_of,
     choice_order,
     choices_of,
+    common_parts,
     common_settings,
-    conditions_of,
     differences,
+    slots,
 )
-from lwise_core.experiments.stimuli import (
+from lwise_core.experiments.authoring.stimuli import (
     DEFAULT_ROOT,
     MAX_IMAGES,
     HeldPictures,
@@ -34,6 +33,7 @@ from lwise_core.experiments.stimuli import (
     lookalikes,
     telling_addresses,
 )
+from lwise_core.experiments.distinct import Distinct
 from lwise_core.experiments.study import (
     CALIBRATION,
     NATURAL,
@@ -41,7 +41,6 @@ from lwise_core.experiments.study import (
     Block,
     BlockCondition,
     Curriculum,
-    Slots,
     Source,
     Study,
     StudyImage,
@@ -107,27 +106,19 @@ def compile_sampled(
     held = HeldPictures((where.parent / (config.stimuli.root or DEFAULT_ROOT)).resolve())
     images = _images(shown, sources, held, dirmap, on_progress)
     study = Study(
+        **common_parts(config, n_conditions=config.n_conditions),
         study_id=study_id,
-        title=config.site.title,
-        seed=config.deployment.seed,
-        conditions=conditions_of(config.deployment, config.n_conditions),
-        slots=Slots(config.deployment.num_trialsets, reuse=config.deployment.when_trialsets_run_out == "reuse"),
-        platforms=tuple(config.deployment.platforms or ()),
+        slots=slots(config.deployment, config.deployment.num_trialsets),
         classes=tuple(classes),
         choices=choices,
-        settings=common_settings(config.trial_config),
         kinds=tuple(resolver.kinds.entries),
         sources=tuple(resolver.sources.entries),
         default_source=0,
         blocks=blocks,
         curriculum=curriculum,
-        repeat_split=config.trial_config.repeat_stimulus_split,
         prespecified=(),
-        bonus_tiers=bonus_tiers_of(config),
         images=images,
         pages=pages,
-        lease_minutes=config.deployment.lease_minutes,
-        allow_repeats=config.deployment.allow_repeats,
     )
     warnings = (*_beyond_curriculum(config), *lookalikes(images), *telling_addresses(images, classes))
     return CompiledStudy(study, held.files, warnings)
@@ -261,10 +252,12 @@ def _curriculum_problems(config: StudyConfig, curriculum: Curriculum, rows: Sequ
                 f"{', '.join(map(str, lacking))}, but has no max_difficulty_selection there; expected a share above 0 "
                 "and up to 1"
             )
-    unscored = [row.im_path for row in rows if row.difficulty is None]
+    splits = _splits(config.session_config[: curriculum.n_blocks])
+    ranked = [row for row in rows if row.split in splits]
+    unscored = [row.im_path for row in ranked if row.difficulty is None]
     if unscored:
         problems.append(
-            f"difficulty_curriculum is on, but {len(unscored)} of {len(rows)} images have no difficulty, e.g. "
+            f"difficulty_curriculum is on, but {len(unscored)} of {len(ranked)} images have no difficulty, e.g. "
             f"{unscored[0]!r}; run `lwise score`"
         )
     return problems
@@ -322,12 +315,14 @@ def _classes(rows: Sequence[DirmapRow], where: Path) -> list[str]:
 
 def _shown_rows(rows: Sequence[DirmapRow], config: StudyConfig) -> list[DirmapRow]:
     """The rows of the splits that any block draws from."""
-    splits = {
-        split for split in _SPLITS for block in config.session_config if getattr(block, f"n_trials_per_class_{split}")
-    }
+    splits = _splits(config.session_config)
     if any(block.n_repeats_of_one_stim for block in config.session_config):
         splits.add(config.trial_config.repeat_stimulus_split)
     return [row for row in rows if row.split in splits]
+
+
+def _splits(blocks: Sequence[BlockConfig]) -> set[str]:
+    return {split for split in _SPLITS for block in blocks if getattr(block, f"n_trials_per_class_{split}")}
 
 
 def _images(

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lwise_core.errors import InputError
-from lwise_core.experiments.config import StudyConfig
+from lwise_core.experiments.authoring.config import StudyConfig
 
 EXPERIMENTS = Path("experiment_site/experiments")
 """Where a study is looked for that is given by its id."""
 
 CONFIG_FILE = "config.yaml"
-DATA_FILES = ("dirmap.csv", "dataset_dirmap.csv", "trialsets.csv")
+TRIALSETS_FILE = "trialsets.csv"
+DATA_FILES = ("dirmap.csv", "dataset_dirmap.csv", TRIALSETS_FILE)
 """Names of the data file that are found without being told; the second is L-WISE's name of the first."""
 
 
@@ -79,7 +80,9 @@ def find_study(study: Path) -> StudyFolder:
 
 
 def is_prespecified(data_file: Path) -> bool:
-    """Whether this is a file of trial sets rather than a dirmap: it has a column `trialset_id`."""
+    """Whether this is a file of trial sets rather than a dirmap: by its name, or by its column `trialset_id`."""
+    if data_file.name in DATA_FILES:
+        return data_file.name == TRIALSETS_FILE
     try:
         with data_file.open(encoding="utf-8-sig", newline="") as file:
             return "trialset_id" in next(csv.reader(file), [])

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from lwise_core.dirmap import SCORE_COLUMNS, inside_root, number_or_none, read_csv
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.config import OrderSettings, TrialSettings
-from lwise_core.experiments.config_file import problems_of
+from lwise_core.experiments.authoring.config import OrderSettings, TrialSettings
+from lwise_core.experiments.authoring.config_file import problems_of
 
 REQUIRED_COLUMNS = ("trialset_id", "condition_idx", "block", "class", "url")
 _OTHER_COLUMNS = ("trial_type", "split", *SCORE_COLUMNS)
@@ -148,9 +148,16 @@ def _whole(values: Mapping[str, str], column: str) -> int:
 
 def _settings(written: tuple[tuple[str, str], ...]) -> RowSettings:
     try:
-        return RowSettings.model_validate({key: None if text == "null" else text for key, text in written})
+        return RowSettings.model_validate({key: _as_written(key, text) for key, text in written})
     except ValidationError as error:
         raise InputError("; ".join(problems_of(error, RowSettings))) from None
+
+
+def _as_written(key: str, text: str) -> str | None:
+    if text == "null":
+        return None
+    # Tables written by pandas have 1.0 for true where a column also has empty cells.
+    return text.removesuffix(".0") if RowSettings.model_fields[key].annotation is bool else text
 
 
 def _misspelt(columns: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.config import (
+from lwise_core.experiments.authoring.config import (
     BlockConfig,
     Deployment,
     HitConfig,
@@ -200,7 +200,7 @@ def _contradictions(parts: Mapping[str, Any]) -> list[str]:
     expected, source = deployment.num_conditions, "deployment.num_conditions"
     if expected is None:
         expected, source = max(lengths.values(), default=1), "as other blocks have"
-    problems = list(_contradictions_of_deployment(deployment, expected))
+    problems = list(_contradictions_of_deployment(deployment, expected, deals_conditions=bool(blocks)))
     problems += [
         f"block {name!r}: conditional_trial_types has {length} entries; expected one per condition, {expected} "
         f"({source})"
@@ -213,7 +213,9 @@ def _contradictions(parts: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _contradictions_of_deployment(deployment: Deployment, n_conditions: int) -> Iterator[str]:
+def _contradictions_of_deployment(
+    deployment: Deployment, n_conditions: int, *, deals_conditions: bool
+) -> Iterator[str]:
     size, n_trialsets = deployment.randomization_block_size, deployment.num_trialsets
     if deployment.alternate_within_blocks and deployment.fully_random_group_assignment:
         yield "deployment: alternate_within_blocks and fully_random_group_assignment are both true; expected one"
@@ -223,7 +225,8 @@ def _contradictions_of_deployment(deployment: Deployment, n_conditions: int) -> 
             f"(found {size})"
         )
     unit = n_conditions if size is None or deployment.alternate_within_blocks else size
-    if n_trialsets is not None and n_trialsets % unit and not deployment.fully_random_group_assignment:
+    is_even = deals_conditions and not deployment.fully_random_group_assignment
+    if n_trialsets is not None and n_trialsets % unit and is_even:
         yield (
             f"deployment.num_trialsets: expected a multiple of {unit}, so that every condition gets as many "
             f"participants as the others (found {n_trialsets})"
