@@ -137,8 +137,11 @@ def test_without_aliases_there_are_none_to_shuffle_and_every_class_keeps_its_nam
         "trial_config": {"choice_aliases_random_shuffle": True},
     }
     study = compile_study(write_study(tmp_path, data_set, config)).study
-    for number in range(20):
-        assert all(trial["stimulus_name"] == trial["class"] for trial in trials_of(study, number))
+    sessions = [trials_of(study, number) for number in range(60)]
+    assert all(trial["stimulus_name"] == trial["class"] for trials in sessions for trial in trials)
+    orders = [{tuple(trial["choice_names"]) for trial in trials} for trials in sessions]
+    assert all(len(of_session) == 1 for of_session in orders)
+    assert len(set().union(*orders)) == 6
 
 
 def test_an_underscore_is_shown_as_a_space(tmp_path: Path, data_set: DataSet) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import lwise_core
 from lwise_core.experiments.authoring.compile import CompiledStudy
@@ -37,6 +40,12 @@ print(json.dumps({"views": views, "modules": sorted({name.partition(".")[0] for 
 """
 
 
+def _other_pythons() -> list[str]:
+    """Other versions of Python on this machine that can run the project."""
+    found = [shutil.which(f"python3.{minor}") for minor in range(11, 17) if minor != sys.version_info.minor]
+    return [path for path in found if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0]
+
+
 def _loaded_modules(*flags: str) -> set[str]:
     """Top-level modules that a fresh interpreter has loaded after importing what is served."""
     code = (
@@ -65,3 +74,17 @@ def test_a_bundle_is_served_without_any_installed_package(taper: CompiledStudy, 
     served = json.loads(fresh.stdout)
     assert served["views"] == [participant_view(taper.study, build_trialset(taper.study, n)) for n in range(4)]
     assert set(served["modules"]) - set(sys.stdlib_module_names) == {"__main__", "lwise_core"}
+
+
+def test_every_version_of_python_builds_the_same_trial_sets(taper: CompiledStudy, tmp_path: Path) -> None:
+    """The function in the cloud, the laptop and the preregistration need not have the same Python."""
+    pythons = _other_pythons()
+    if not pythons:
+        pytest.skip("no other Python 3.11+ on this machine")
+    bundle = tmp_path / "bundle.json"
+    bundle.write_text(to_bundle(taper.study), encoding="utf-8")
+    here = [participant_view(taper.study, build_trialset(taper.study, n)) for n in range(4)]
+    for python in pythons:
+        command = [python, "-I", "-S", "-c", _SERVE_TRIALS, str(_REPOSITORY), str(bundle)]
+        served = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        assert json.dumps(served["views"]) == json.dumps(here), python

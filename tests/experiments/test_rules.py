@@ -349,7 +349,7 @@ def test_the_right_choice_is_the_name_of_the_class_and_every_class_keeps_its_own
         name_of = {(trial["class"], trial["stimulus_name"]) for trial in session.with_image}
         assert len({class_name for class_name, _ in name_of}) == len(name_of)
         assert len({name for _, name in name_of}) == len(name_of)
-        if not written.trial_config.get("choice_aliases_random_shuffle"):
+        if not written.shuffles_aliases:
             assert all(alias_of[class_name] == name for class_name, name in name_of)
         for trial in session.trials:
             assert trial["choice_names"][trial["i_correct_choice"]] == trial["stimulus_name"]
@@ -370,7 +370,7 @@ def test_choices_stand_in_the_order_of_the_session_turned_or_shuffled_as_the_blo
         for trial in session.with_image:
             order = _order_of(written, trial["source_block"])
             (fixed if order == "fixed" else turned if order == "rotated" else set()).add(tuple(trial["choice_names"]))
-        if not written.trial_config.get("choice_names_order_shuffle"):
+        if not written.shuffles_order:
             assert fixed <= {as_written}
             fixed.add(as_written)
         assert len(fixed) <= 1
@@ -585,8 +585,11 @@ _FEATURES: Mapping[str, Callable[[WrittenStudy], bool]] = {
         w.n_conditions > 1 and _some(w.blocks, lambda b: isinstance(b.get("n_classes_per_bucket"), list))
     ),
     "every order": lambda w: len({_order_of(w, number) for number in range(len(w.blocks))}) == 3,
-    "order of the session": lambda w: w.trial_config.get("choice_names_order_shuffle", False),
-    "shuffled aliases": lambda w: w.trial_config.get("choice_aliases_random_shuffle", False),
+    "order of the session": lambda w: w.shuffles_order,
+    "shuffled aliases": lambda w: w.shuffles_aliases,
+    "no aliases to shuffle": lambda w: (
+        w.trial_config.get("choice_aliases_random_shuffle", False) and not w.shuffles_aliases
+    ),
     "odd number of checks": lambda w: _some(w.blocks, lambda b: b.get("n_calibration_trials", 0) % 2 == 1),
     "uneven deal of types": lambda w: any(
         w.n_of(block, "train") % len(w.types(block, 0)) for block in range(len(w.blocks))

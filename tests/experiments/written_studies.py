@@ -91,6 +91,21 @@ class WrittenStudy:
     def repeat_split(self) -> str:
         return self.trial_config.get("repeat_stimulus_split", "val")
 
+    @property
+    def shuffles_aliases(self) -> bool:
+        """Whether a session draws which class has which alias; without aliases the same key shuffles their order."""
+        return bool(self.trial_config.get("choice_aliases_random_shuffle")) and self.has_aliases
+
+    @property
+    def shuffles_order(self) -> bool:
+        """Whether a session draws the order of its choices."""
+        keys = ("choice_names_order_shuffle", *(() if self.has_aliases else ("choice_aliases_random_shuffle",)))
+        return any(self.trial_config.get(key) for key in keys)
+
+    @property
+    def has_aliases(self) -> bool:
+        return bool(self.trial_config.get("choice_names_aliases"))
+
     def without(self, key: str) -> WrittenStudy:
         """The same study with this key struck out wherever it stands."""
         return replace(self, config=_struck(self.config, key))
@@ -172,7 +187,7 @@ def _choices(draw: st.DrawFn, classes: Sequence[str]) -> dict[str, Any]:
         name.replace("_", spaced): alias
         for name, alias in zip(classes[:aliased], draw(st.permutations(ALIASES)), strict=False)
     }
-    if aliased == len(classes):
+    if aliased in (0, len(classes)):
         written["choice_aliases_random_shuffle"] = draw(st.booleans())
     return written
 
