@@ -20,6 +20,7 @@ from lwise_core.experiments.authoring.config import (
     HitConfig,
     OrderSettings,
     Overridable,
+    Screening,
     Site,
     Stimuli,
     Tier,
@@ -96,6 +97,8 @@ def config_page() -> str:
         f"{_fields_table(Site)}\n"
         "A step of `bonus`:\n\n"
         f"{_fields_table(Tier)}\n"
+        "`screening`:\n\n"
+        f"{_fields_table(Screening)}\n"
         "## stimuli\n\n"
         f"{_fields_table(Stimuli)}"
     )
@@ -148,6 +151,7 @@ def _default(model: type[BaseModel], name: str) -> str:
     return f"`{json.dumps(field.get_default(call_default_factory=True))}`"
 
 
+_PARTS = {"TrialTypeConfig": "trial type", "Tier": "step", "Screening": "see below"}
 _HOLDS = {"boolean": "true or false", "string": "text", "integer": "whole number", "number": "number", "null": "null"}
 
 
@@ -158,7 +162,7 @@ def _holds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     if "$ref" in schema:
-        return {"TrialTypeConfig": "trial type", "Tier": "step"}[schema["$ref"].rpartition("/")[2]]
+        return _PARTS[schema["$ref"].rpartition("/")[2]]
     kind = schema["type"]
     if kind == "array":
         return f"list of {_holds(schema['items'], definitions)}"

@@ -1,6 +1,6 @@
-// The server's three calls. Knows HTTP; knows nothing of trials, queues or pages.
+// The server's four calls. Knows HTTP; knows nothing of trials, queues or pages.
 
-import type { Response as Answer, Result, SessionRequest, StartedSession, Stored } from "./contract";
+import type { Response as Answer, Result, Screening, SessionRequest, StartedSession, Stored } from "./contract";
 
 /** Longer than a slow phone line needs, short enough that a hung connection does not stop the queue. */
 const TIMEOUT_MSEC = 20_000;
@@ -11,7 +11,7 @@ export class RequestFailed extends Error {
     /** null: no answer at all. */
     readonly status: number | null,
     message: string,
-    /** Indices named in the answer to a finish that came too early. */
+    /** Indices named in the answer to a screening or a finish that came too early. */
     readonly missing: readonly number[] = [],
   ) {
     super(message);
@@ -41,6 +41,10 @@ export class SessionApi {
   /** `keepalive`: let the request outlive the page. */
   sendTrials(trials: readonly Answer[], keepalive = false): Promise<Stored> {
     return post<Stored>("api/trials", { trials }, { token: this.#token, keepalive });
+  }
+
+  screening(): Promise<Screening> {
+    return post<Screening>("api/screening", {}, { token: this.#token });
   }
 
   finish(): Promise<Result> {

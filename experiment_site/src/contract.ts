@@ -2,13 +2,15 @@
 
 export type Shape = "circle" | "triangle";
 
-export type PageName = "consent" | "task" | "test" | "done";
+export type PageName = "consent" | "task" | "test" | "done" | "screened_out";
 
 export interface StudyPage {
   readonly study_id: string;
   readonly title: string;
   /** HTML that the server has made from Markdown and sanitised; null where the study has no such page. */
   readonly pages: Readonly<Record<PageName, string | null>>;
+  /** The block after which the server decides whether the participant goes on; null: everyone does. */
+  readonly screening_block: number | null;
 }
 
 /** What a study sets for its trials. Durations in ms, widths in degrees of visual angle. */
@@ -91,12 +93,15 @@ export interface SessionRequest {
   readonly trialset_id: number | null;
 }
 
+/** How a session ends: with its last trial, or with a screening that was not passed. */
+export type EndState = "completed" | "screened_out";
+
 export interface StartedSession {
   readonly token: string;
   readonly study: StudyPage;
   readonly trialset: Trialset;
   readonly next_trial: number;
-  readonly state: "started" | "completed";
+  readonly state: "started" | EndState;
 }
 
 export interface FrameLog {
@@ -135,7 +140,15 @@ export interface Stored {
   readonly next_trial: number;
 }
 
+export interface Screening {
+  /** Whether the participant goes on. */
+  readonly passed: boolean;
+}
+
 export interface Result {
+  readonly state: EndState;
+  /** What the participant enters on the recruiting platform; null where there is nothing to enter. */
+  readonly code: string | null;
   readonly n_trials: number;
   readonly n_correct: number;
   /** 0..1 */

@@ -1,4 +1,5 @@
-// The participant's way through a study: link, session, instructions, trials, thanks. What each step does is its module's.
+// The participant's way through a study: link, session, instructions, trials, screening, thanks. What each step does
+// is its module's.
 
 import { answerKeys } from "./answer-keys";
 import { AnswerQueue } from "./answer-queue";
@@ -12,6 +13,7 @@ import { browserFrames, measureFrameInterval } from "./frames";
 import { Icons } from "./icons";
 import { parseLink, randomId } from "./link";
 import * as pages from "./pages";
+import { passesScreening } from "./screening";
 import { Stimuli } from "./stimuli";
 import { strings } from "./strings";
 import { expandTrials, iconUrls, remainingTrials, stimulusUrls } from "./trial-list";
@@ -35,10 +37,10 @@ async function participate(view: HTMLElement): Promise<void> {
   const queue = await openQueue(session, link.request, api);
   const refused = queue.refused;
   if (session.state === "started") {
-    await Promise.race([showTrials(view, session, queue), refused]);
+    await Promise.race([showTrials(view, session, api, queue), refused]);
   }
   const result = await Promise.race([finishSession(view, api, queue), refused]);
-  pages.showDone(view, result, session.study.pages.done);
+  pages.showEnd(view, result, session.study.pages, link.request.platform);
 }
 
 function connect(view: HTMLElement, request: SessionRequest): Promise<StartedSession> {
@@ -64,7 +66,12 @@ async function openQueue(session: StartedSession, request: SessionRequest, api: 
   return queue;
 }
 
-async function showTrials(view: HTMLElement, session: StartedSession, queue: AnswerQueue): Promise<void> {
+async function showTrials(
+  view: HTMLElement,
+  session: StartedSession,
+  api: SessionApi,
+  queue: AnswerQueue,
+): Promise<void> {
   const trials = expandTrials(session.trialset);
   const remaining = remainingTrials(trials, session.next_trial, queue.waiting);
   const [first] = remaining;
@@ -87,6 +94,8 @@ async function showTrials(view: HTMLElement, session: StartedSession, queue: Ans
     trials,
     remaining,
     testInstructions: session.study.pages.test,
+    screeningBlock: session.study.screening_block,
+    passesScreening: (display) => passesScreening(display, api, queue),
     stimuli,
     icons,
     frameInterval,

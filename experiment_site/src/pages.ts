@@ -1,7 +1,8 @@
 // The pages around the trials: white cards with a heading, some text and at most one button. Each function shows one.
 
-import type { Result } from "./contract";
+import type { Result, StudyPage } from "./contract";
 import { make } from "./dom";
+import { returnLink } from "./return-link";
 import { strings } from "./strings";
 
 interface Card {
@@ -105,19 +106,42 @@ export function showSending(view: HTMLElement): (left: number) => void {
   };
 }
 
-export function showDone(view: HTMLElement, result: Result, html: string | null): void {
+/** The last page: thanks and, where the platform asks for one, the code. */
+export function showEnd(view: HTMLElement, result: Result, texts: StudyPage["pages"], platform: string): void {
+  const isCompleted = result.state === "completed";
+  const html = isCompleted ? texts.done : texts.screened_out;
+  const byDefault = [
+    isCompleted ? strings.done : strings.screenedOut,
+    ...(result.code === null ? [strings.close] : []), // with a code there is still something to do here
+  ];
+  void showCard(view, {
+    testId: isCompleted ? "done" : "screened-out",
+    title: strings.doneTitle,
+    content: [
+      ...(isCompleted ? achievements(result) : []),
+      ...(html === null ? paragraphs(byDefault.join(" ")) : [studyText(html)]),
+      ...(result.code === null ? [] : handOver(result.code, platform)),
+    ],
+  });
+}
+
+function achievements(result: Result): Node[] {
   const facts = [
     ...(result.n_trials > 0 ? [strings.score(result)] : []),
     ...(result.bonus_usd > 0 ? [strings.bonus(result)] : []),
   ];
-  void showCard(view, {
-    testId: "done",
-    title: strings.doneTitle,
-    content: [
-      ...facts.map((fact) => make("p", { class: "fact" }, fact)),
-      ...(html === null ? paragraphs(strings.done) : [studyText(html)]),
-    ],
-  });
+  return facts.map((fact) => make("p", { class: "fact" }, fact));
+}
+
+function handOver(code: string, platform: string): Node[] {
+  const href = returnLink(platform, code);
+  return [
+    ...paragraphs(strings.enterCode),
+    make("p", { class: "code", "data-testid": "code" }, code),
+    ...(href === null
+      ? []
+      : [make("a", { class: "primary", href, "data-testid": "return-link" }, strings.returnToPlatform)]),
+  ];
 }
 
 export function showPreview(view: HTMLElement): void {

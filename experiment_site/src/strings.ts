@@ -42,7 +42,7 @@ export const strings = {
   tooLate: "Too late",
   next: "Press space or click here to go on",
 
-  sendingTitle: "Almost done",
+  sendingTitle: "One moment",
   sending: (left: number) => `Sending your answers: ${left} left…`,
   sendingPatience: "Please leave this page open until this is done.",
 
@@ -50,7 +50,11 @@ export const strings = {
   score: ({ accuracy, n_trials }: Result) =>
     `You chose the right category for ${percent(accuracy)} of ${n_trials} ${n_trials === 1 ? "picture" : "pictures"}.`,
   bonus: ({ bonus_usd }: Result) => `Your bonus: $${bonus_usd.toFixed(2)}.`,
-  done: "All of your answers have arrived. You may close this page.",
+  done: "All of your answers have arrived.",
+  screenedOut: "This part was a short screening, and the study ends here for you. Thank you for taking part.",
+  close: "You may close this page.",
+  enterCode: "Please enter this code on the platform on which you found the study:",
+  returnToPlatform: "Return to the platform",
 
   previewTitle: "This is a preview",
   preview: [

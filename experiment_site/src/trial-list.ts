@@ -31,6 +31,16 @@ export function startsTest(trials: readonly Trial[], index: number): boolean {
   return trials[index]?.show_test_instructions === true && trials[index - 1]?.show_test_instructions !== true;
 }
 
+/** The first of the remaining trials that only those see who pass the screening after `block`; undefined: none. */
+export function firstBehindScreening(
+  trials: readonly Trial[],
+  remaining: readonly Trial[],
+  block: number | null,
+): Trial | undefined {
+  const last = block === null ? -1 : trials.map((trial) => trial.block).lastIndexOf(block);
+  return last < 0 ? undefined : remaining.find((trial) => trial.index > last);
+}
+
 /** The pictures of some trials, each once, in the order in which they are needed. */
 export function stimulusUrls(trials: readonly Trial[]): string[] {
   return [...new Set(trials.flatMap((trial) => trial.stimulus_url ?? []))];

@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
 import type { Trialset } from "../src/contract";
-import { expandTrials, iconUrls, remainingTrials, startsTest, stimulusUrls } from "../src/trial-list";
+import {
+  expandTrials,
+  firstBehindScreening,
+  iconUrls,
+  remainingTrials,
+  startsTest,
+  stimulusUrls,
+} from "../src/trial-list";
 import { aTrial } from "./fixtures";
 
 const trials = (count: number) => Array.from({ length: count }, (_, index) => aTrial({ index }));
@@ -97,6 +104,31 @@ test("test instructions come before the first trial of each run that asks for th
   const asks = [false, true, true, false, true];
   const list = asks.map((show_test_instructions, index) => aTrial({ index, show_test_instructions }));
   expect(indices(list.filter((trial) => startsTest(list, trial.index)))).toEqual([1, 4]);
+});
+
+test.each([
+  ["from the start", 0, 3],
+  ["in the middle of its block", 2, 3],
+  ["right behind its block", 3, 3],
+  ["further on", 4, 4],
+  ["behind the last trial", 5, undefined],
+])("the screening stands before the first remaining trial behind its block, going on %s", (_, next, expected) => {
+  const list = [0, 1, 1, 2, 3].map((block, index) => aTrial({ index, block }));
+  expect(firstBehindScreening(list, remainingTrials(list, next, new Set()), 1)?.index).toBe(expected);
+});
+
+test("the screening stands behind the last trial of its block, though there be others in between", () => {
+  const list = [1, 0, 1, 0].map((block, index) => aTrial({ index, block }));
+  expect(firstBehindScreening(list, list, 1)?.index).toBe(3);
+});
+
+test("without a screening, or with one after the last or an unknown block, nothing is asked", () => {
+  const list = [0, 1].map((block, index) => aTrial({ index, block }));
+  expect([null, 1, 7].map((block) => firstBehindScreening(list, list, block))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 test("a picture shown twice is loaded once, and calibration trials need none", () => {

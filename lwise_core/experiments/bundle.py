@@ -14,10 +14,12 @@ from lwise_core.experiments.study import (
     BlockCondition,
     BonusTier,
     Choices,
+    CodeReferences,
     Conditions,
     Curriculum,
     PrespecifiedTrial,
     PrespecifiedTrialset,
+    Screening,
     Slots,
     Source,
     Study,
@@ -90,6 +92,8 @@ def _study(content: dict[str, Any]) -> Study:
             "curriculum": Curriculum(curriculum["n_blocks"], tuple(curriculum["conditions"])),
             "prespecified": tuple(_trialset(trialset) for trialset in content["prespecified"]),
             "bonus_tiers": tuple(BonusTier(**tier) for tier in content["bonus_tiers"]),
+            "screening": None if content["screening"] is None else Screening(**content["screening"]),
+            "codes": CodeReferences(**content["codes"]),
             "images": _images(content["images"]),
         }
     )

@@ -25,9 +25,10 @@ class SessionImages:
 def draw_images(study: Study, condition: int, draws: Draws) -> SessionImages:
     """Draw the images of a session.
 
-    The repeat image comes first, uniformly over its split, so that it is drawn alike in every condition. Then come the
-    blocks that draw without replacement from all images, and last the curriculum blocks, from what those have left: a
-    curriculum block therefore shares images with other curriculum blocks only, and shows none twice.
+    The repeat image comes first, uniformly over the classes of its split that can spare one, so that a curriculum has
+    no say in it. Then come the blocks that draw without replacement from all images, and last the curriculum blocks,
+    from what those have left: a curriculum block therefore shares images with other curriculum blocks only, and shows
+    none twice.
 
     Raises
     ------

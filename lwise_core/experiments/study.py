@@ -24,7 +24,7 @@ REPEAT = "repeat_stimulus"
 """Trial types that the project gives: attention checks, and trials of the one image that comes back."""
 
 
-PAGES = ("consent", "task", "test", "done")
+PAGES = ("consent", "task", "test", "done", "screened_out")
 """Instruction pages; a study may lack any of them."""
 
 
@@ -175,9 +175,26 @@ class BonusTier:
 
 
 @dataclass(frozen=True)
+class Screening:
+    """Who goes on after `block`: at least `min_correct` main trials of it right, and `min_correct_per_class` of each
+    class."""
+
+    block: int
+    min_correct: int
+    min_correct_per_class: int
+
+
+@dataclass(frozen=True)
+class CodeReferences:
+    """Where the codes are kept that a platform pays for, never the codes themselves, e.g. ``env:COMPLETION_CODE``."""
+
+    completion: str | None
+    screen_out: str | None
+
+
+@dataclass(frozen=True)
 class Curriculum:
-    """The difficulty curriculum: the first `n_blocks` blocks, for the conditions that follow it, and the split that the
-    repeat image comes from."""
+    """The difficulty curriculum: the first `n_blocks` blocks, for the conditions that follow it."""
 
     n_blocks: int
     conditions: tuple[int, ...]
@@ -199,6 +216,7 @@ class Study:
     pages : page name -> sanitised HTML.
     lease_minutes : how long a slot is kept for a participant who gives no sign of life.
     allow_repeats : whether a person known to the platform may take part again.
+    screening : who goes on after a block; None: everyone.
     """
 
     study_id: str
@@ -222,6 +240,8 @@ class Study:
     pages: Mapping[str, str]
     lease_minutes: float = 120.0
     allow_repeats: bool = False
+    screening: Screening | None = None
+    codes: CodeReferences = CodeReferences(None, None)
 
     def content(self) -> dict[str, Any]:
         """Everything as JSON values; images column by column, so that thousands of them load in milliseconds."""

@@ -65,7 +65,9 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
         started = service.start(ids, trialset_id=body.get("trialset_id"))
         study = service.study
         pages = {name: study.pages.get(name) for name in PAGES}
-        return {**asdict(started), "study": {"study_id": study.study_id, "title": study.title, "pages": pages}}
+        screening_block = None if study.screening is None else study.screening.block
+        page = {"study_id": study.study_id, "title": study.title, "pages": pages, "screening_block": screening_block}
+        return {**asdict(started), "study": page}
 
     def record(body: dict[str, Any], token: str) -> dict[str, Any]:
         responses = body.get("trials")
@@ -74,8 +76,12 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
         stored, next_trial = service.record(token, responses)
         return {"stored": stored, "next_trial": next_trial}
 
+    def screening(_: dict[str, Any], token: str) -> dict[str, Any]:
+        return {"passed": service.screening(token)}
+
     def finish(_: dict[str, Any], token: str) -> dict[str, Any]:
-        return {"state": "completed", **asdict(service.finish(token))}
+        ending = service.finish(token)
+        return {"state": ending.outcome, "code": ending.code, **asdict(ending.result)}
 
     async def stimulus(request: Request) -> Response:
         path = files.get(request.path_params["name"])
@@ -94,6 +100,7 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
             routes=[
                 Route("/sessions", _endpoint(start), methods=["POST"]),
                 Route("/trials", _endpoint(record), methods=["POST"]),
+                Route("/screening", _endpoint(screening), methods=["POST"]),
                 Route("/finish", _endpoint(finish), methods=["POST"]),
             ],
         ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from lwise_core import atomic_files
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.experiments.bundle import load_bundle, to_bundle
+from lwise_core.experiments.study import CodeReferences
 from lwise_core.local.app import create_app
-from lwise_core.sessions.service import SessionService
+from lwise_core.sessions.service import CompletionCodes, SessionService
 from lwise_core.sessions.sqlite import SqliteStore
 
 SITE = Path(__file__).parent / "site"
@@ -40,19 +42,38 @@ def open_study(compiled: CompiledStudy, data: Path, *, site: Path = SITE) -> Ite
     Raises
     ------
     InputError
-        If the page was not built, or `data` cannot be written or holds sessions of another version of the study.
+        If the page was not built, a code is not where the study says, or `data` cannot be written or holds sessions of
+        another version of the study.
     """
     if not (site / "index.html").is_file():
         raise InputError(f"{site}: the participant's page is not built; run `make site`")
+    codes = completion_codes(compiled.study.codes, os.environ)
     store = SqliteStore(data / SESSIONS_FILE)
     try:
-        service = SessionService(compiled.study, store)
+        service = SessionService(compiled.study, store, codes=codes)
         atomic_files.write_text(data / BUNDLE_FILE, to_bundle(compiled.study))
         # Participants' data do not belong into a study's version control.
         atomic_files.write_text(data / ".gitignore", "*\n")
         yield LocalStudy(create_app(service, files=compiled.files, site=site), service)
     finally:
         store.close()
+
+
+def completion_codes(references: CodeReferences, environment: Mapping[str, str]) -> CompletionCodes:
+    """The codes that the study refers to.
+
+    Raises
+    ------
+    InputError
+        If an environment variable is not set.
+    """
+    found: dict[str, str | None] = {}
+    for outcome, reference in (("completed", references.completion), ("screened_out", references.screen_out)):
+        name = None if reference is None else reference.removeprefix("env:")
+        if name is not None and not environment.get(name):
+            raise InputError(f"environment variable {name} is not set; the study takes the code for {outcome} from it")
+        found[outcome] = None if name is None else environment[name]
+    return CompletionCodes(**found)
 
 
 @contextmanager

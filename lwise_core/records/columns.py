@@ -121,14 +121,14 @@ SESSION_COLUMNS: Sequence[Column] = (
     _text("study_id", "The platform's id of the study", nullable=True),
     _whole("trialset_id", "Trial set of the participant"),
     _whole("condition_idx", "Condition of the participant, from 0"),
-    _text("state", "started or completed"),
+    _text("state", "started, completed or screened_out"),
     _flag(
         "holds_slot",
         "Whether the session has its place in the plan of conditions; false after its lease ran out and someone else "
         "got the place, and on the platform test",
     ),
     _text("started_at", "When the session was opened", "ISO 8601 UTC"),
-    _text("finished_at", "When the session was completed; empty if it was not", "ISO 8601 UTC", nullable=True),
+    _text("finished_at", "When the session ended; empty if it did not", "ISO 8601 UTC", nullable=True),
     _whole("n_trials", "Trials in the trial set"),
     _whole("n_stored", "Trials that were answered and stored"),
     _whole("n_correct", "Right answers in the test (in all main trials if there is no test)"),

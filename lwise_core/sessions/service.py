@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from lwise_core.experiments.trialset import build_trialset, trialset_of_slot
 from lwise_core.experiments.views import expanded, participant_view
 from lwise_core.sessions.errors import InvalidRequest, TrialsMissing, UnknownToken
 from lwise_core.sessions.responses import trial_record
-from lwise_core.sessions.store import PlatformIds, Session, SessionStore
+from lwise_core.sessions.store import Outcome, PlatformIds, Session, SessionStore
 
 TEST_PLATFORM = "test"
 MAX_TRIALS_PER_REQUEST = 50
@@ -38,6 +39,14 @@ class StartedSession:
 
 
 @dataclass(frozen=True)
+class CompletionCodes:
+    """What a platform pays for; None where there is no code. Given out at the end of a session, never logged."""
+
+    completed: str | None = None
+    screened_out: str | None = None
+
+
+@dataclass(frozen=True)
 class Result:
     """How a completed session went, over the test trials (those without feedback; all main trials if there is no test).
 
@@ -50,15 +59,30 @@ class Result:
     bonus_usd: float
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a session ended, with the code for the platform."""
+
+    outcome: Outcome
+    code: str | None
+    result: Result
+
+
 class SessionService:
     """Start, record, finish. One per study and store; safe to call from several threads."""
 
     def __init__(
-        self, study: Study, store: SessionStore, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        study: Study,
+        store: SessionStore,
+        *,
+        codes: CompletionCodes = CompletionCodes(),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         store.claim(study.sha256)
         self.study = study
         self._store = store
+        self._codes = codes
         self._clock = clock
         self._lease = timedelta(minutes=study.lease_minutes)
         self._trialset = lru_cache(maxsize=256)(lambda slot: build_trialset(study, trialset_of_slot(study, slot)))
@@ -120,20 +144,39 @@ class SessionService:
         self._store.add_trials(session.participant, records, lease_until=_iso(self._clock() + self._lease))
         return sorted(records), self._next_trial(session)
 
-    def finish(self, token: str) -> Result:
-        """Complete a session whose trials are all stored.
+    def screening(self, token: str) -> bool:
+        """Whether the participant goes on after the screening block; true where there is none.
+
+        Raises
+        ------
+        UnknownToken
+        TrialsMissing
+            If a trial of the block is not stored yet.
+        """
+        session = self._session(token)
+        missing = self._missing(session, self._screening_trials(session))
+        if missing:
+            raise TrialsMissing(missing)
+        return self._passes_screening(session)
+
+    def finish(self, token: str) -> Ending:
+        """End a session: completed if all of its trials are stored, screened out if it failed the screening.
 
         Raises
         ------
         UnknownToken, TrialsMissing
         """
         session = self._session(token)
-        n_trials = len(self._trialset(session.slot).trials)
-        missing = sorted(set(range(n_trials)) - self._store.trial_indices(session.participant))
-        if missing:
+        outcome: Outcome = "completed"
+        screening = self._screening_trials(session)
+        if not self._missing(session, screening) and not self._passes_screening(session):
+            outcome = "screened_out"
+        elif missing := self._missing(session, range(len(self._trials(session.slot)))):
             raise TrialsMissing(missing)
-        self._store.complete(session.participant, now=_iso(self._clock()))
-        return result_of(self._store.trials(session.participant), self.study.bonus_tiers)
+        ended = self._store.end(session.participant, outcome=outcome, now=_iso(self._clock()))
+        result = result_of(self._store.trials(session.participant), self.study.bonus_tiers)
+        outcome = ended.outcome or outcome
+        return Ending(outcome, getattr(self._codes, outcome), result)
 
     def session_records(self) -> list[dict[str, Any]]:
         """One record per session, for analysis; the only place where platform ids stand beside the pseudonym."""
@@ -185,6 +228,26 @@ class SessionService:
             raise UnknownToken("this session is not known, or was opened again in another window")
         return session
 
+    def _screening_trials(self, session: Session) -> list[int]:
+        """Indices of the trials of the screening block."""
+        rule = self.study.screening
+        if rule is None:
+            return []
+        return [trial["index"] for trial in self._trials(session.slot) if trial["block"] == rule.block]
+
+    def _passes_screening(self, session: Session) -> bool:
+        rule = self.study.screening
+        if rule is None:
+            return True
+        main = [record for record in self._store.trials(session.participant) if is_main(record)]
+        block = [record for record in main if record["block"] == rule.block]
+        right = Counter({record["class"]: 0 for record in block})
+        right.update(record["class"] for record in block if record["perf"])
+        return right.total() >= rule.min_correct and min(right.values(), default=0) >= rule.min_correct_per_class
+
+    def _missing(self, session: Session, indices: Iterable[int]) -> list[int]:
+        return sorted(set(indices) - self._store.trial_indices(session.participant))
+
     def _next_trial(self, session: Session) -> int:
         stored = self._store.trial_indices(session.participant)
         n_trials = len(self._trialset(session.slot).trials)
@@ -200,7 +263,7 @@ class SessionService:
 
 def result_of(records: Sequence[Mapping[str, Any]], bonus_tiers: Sequence[BonusTier] = ()) -> Result:
     """Accuracy and bonus of the trial records of one session."""
-    main = [record for record in records if not record["calibration"] and record["trial_type"] != REPEAT]
+    main = [record for record in records if is_main(record)]
     test = [record for record in main if not record["show_feedback"]] or main
     n_correct = sum(record["perf"] for record in test)
     return Result(
@@ -209,6 +272,11 @@ def result_of(records: Sequence[Mapping[str, Any]], bonus_tiers: Sequence[BonusT
         accuracy=n_correct / len(test) if test else 0.0,
         bonus_usd=_bonus_usd([record for record in main if record["bonus_usd_if_correct"]], bonus_tiers),
     )
+
+
+def is_main(record: Mapping[str, Any]) -> bool:
+    """Whether a trial counts: no attention check and no trial of the image that comes back."""
+    return not record["calibration"] and record["trial_type"] != REPEAT
 
 
 def _bonus_usd(records: Sequence[Mapping[str, Any]], tiers: Sequence[BonusTier]) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, StudyFull
-from lwise_core.sessions.store import PlatformIds, Session
+from lwise_core.sessions.store import Outcome, PlatformIds, Session
 
 _SCHEMA_VERSION = 2
 _SCHEMA = """
@@ -29,11 +29,12 @@ CREATE TABLE sessions (
     lease_until TEXT NOT NULL,
     token_sha256 TEXT NOT NULL UNIQUE,
     started_at TEXT NOT NULL,
+    outcome TEXT,
     finished_at TEXT,
     UNIQUE (platform, assignment_id)
 ) STRICT;
 CREATE UNIQUE INDEX one_holder_per_slot ON sessions (slot) WHERE holds_slot;
-CREATE INDEX open_slots ON sessions (slot) WHERE holds_slot AND finished_at IS NULL;
+CREATE INDEX open_slots ON sessions (slot) WHERE holds_slot AND outcome IS NOT 'completed';
 CREATE INDEX sessions_of_person ON sessions (platform, worker_id);
 CREATE TABLE trials (
     participant TEXT NOT NULL REFERENCES sessions (participant),
@@ -43,7 +44,7 @@ CREATE TABLE trials (
 ) STRICT, WITHOUT ROWID;
 """
 _SESSION_COLUMNS = (
-    "participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, finished_at"
+    "participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, outcome, finished_at"
 )
 
 
@@ -147,10 +148,11 @@ class SqliteStore:
             ).fetchall()
         return [json.loads(record) for (record,) in rows]
 
-    def complete(self, participant: str, *, now: str) -> Session:
+    def end(self, participant: str, *, outcome: Outcome, now: str) -> Session:
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE sessions SET finished_at = ? WHERE participant = ? AND finished_at IS NULL", (now, participant)
+                "UPDATE sessions SET outcome = ?, finished_at = ? WHERE participant = ? AND outcome IS NULL",
+                (outcome, now, participant),
             )
             return self._one(connection, "participant = ?", (participant,))
 
@@ -193,10 +195,10 @@ class SqliteStore:
 
     @staticmethod
     def _free_slot(connection: sqlite3.Connection, n_slots: int | None, now: str) -> int:
-        """The lowest slot whose lease has run out, taken from its holder, else the next one."""
+        """The lowest slot that its holder has lost, taken from it now, else the next one."""
         overdue = connection.execute(
-            "SELECT slot FROM sessions WHERE holds_slot AND finished_at IS NULL AND lease_until <= ?"
-            " ORDER BY slot LIMIT 1",
+            "SELECT slot FROM sessions WHERE holds_slot AND outcome IS NOT 'completed'"
+            " AND (outcome = 'screened_out' OR lease_until <= ?) ORDER BY slot LIMIT 1",
             (now,),
         ).fetchone()
         if overdue:
@@ -216,8 +218,15 @@ class SqliteStore:
 
 
 def _session(row: tuple[Any, ...]) -> Session:
-    participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, finished_at = row
+    participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, *ending = row
     ids = PlatformIds(platform=platform, assignment_id=assignment_id, worker_id=worker_id, study_id=study_id)
+    outcome, finished_at = ending
     return Session(
-        participant, ids, slot=slot, holds_slot=bool(holds_slot), started_at=started_at, finished_at=finished_at
+        participant,
+        ids,
+        slot=slot,
+        holds_slot=bool(holds_slot),
+        started_at=started_at,
+        outcome=outcome,
+        finished_at=finished_at,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+Outcome = Literal["completed", "screened_out"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Session:
     """One participant's run. `participant` is the random pseudonym under which trial data are kept.
 
     `slot` says which trial set it gets (`trialset.trialset_of_slot`). The session holds its slot (`holds_slot`) until
-    its lease has run out and the next arrival is given it. Times are ISO 8601 in UTC with milliseconds; a session is
-    completed when `finished_at` is set.
+    its lease has run out and the next arrival is given it. `outcome` and `finished_at` are set when it ends. Times are
+    ISO 8601 in UTC with milliseconds.
     """
 
     participant: str
@@ -31,12 +33,13 @@ class Session:
     slot: int
     holds_slot: bool
     started_at: str
+    outcome: Outcome | None = None
     finished_at: str | None = None
 
     @property
     def state(self) -> str:
-        """`started` or `completed`."""
-        return "completed" if self.finished_at else "started"
+        """`started`, or how it ended."""
+        return self.outcome or "started"
 
 
 class SessionStore(Protocol):
@@ -60,7 +63,7 @@ class SessionStore(Protocol):
         """The session of this platform and assignment, made if there is none; its token becomes `token_sha256`.
 
         A new session gets `slot`, which nobody then holds, or, if that is None, a slot of its own: the lowest one whose
-        holder has not finished and whose lease has run out, else the next of 0, 1, 2 …
+        holder was screened out, or has not ended before its lease ran out, else the next of 0, 1, 2 …
 
         Raises
         ------
@@ -84,8 +87,8 @@ class SessionStore(Protocol):
     def trials(self, participant: str) -> list[dict[str, Any]]:
         """Trial records in the order of their indices."""
 
-    def complete(self, participant: str, *, now: str) -> Session:
-        """Mark a session as completed, once; a later call changes nothing."""
+    def end(self, participant: str, *, outcome: Outcome, now: str) -> Session:
+        """End a session, once; a later call changes nothing."""
 
     def sessions(self) -> Iterable[Session]:
         """All sessions, oldest first."""

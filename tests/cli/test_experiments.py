@@ -405,7 +405,7 @@ def _million_rows(folder: Path) -> None:
         (_data(lambda text: text.replace(",0.5\n", ",nan\n")), ["difficulty is 'nan'; expected a finite number"]),
         (
             _data(lambda text: text.replace(",0.5\n", ",\n")),
-            ["difficulty_curriculum is on, but 6 of 48 images have no difficulty", "run `lwise score`"],
+            ["difficulty_curriculum is on, but 3 of 36 images have no difficulty", "run `lwise score`"],
         ),
         (
             _config(lambda text: text.replace('{"natural": {"bucket": "moths-natural"}}', "{}")),

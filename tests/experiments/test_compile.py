@@ -50,7 +50,7 @@ def test_the_template_compiles_to_what_it_describes(taper: CompiledStudy, taper_
     assert study.conditions == Conditions(2, "blocked", 4)
     assert study.curriculum == Curriculum(len(BUDGETS), (1,))
     assert study.slots == Slots(None, reuse=False)
-    assert set(study.pages) == {"consent", "task", "test", "done"}
+    assert set(study.pages) == {"consent", "task", "test", "done", "screened_out"}
 
 
 def test_a_picture_is_named_by_its_content(taper: CompiledStudy) -> None:

@@ -184,7 +184,7 @@ def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_
         # the other sections
         (_BLOCK + "trial_confg: {}", ["trial_confg: unknown key; did you mean trial_config?"]),
         (_BLOCK + "trial_config: {show_feedbck: true}", ["trial_config.show_feedbck", "did you mean show_feedback?"]),
-        (_BLOCK + "site: {xyz: 1}", ["site.xyz: unknown key; known are bonus, title"]),
+        (_BLOCK + "site: {xyz: 1}", ["site.xyz: unknown key; known are ", "title"]),
         (_BLOCK + "trial_config: {choice_duration_msec: 0}", ["choice_duration_msec: expected more than 0 (found 0)"]),
         (_BLOCK + "trial_config: {choice_duration_msec: .nan}", ["choice_duration_msec", "nan"]),
         (_BLOCK + "trial_config: {stimulus_duration_msec: .inf}", ["stimulus_duration_msec", "600000", "inf"]),

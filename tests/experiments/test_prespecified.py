@@ -266,6 +266,14 @@ def test_a_class_that_no_row_shows_can_still_be_offered(tmp_path: Path) -> None:
     assert trials_of(study, 0)[0]["choice_names"] == ["big cat", "dog", "house cat"]
 
 
+def test_without_aliases_given_trials_have_none_to_shuffle_and_every_class_keeps_its_name(tmp_path: Path) -> None:
+    rows = [row(n, name, trialset_id=n) for n in range(30) for name in CLASSES]
+    study = _compiled(tmp_path, rows, {"trial_config": {"choice_aliases_random_shuffle": True}}).study
+    sessions = [trials_of(study, number) for number in range(30)]
+    assert all(trial["stimulus_name"] == trial["class"].replace("_", " ") for trials in sessions for trial in trials)
+    assert len({tuple(trials[0]["choice_names"]) for trials in sessions}) > 10
+
+
 # --- what is refused
 
 
@@ -278,7 +286,8 @@ def test_a_class_that_no_row_shows_can_still_be_offered(tmp_path: Path) -> None:
         ({"block": "1.5"}, "line 3: block is '1.5'"),
         ({"block": ""}, "line 3: block is ''"),
         ({"condition_idx": "1"}, "trialset_id 0 has rows of several conditions"),
-        ({"class": ""}, "line 3: class is empty"),
+        ({"class": ""}, "line 3: class is ''; expected a name"),
+        ({"class": "dog "}, "line 3: class is 'dog '; expected a name, without blanks around it"),
         ({"url": ""}, "line 3: url is ''; expected an address, or <variant>/<path>"),
         ({"url": "picture.png"}, "line 3: url is 'picture.png'; expected an address, or <variant>/<path>"),
         ({"url": "natural/../../secret.png"}, "line 3: url is 'natural/../../secret.png'; expected a relative path"),
@@ -313,6 +322,12 @@ def test_a_file_without_a_column_that_is_needed(tmp_path: Path, column: str) -> 
     rows = [{key: value for key, value in r.items() if key != column} for r in _two_sets()]
     with pytest.raises(InputError, match=rf"trialsets\.csv: column {column} is missing"):
         _compiled(tmp_path, rows)
+
+
+def test_one_picture_shows_one_class(tmp_path: Path) -> None:
+    url = "https://x.org/1.png"
+    with pytest.raises(InputError, match=r"https://x\.org/1\.png is given as 'dog' and 'big_cat'; expected one class"):
+        _compiled(tmp_path, [row(0, url=url), row(1, "big_cat", url=url)])
 
 
 def test_keys_need_two_classes(tmp_path: Path) -> None:

@@ -599,7 +599,7 @@ _FEATURES: Mapping[str, Callable[[WrittenStudy], bool]] = {
 
 
 def test_the_studies_drawn_here_have_every_feature(tmp_path: Path) -> None:
-    """Each in more than 5 of 200 studies; the rarest, a repeat image in the curriculum, was in 14."""
+    """Each in some of 200 studies: the rarest, a repeat image in the curriculum, was in 7, moved trials in 60."""
     found: Counter[str] = Counter()
 
     @settings(max_examples=200, phases=[Phase.generate], derandomize=True, database=None)
@@ -611,4 +611,4 @@ def test_the_studies_drawn_here_have_every_feature(tmp_path: Path) -> None:
         found["moved trials"] += any(trial["block"] != trial["source_block"] for trial in trials)
 
     look()
-    assert {name: found[name] for name in (*_FEATURES, "moved trials") if found[name] <= 5} == {}
+    assert {name: found[name] for name in (*_FEATURES, "moved trials") if not found[name]} == {}

@@ -122,7 +122,7 @@ def written_studies(draw: st.DrawFn) -> WrittenStudy:
     if n_classes == 2:
         pairs += [("keypress_fj_response", True), ("keypress_fj_response", False)]
     settings = st.lists(st.sampled_from(pairs), max_size=3).map(dict)
-    marks = st.fixed_dictionaries({}, optional={"combine_and_shuffle": st.booleans()})
+    marks = st.fixed_dictionaries({}, optional={"combine_and_shuffle": st.sampled_from([True, True, False])})
     share = st.fixed_dictionaries({}, optional={"max_difficulty_selection": st.sampled_from(SHARES)})
     # Written in trial_config, the curriculum is on for all conditions.
     whole = st.sampled_from([share, share, _curriculum()])
@@ -226,7 +226,7 @@ def _trial_types(
 
     def one_condition() -> dict[str, dict[str, Any]]:
         names = draw(st.permutations(TYPE_NAMES))[: draw(st.integers(1, 3))]
-        agreed = draw(st.fixed_dictionaries({}, optional={"combine_and_shuffle": st.booleans()}))
+        agreed = draw(st.fixed_dictionaries({}, optional={"combine_and_shuffle": st.sampled_from([True, True, False])}))
         easy = _curriculum_of_a_type() if has_curriculum else st.just({})
         return {name: {**draw(own), **draw(settings), **agreed, **draw(easy)} for name in names}
 

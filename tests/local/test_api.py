@@ -55,7 +55,14 @@ def test_a_participant_starts_answers_and_finishes(
     assert started["study"] == {
         "study_id": "moths_1",
         "title": "Moths",
-        "pages": {"consent": None, "task": "<p>Look at the <em>wings</em>.</p>\n", "test": None, "done": None},
+        "screening_block": None,
+        "pages": {
+            "consent": None,
+            "task": "<p>Look at the <em>wings</em>.</p>\n",
+            "test": None,
+            "done": None,
+            "screened_out": None,
+        },
     }
     assert (started["state"], started["next_trial"]) == ("started", 0)
     trialset = build_trialset(server.compiled.study, started["trialset"]["trialset_id"])
@@ -69,7 +76,7 @@ def test_a_participant_starts_answers_and_finishes(
     finished = client.post("/api/finish", json={})
     assert (finished.status_code, finished.json()) == (
         200,
-        {"state": "completed", "n_trials": 6, "n_correct": 6, "accuracy": 1.0, "bonus_usd": 1.5},
+        {"state": "completed", "code": None, "n_trials": 6, "n_correct": 6, "accuracy": 1.0, "bonus_usd": 1.5},
     )
     assert _start(client, somebody)["state"] == "completed"
 

@@ -330,7 +330,7 @@ def test_accuracy_is_of_the_test_and_bonus_of_all_main_trials(service: SessionSe
     wrong = [*calibration, *main_training[:2], N_TRAINING]
     service.record(started.token, _choices(study, started, is_right=dict.fromkeys(wrong, False)))
     bonus = 4 * 0.1 + 5 * 0.25
-    assert service.finish(started.token) == Result(N_TEST, 5, pytest.approx(5 / 6), pytest.approx(bonus))  # type: ignore[arg-type]
+    assert service.finish(started.token).result == Result(N_TEST, 5, pytest.approx(5 / 6), pytest.approx(bonus))  # type: ignore[arg-type]
 
 
 def test_attention_checks_earn_nothing(service: SessionService, study: Study) -> None:
@@ -338,7 +338,7 @@ def test_attention_checks_earn_nothing(service: SessionService, study: Study) ->
     trials = expanded(study, build_trialset(study, started.trialset["trialset_id"]))
     wrong = [trial["index"] for trial in trials if not trial["calibration"]]
     service.record(started.token, _choices(study, started, is_right=dict.fromkeys(wrong, False)))
-    assert service.finish(started.token) == Result(N_TEST, 0, 0.0, 0.0)
+    assert service.finish(started.token).result == Result(N_TEST, 0, 0.0, 0.0)
 
 
 def test_the_bonus_is_that_of_the_highest_step_reached(study: Study, store: SessionStore) -> None:
@@ -350,7 +350,7 @@ def test_the_bonus_is_that_of_the_highest_step_reached(study: Study, store: Sess
         trials = expanded(study, build_trialset(study, started.trialset["trialset_id"]))
         main = [trial["index"] for trial in trials if not trial["calibration"]]
         service.record(started.token, _choices(study, started, is_right=dict.fromkeys(main[:n_wrong], False)))
-        assert service.finish(started.token).bonus_usd == expected
+        assert service.finish(started.token).result.bonus_usd == expected
 
 
 def test_the_image_that_comes_back_counts_neither_for_accuracy_nor_for_the_bonus(
@@ -364,7 +364,7 @@ def test_the_image_that_comes_back_counts_neither_for_accuracy_nor_for_the_bonus
     trials = expanded(study, build_trialset(study, 0))
     assert Counter(trial["trial_type"] for trial in trials) == {"new_stimulus": 3, "repeat_stimulus": 3}
     service.record(started.token, [answer(t["index"], i_choice=t["i_correct_choice"]) for t in trials])
-    assert service.finish(started.token) == Result(3, 3, 1.0, 3.0)
+    assert service.finish(started.token).result == Result(3, 3, 1.0, 3.0)
 
 
 def test_a_study_without_a_test_counts_all_main_trials(study: Study, store: SessionStore) -> None:
@@ -372,7 +372,7 @@ def test_a_study_without_a_test_counts_all_main_trials(study: Study, store: Sess
     service = SessionService(training_only, store)
     started = _start(service)
     service.record(started.token, _choices(study, started, is_right={})[:N_TRAINING])
-    assert service.finish(started.token) == Result(6, 6, 1.0, pytest.approx(0.6))  # type: ignore[arg-type]
+    assert service.finish(started.token).result == Result(6, 6, 1.0, pytest.approx(0.6))  # type: ignore[arg-type]
 
 
 # --- what is handed on

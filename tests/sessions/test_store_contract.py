@@ -152,7 +152,7 @@ def test_who_lost_the_slot_keeps_session_and_trials(store: SessionStore) -> None
     assert (found.participant, found.slot, found.holds_slot) == (early.participant, early.slot, False)
     assert _open(store, "early", now=_LATER, lease_until=_MUCH_LATER).slot == early.slot
     assert store.trials(early.participant) == [{"n": 0}]
-    assert store.complete(early.participant, now=_MUCH_LATER).finished_at == _MUCH_LATER
+    assert store.end(early.participant, outcome="completed", now=_MUCH_LATER).finished_at == _MUCH_LATER
 
 
 def test_answers_and_coming_back_renew_the_lease(store: SessionStore) -> None:
@@ -165,8 +165,23 @@ def test_answers_and_coming_back_renew_the_lease(store: SessionStore) -> None:
 
 def test_a_finished_session_keeps_its_slot_for_ever(store: SessionStore) -> None:
     finished = _open(store, "finished")
-    store.complete(finished.participant, now=_NOW)
+    store.end(finished.participant, outcome="completed", now=_NOW)
     assert _open(store, "new", now=_MUCH_LATER).slot == 1
+
+
+def test_the_slot_of_who_was_screened_out_goes_to_the_next_arrival_at_once(store: SessionStore) -> None:
+    screened_out = _open(store, "screened out", lease_until=_MUCH_LATER)
+    ended = store.end(screened_out.participant, outcome="screened_out", now=_NOW)
+    assert (ended.state, ended.holds_slot) == ("screened_out", True)
+    assert _open(store, "next", now=_NOW).slot == 0
+    assert _open(store, "after", now=_NOW).slot == 1
+    assert [session.holds_slot for session in store.sessions()] == [False, True, True]
+
+
+def test_a_session_ends_once(store: SessionStore) -> None:
+    session = _open(store, "one")
+    first = store.end(session.participant, outcome="screened_out", now=_NOW)
+    assert store.end(session.participant, outcome="completed", now=_LATER) == first
 
 
 def test_a_full_study_has_room_again_when_a_lease_runs_out(store: SessionStore) -> None:
@@ -317,9 +332,9 @@ def test_trials_of_different_people_stay_apart(store: SessionStore) -> None:
 def test_a_session_is_completed_once(open_store: OpenStore) -> None:
     store = open_store()
     participant = _open(store, "person", token=_TOKEN).participant
-    completed = store.complete(participant, now=_NOW)
+    completed = store.end(participant, outcome="completed", now=_NOW)
     assert (completed.state, completed.finished_at) == ("completed", _NOW)
-    assert store.complete(participant, now=_LATER) == completed
+    assert store.end(participant, outcome="completed", now=_LATER) == completed
     assert open_store().session_with_token(_TOKEN) == completed
 
 

@@ -36,6 +36,16 @@ def _bucket_name(text: str) -> str:
     return text
 
 
+def _code_reference(text: str) -> str:
+    kind, _, name = text.partition(":")
+    if kind != "env" or not name.isidentifier():
+        raise ValueError(
+            "expected env:NAME, the environment variable of the server that holds the code; the code itself does not "
+            "belong into this file"
+        )
+    return text
+
+
 def _visible(text: str) -> str:
     if not text.strip():
         raise ValueError("expected a name that participants can see")
@@ -51,6 +61,7 @@ def _own_type_name(text: str) -> str:
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
+CodeReference = Annotated[str, AfterValidator(_code_reference)]
 TypeName = Annotated[str, AfterValidator(_own_type_name)]
 Milliseconds = Annotated[float, Field(ge=0, le=600_000)]
 Count = Annotated[int, Field(ge=0, le=10_000)]
@@ -291,6 +302,10 @@ class Deployment(_Strict):
     may finish in addition."""
     allow_repeats: bool = False
     """Whether the same person (`worker_id` of a platform) may take part again under another assignment."""
+    completion_code: CodeReference | None = None
+    """Where the server finds the code that a finished participant gets: `env:NAME`, an environment variable."""
+    screen_out_code: CodeReference | None = None
+    """The same for who is screened out."""
     platforms: Annotated[list[str], Field(min_length=1)] | None = None
     """Platforms whose participants may take part, e.g. prolific, mturk, inperson; `test` always may. Default: any."""
     data_spec_file_name: FileName | None = None
@@ -307,6 +322,17 @@ class Tier(_Strict):
     """What it is worth, in USD."""
 
 
+class Screening(_Strict):
+    """`site.screening`: who goes on after a block."""
+
+    block: str | None = None
+    """Name of the block after which it is decided. Default: the first."""
+    min_correct: Annotated[int, Field(ge=0, le=10_000)]
+    """Right answers needed among the block's main trials."""
+    min_correct_per_class: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Right answers needed of each class."""
+
+
 class Site(_Strict):
     """`site`: what the participant reads and earns, besides the instruction pages."""
 
@@ -315,6 +341,10 @@ class Site(_Strict):
     bonus: list[Tier] = Field(default_factory=list)
     """Bonus by the share of right answers over the main trials with `bonus_usd_if_correct` above 0: that of the highest
     step that is reached. Without steps: the sum of `bonus_usd_if_correct` over right answers."""
+
+    screening: Screening | None = None
+    """Who goes on after a block. The others end there, with the page `screened_out` and `screen_out_code`; their places
+    go to the next arrivals."""
 
     @field_validator("bonus")
     @classmethod

@@ -18,6 +18,7 @@ from lwise_core.experiments.authoring.config import (
     BlockConfig,
     Deployment,
     HitConfig,
+    Screening,
     Site,
     Stimuli,
     StudyConfig,
@@ -40,6 +41,7 @@ _PARTS: Mapping[object, type[BaseModel]] = {
     "trial_types": TrialTypeConfig,
     "conditional_trial_types": TrialTypeConfig,
     "bonus": Tier,
+    "screening": Screening,
 }
 _WITHOUT_EFFECT = {"repeat_trial_type", "warmup_trial_type"}
 """Keys of published files that never had an effect."""

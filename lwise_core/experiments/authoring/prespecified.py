@@ -28,6 +28,7 @@ from lwise_core.experiments.study import (
     Curriculum,
     PrespecifiedTrial,
     PrespecifiedTrialset,
+    Screening,
     Source,
     Study,
     StudyImage,
@@ -68,6 +69,7 @@ def compile_prespecified(
         problems.append(
             f"keypress_fj_response is true, but there are {len(classes)} classes; expected two, one for each key"
         )
+    screening = _screening(config, rows, problems)
     refuse_if_any(where, problems)
     if config.session_config:
         warnings.append(f"session_config is not used; {trialsets.name} gives the trials")
@@ -92,6 +94,7 @@ def compile_prespecified(
         prespecified=tuple(given),
         images=tuple(builder.images.entries),
         pages=pages,
+        screening=screening,
     )
     warnings += telling_addresses(study.images, classes)
     return CompiledStudy(study, builder.held.files, tuple(warnings))
@@ -149,6 +152,20 @@ def _classes(rows: Sequence[TrialRow], config: StudyConfig) -> list[str]:
         return list(used.values())
     offered = {spaced(name): used.get(spaced(name), name) for name in named}
     return list({**offered, **used}.values())
+
+
+def _screening(config: StudyConfig, rows: Sequence[TrialRow], problems: list[str]) -> Screening | None:
+    rule = config.site.screening
+    if rule is None:
+        return None
+    blocks = sorted({row.block for row in rows})
+    name = str(blocks[0]) if rule.block is None else rule.block
+    if name not in map(str, blocks):
+        problems.append(
+            f"site.screening.block: there is no block {name}; expected one of {', '.join(map(str, blocks))}"
+        )
+        return None
+    return Screening(int(name), rule.min_correct, rule.min_correct_per_class)
 
 
 def _by_trialset(rows: Sequence[TrialRow]) -> list[list[TrialRow]]:

@@ -14,6 +14,7 @@ from lwise_core.experiments.study import (
     BonusTier,
     ChoiceOrder,
     Choices,
+    CodeReferences,
     Conditions,
     Slots,
     Study,
@@ -39,12 +40,9 @@ def common_settings(config: TrialConfig) -> dict[str, Any]:
     return dict(sorted({**config.model_dump(include=set(TrialSettings.model_fields)), **_CURRICULUM_DEFAULTS}.items()))
 
 
-def differences(common: Mapping[str, Any], *places: Mapping[str, Any]) -> dict[str, Any]:
-    """What the places, the most specific one last, say otherwise than `common`, in the order of their names."""
-    merged: dict[str, Any] = {}
-    for place in places:
-        merged |= place
-    return {key: value for key, value in sorted(merged.items()) if value != common[key]}
+def differences(common: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that differ from the common ones, in the order of their names."""
+    return {key: value for key, value in sorted(settings.items()) if value != common[key]}
 
 
 def choice_order(*places: OrderSettings) -> ChoiceOrder:
@@ -67,6 +65,7 @@ def common_parts(config: StudyConfig, *, n_conditions: int) -> dict[str, Any]:
         "bonus_tiers": tuple(BonusTier(tier.at_least, tier.usd) for tier in config.site.bonus),
         "lease_minutes": deployment.lease_minutes,
         "allow_repeats": deployment.allow_repeats,
+        "codes": CodeReferences(deployment.completion_code, deployment.screen_out_code),
     }
 
 

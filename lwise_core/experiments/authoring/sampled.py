@@ -41,6 +41,7 @@ from lwise_core.experiments.study import (
     Block,
     BlockCondition,
     Curriculum,
+    Screening,
     Source,
     Study,
     StudyImage,
@@ -99,6 +100,7 @@ def compile_sampled(
             f"the blocks draw from {len(shown)} images of {dirmap.name}; expected at most {MAX_IMAGES}, so keep a "
             "subset of its rows"
         )
+    screening = _screening(config, len(classes), problems)
     refuse_if_any(where, problems)
     sources = resolver.used_sources(blocks)
     if any(source.variant is None for source in sources):
@@ -119,6 +121,7 @@ def compile_sampled(
         prespecified=(),
         images=images,
         pages=pages,
+        screening=screening,
     )
     warnings = (*_beyond_curriculum(config), *lookalikes(images), *telling_addresses(images, classes))
     return CompiledStudy(study, held.files, warnings)
@@ -282,6 +285,25 @@ def _fraction(block: BlockConfig, condition: int, trial_config: TrialConfig) -> 
     first = next(iter(_types(block, condition).values()))
     fraction: float | None = effective("max_difficulty_selection", first, block, trial_config)
     return fraction
+
+
+def _screening(config: StudyConfig, n_classes: int, problems: list[str]) -> Screening | None:
+    """The rule of the screening; one that nobody could pass is added to `problems`."""
+    rule, names = config.site.screening, [block.name for block in config.session_config]
+    if rule is None or not names:
+        return None
+    name = rule.block or names[0]
+    if name not in names:
+        problems.append(f"site.screening.block: no block is called {name!r}; expected one of {', '.join(names)}")
+        return None
+    block = config.session_config[names.index(name)]
+    per_class = sum(getattr(block, f"n_trials_per_class_{split}") for split in _SPLITS)
+    if rule.min_correct > per_class * n_classes or rule.min_correct_per_class > per_class:
+        problems.append(
+            f"site.screening: asks for {rule.min_correct} right answers and {rule.min_correct_per_class} of each "
+            f"class, but block {name!r} has {per_class * n_classes} main trials, {per_class} of each class"
+        )
+    return Screening(names.index(name), rule.min_correct, rule.min_correct_per_class)
 
 
 def _keys_for_two(config: StudyConfig, classes: Sequence[str]) -> list[str]:

@@ -115,8 +115,8 @@ def checked_address(url: str, column: str = "url") -> str:
 
 def _row(values: Mapping[str, str], settings: RowSettings) -> TrialRow:
     url = values["url"]
-    if not values["class"]:
-        raise InputError("class is empty; expected the name of the image's class")
+    if not values["class"] or values["class"] != values["class"].strip():
+        raise InputError(f"class is {values['class']!r}; expected a name, without blanks around it")
     return TrialRow(
         trialset_id=_whole(values, "trialset_id"),
         condition_idx=_whole(values, "condition_idx"),
@@ -180,6 +180,12 @@ def _inconsistent(rows: Sequence[TrialRow]) -> list[str]:
         f"trialset_id {number} has rows of several conditions; expected one condition_idx per trial set"
         for number in sorted(mixed)
     ]
+    class_of: dict[str, str] = {}
+    for row in rows:
+        known = class_of.setdefault(row.url, row.class_name)
+        if known != row.class_name:
+            problems.append(f"{row.url} is given as {known!r} and {row.class_name!r}; expected one class per picture")
+            class_of[row.url] = row.class_name
     missing = sorted(set(range(max(condition_of, default=-1) + 1)) - set(condition_of))
     if missing:
         problems.append(
