@@ -381,6 +381,19 @@ def test_a_curriculum_that_is_asked_for_too_late_is_worth_a_warning(data_set: Da
     assert warning.startswith("block 'two': asks for the difficulty curriculum, which only the first 1 blocks follow")
 
 
+def test_every_picture_that_is_missing_is_named(tmp_path: Path) -> None:
+    data_set = write_data_set(tmp_path / "images", per_class={"train": 2})
+    missing = [data_set.root / "natural" / "train" / name / "001.png" for name in ("aversata", "biselata")]
+    for path in missing:
+        path.unlink()
+    folder = write_study(tmp_path / "study", data_set, {"session_config": [{"only": {"n_trials_per_class_train": 1}}]})
+    with pytest.raises(InputError) as refusal:
+        compile_study(folder)
+    first, *named = str(refusal.value).splitlines()
+    assert first == f"{data_set.root}: 2 problems"
+    assert [line.partition(": ")[0].strip(" -") for line in named] == [str(path) for path in missing]
+
+
 def test_a_page_that_is_not_text(data_set: DataSet, tmp_path: Path) -> None:
     folder = write_study(tmp_path, data_set, _ONE_BLOCK)
     (folder / "instructions").mkdir()

@@ -80,6 +80,7 @@ def compile_prespecified(
     for done, of_one in enumerate(by_trialset, start=1):
         given.append(PrespecifiedTrialset(of_one[0].condition_idx, tuple(builder.trial(row) for row in of_one)))
         on_progress(done, len(by_trialset))
+    builder.held.refuse_if_any_is_missing()
     study = Study(
         **common_parts(config, n_conditions=n_conditions),
         study_id=study_id,

@@ -106,7 +106,8 @@ def compile_sampled(
     if any(source.variant is None for source in sources):
         refuse_if_any(dirmap, check_urls(shown, sources))
     held = HeldPictures((where.parent / (config.stimuli.root or DEFAULT_ROOT)).resolve())
-    images = _images(shown, sources, held, dirmap, on_progress)
+    images = _images(shown, sources, held, on_progress)
+    held.refuse_if_any_is_missing()
     study = Study(
         **common_parts(config, n_conditions=config.n_conditions),
         study_id=study_id,
@@ -348,7 +349,7 @@ def _splits(blocks: Sequence[BlockConfig]) -> set[str]:
 
 
 def _images(
-    rows: Sequence[DirmapRow], sources: Sequence[Source], held: HeldPictures, dirmap: Path, on_progress: OnProgress
+    rows: Sequence[DirmapRow], sources: Sequence[Source], held: HeldPictures, on_progress: OnProgress
 ) -> tuple[StudyImage, ...]:
     variants = sorted({source.variant for source in sources if source.variant is not None})
     needs_url = any(source.variant is None for source in sources)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from lwise_core.dirmap import DirmapRow
-from lwise_core.errors import InputError
+from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments.authoring.trialsets_csv import checked_address
 from lwise_core.experiments.study import Source, StudyImage
 from lwise_core.experiments.views import S3_HOST
@@ -25,17 +25,21 @@ class HeldPictures:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._missing: list[str] = []
         self.files: dict[str, Path] = {}
 
+    def refuse_if_any_is_missing(self) -> None:
+        """Raise `InputError` naming every picture that was asked for and is not there."""
+        refuse_if_any(self._root, self._missing)
+
     def name_of(self, variant: str, im_path: str) -> str:
-        """The opaque name of a picture; raises `InputError` if it is not there."""
+        """The opaque name of a picture; of one that is not there, nothing, to be complained of at the end."""
         path = self._root / variant / im_path
         try:
             content = path.read_bytes()
         except OSError:
-            raise InputError(
-                f"{path}: no such picture; run `lwise enhance` or name another variant in config.yaml"
-            ) from None
+            self._missing.append(f"{path}: no such picture; run `lwise enhance` or name another variant in config.yaml")
+            return ""
         name = f"{hashlib.sha256(content).hexdigest()[:32]}{path.suffix.lower()}"
         self.files[name] = path
         return name
