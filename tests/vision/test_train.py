@@ -58,7 +58,7 @@ def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not(
 
     def accuracy(epsilon: float) -> Accuracy:
         config = TrainingConfig(epsilon=epsilon, epochs=12, batch_size=40, peak_learning_rate=0.05)
-        # With half as many pictures the ordinary model may rest on brightness alone, as the processor's rounding has it.
+        # With half as many pictures the ordinary model may rest on brightness alone, as rounding has it.
         model = train(*_bright_or_dark(480, seed=0), model_config=model_config, config=config)
         return evaluate(model, *_bright_or_dark(120, seed=1), budget=_ATTACK)
 
