@@ -14,18 +14,18 @@ bundle. Times are median (95th percentile), sizes median (maximum).
 
                                         idaea4_learn_10      imagenet_animals_main_10
     trials in a trial set               201                  350
-    build_trialset                      0.46 (0.59) ms       0.88 (0.95) ms       goals 4 and 6 ms
-    participant_view                    0.47 (0.52) ms       1.42 (1.51) ms
-    expanded                            0.60 (0.66) ms       1.69 (1.80) ms
-    load the bundle                     0.93 (1.00) ms       2.74 (2.96) ms       goal 30 ms
+    build_trialset                      0.45 (0.60) ms       0.85 (0.91) ms       goals 4 and 6 ms
+    participant_view                    0.38 (0.43) ms       0.70 (0.82) ms
+    expanded                            0.57 (0.63) ms       1.03 (1.14) ms
+    load the bundle                     0.91 (0.95) ms       2.64 (2.69) ms       goal 30 ms
     participant_view as JSON, raw       31.1 (32.2) kB       76.0 (76.1) kB       goal 40 kB (first study)
     participant_view as JSON, gzipped   5.6 (5.8) kB         5.2 (5.3) kB         goal 8 kB (first study)
     memory over 99,000 trial sets       +0.00 MiB                                 goal 4 MiB
     pandas takes as many times as long:
-      drawn                             36                   23
-      drawn, a dict per trial           16                   7.8
-      every field, as JSON              7.3                  3.9
-      for the page, as JSON             18                   8.1
+      drawn                             33                   19
+      drawn, a dict per trial           15                   8.3
+      every field, as JSON              7.1                  3.7
+      for the page, as JSON             17                   11
     its JSON is as many times as large as that for the page:
       raw                               12.5                 10.7
       gzipped                           2.6                  4.4
