@@ -23,6 +23,7 @@ from lwise_core.experiments.views import STIMULUS_FOLDER, outside_origins
 from lwise_core.sessions.errors import (
     AlreadyTookPart,
     InvalidRequest,
+    NotYours,
     RequestRefused,
     StudyFull,
     TrialsMissing,
@@ -33,9 +34,17 @@ from lwise_core.sessions.store import PlatformIds
 
 MAX_BODY_BYTES = 256 * 1024
 
+_NO_TIME = "Thu, 01 Jan 1970 00:00:00 GMT"
 _FOR_EVER = "public, max-age=31536000, immutable"
 
-_STATUS_OF = {InvalidRequest: 400, UnknownToken: 401, AlreadyTookPart: 403, TrialsMissing: 409, StudyFull: 410}
+_STATUS_OF = {
+    InvalidRequest: 400,
+    UnknownToken: 401,
+    AlreadyTookPart: 403,
+    NotYours: 403,
+    TrialsMissing: 409,
+    StudyFull: 410,
+}
 
 
 def _safe_headers(origins: Sequence[str] = ()) -> dict[str, str]:
@@ -87,7 +96,9 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
         path = files.get(request.path_params["name"])
         if path is None:
             raise HTTPException(404, "no such picture")
-        return FileResponse(path, headers={"Cache-Control": _FOR_EVER})
+        # Its name is its content's. The file's time would tell its class, since pictures are written class by class.
+        headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{request.path_params["name"]}"', "Last-Modified": _NO_TIME}
+        return FileResponse(path, headers=headers)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "study": service.study.study_id})

@@ -20,6 +20,13 @@ class AlreadyTookPart(RequestRefused):
         super().__init__("you have taken part in this study already; thank you")
 
 
+class NotYours(RequestRefused):
+    """The assignment was opened by another person."""
+
+    def __init__(self) -> None:
+        super().__init__("this link was opened by someone else before; please use your own")
+
+
 class StudyFull(RequestRefused):
     """Every trial set of the study is taken."""
 

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -104,6 +104,8 @@ class SessionService:
             If all trial sets are taken.
         AlreadyTookPart
             If the person has another session and the study does not allow repeats.
+        NotYours
+            If the assignment is another person's.
         """
         _check_ids(ids)
         if self.study.platforms and ids.platform not in (TEST_PLATFORM, *self.study.platforms):
@@ -145,7 +147,8 @@ class SessionService:
         return sorted(records), self._next_trial(session)
 
     def screening(self, token: str) -> bool:
-        """Whether the participant goes on after the screening block; true where there is none.
+        """Whether the participant goes on after the screening block; true where there is none, and on the platform `test`,
+        which is open to everyone and would tell the right answers to who tries often enough.
 
         Raises
         ------
@@ -162,6 +165,9 @@ class SessionService:
     def finish(self, token: str) -> Ending:
         """End a session: completed if all of its trials are stored, screened out if it failed the screening.
 
+        On the platform `test`, which is open to everyone, nothing is told that a participant could use: no code and no
+        score.
+
         Raises
         ------
         UnknownToken, TrialsMissing
@@ -174,9 +180,10 @@ class SessionService:
         elif missing := self._missing(session, range(len(self._trials(session.slot)))):
             raise TrialsMissing(missing)
         ended = self._store.end(session.participant, outcome=outcome, now=_iso(self._clock()))
-        result = result_of(self._store.trials(session.participant), self.study.bonus_tiers)
-        outcome = ended.outcome or outcome
-        return Ending(outcome, getattr(self._codes, outcome), result)
+        if ended.ids.platform == TEST_PLATFORM:
+            return Ending(outcome, None, Result(0, 0, 0.0, 0.0))
+        code = self._codes.screened_out if ended.outcome == "screened_out" else self._codes.completed
+        return Ending(ended.outcome or outcome, code, self._result(ended))
 
     def session_records(self) -> list[dict[str, Any]]:
         """One record per session, for analysis; the only place where platform ids stand beside the pseudonym."""
@@ -189,8 +196,7 @@ class SessionService:
 
     def _session_record(self, session: Session) -> dict[str, Any]:
         trialset = self._trialset(session.slot)
-        trials = self._store.trials(session.participant)
-        result = result_of(trials, self.study.bonus_tiers)
+        result = self._result(session)
         return {
             "participant": session.participant,
             "platform": session.ids.platform,
@@ -204,11 +210,16 @@ class SessionService:
             "started_at": session.started_at,
             "finished_at": session.finished_at,
             "n_trials": len(trialset.trials),
-            "n_stored": len(trials),
+            "n_stored": len(self._store.trial_indices(session.participant)),
             "n_correct": result.n_correct,
             "accuracy": result.accuracy if result.n_trials else None,
             "bonus_usd": result.bonus_usd,
         }
+
+    def _result(self, session: Session) -> Result:
+        result = result_of(self._store.trials(session.participant), self.study.bonus_tiers)
+        # Whatever a page sends after a failed screening earns nothing.
+        return replace(result, bonus_usd=0.0) if session.outcome == "screened_out" else result
 
     def _record(self, session: Session, response: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         trials = self._trials(session.slot)
@@ -237,7 +248,7 @@ class SessionService:
 
     def _passes_screening(self, session: Session) -> bool:
         rule = self.study.screening
-        if rule is None:
+        if rule is None or session.ids.platform == TEST_PLATFORM:
             return True
         main = [record for record in self._store.trials(session.participant) if is_main(record)]
         block = [record for record in main if record["block"] == rule.block]

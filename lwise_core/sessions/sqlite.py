@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lwise_core.errors import InputError
-from lwise_core.sessions.errors import AlreadyTookPart, StudyFull
+from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
 from lwise_core.sessions.store import Outcome, PlatformIds, Session
 
 _SCHEMA_VERSION = 2
@@ -102,6 +102,7 @@ class SqliteStore:
     ) -> Session:
         key = (ids.platform, ids.assignment_id)
         with self._transaction() as connection:
+            self._refuse_stranger(connection, ids)
             renewed = connection.execute(
                 "UPDATE sessions SET token_sha256 = ?, lease_until = ? WHERE platform = ? AND assignment_id = ?",
                 (token_sha256, lease_until, *key),
@@ -186,6 +187,14 @@ class SqliteStore:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    @staticmethod
+    def _refuse_stranger(connection: sqlite3.Connection, ids: PlatformIds) -> None:
+        if connection.execute(
+            "SELECT 1 FROM sessions WHERE platform = ? AND assignment_id = ? AND worker_id IS NOT ?",
+            (ids.platform, ids.assignment_id, ids.worker_id),
+        ).fetchone():
+            raise NotYours
 
     @staticmethod
     def _refuse_repeat(connection: sqlite3.Connection, ids: PlatformIds) -> None:

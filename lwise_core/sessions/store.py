@@ -71,6 +71,8 @@ class SessionStore(Protocol):
             If all `n_slots` (None: no end) are held.
         AlreadyTookPart
             If not `may_repeat` and the platform's `worker_id` has another session.
+        NotYours
+            If the session of this assignment is another `worker_id`'s.
 
         Nothing is kept then.
         """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lwise_core.errors import InputError
-from lwise_core.sessions.errors import AlreadyTookPart, StudyFull
+from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
 from lwise_core.sessions.store import PlatformIds, Session, SessionStore
 from tests.sessions.conftest import OpenStore
 
@@ -221,6 +221,13 @@ def test_a_person_takes_part_once_unless_the_study_allows_more(store: SessionSto
     assert _open(store, "tuesday", worker="w", may_repeat=True).slot == 2
 
 
+def test_an_assignment_is_opened_again_by_the_same_person_only(store: SessionStore) -> None:
+    first = _open(store, "monday", worker="w", token=_TOKEN)
+    with pytest.raises(NotYours, match="opened by someone else"):
+        _open(store, "monday", worker="somebody else")
+    assert store.session_with_token(_TOKEN) == first
+
+
 def test_people_whom_the_platform_does_not_name_are_not_taken_for_one(store: SessionStore) -> None:
     for number in range(3):
         ids = PlatformIds("inperson", f"visit {number}")
@@ -259,7 +266,7 @@ def test_opening_again_is_the_same_session_under_a_new_token(store: SessionStore
     old, new = "a" * 64, "b" * 64
     first = _open(store, "person", token=old)
     again = store.open_session(
-        PlatformIds("inperson", "person", worker_id="someone else"),
+        PlatformIds("inperson", "person", worker_id="worker of person"),
         participant="another pseudonym",
         token_sha256=new,
         slot=None,

@@ -282,7 +282,8 @@ class Deployment(_Strict):
     """`deployment`: who may take part, and how participants are dealt to conditions."""
 
     seed: int = 0
-    """Seed of everything that is drawn at random. Another seed gives other trial sets."""
+    """Seed of everything that is drawn at random. Another seed gives other trial sets. Who has this program can try
+    small seeds out and so learn the right answers of a test: take a large number that nobody guesses."""
     num_conditions: Annotated[int, Field(ge=1, le=100)] | None = None
     """Number of conditions. Default: as many as `conditional_trial_types` lists or trialsets.csv names, else 1."""
     randomization_block_size: Positive | None = None
