@@ -147,8 +147,10 @@ class SessionService:
         return sorted(records), self._next_trial(session)
 
     def screening(self, token: str) -> bool:
-        """Whether the participant goes on after the screening block; true where there is none, and on the platform `test`,
-        which is open to everyone and would tell the right answers to who tries often enough.
+        """Whether the participant goes on after the screening block.
+
+        True where there is none, and on the platform `test`: that is open to everyone, and would tell the right answers
+        to who tries often enough.
 
         Raises
         ------
