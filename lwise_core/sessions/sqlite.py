@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
 from lwise_core.sessions.store import Outcome, PlatformIds, Session
 
+_PATIENCE_SECONDS = 30
 _SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE study (sha256 TEXT NOT NULL);
@@ -58,20 +60,35 @@ class SqliteStore:
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+            self._connection = sqlite3.connect(
+                path, check_same_thread=False, isolation_level=None, timeout=_PATIENCE_SECONDS
+            )
             self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise InputError(f"{path}: cannot be used as a data file ({error}); choose another with --data") from None
 
     def _prepare(self) -> None:
         try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._use_write_ahead_log()
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._create_schema()
         except BaseException:
             self.close()
             raise
+
+    def _use_write_ahead_log(self) -> None:
+        # Who finds the file in use while the journal changes is turned away at once: SQLite itself does not wait then.
+        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says why
+                if not is_busy or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.01)
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
