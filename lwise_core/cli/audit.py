@@ -125,10 +125,8 @@ def _sentences(counted: Audit) -> Iterable[str]:
     runs = [length for length, times in counted.longest_runs.items() for _ in range(times)]
     yield f"Longest run of one class: {round(median(runs))} in a typical trial set, {max(runs)} at most."
     if counted.repeated:
-        yield (
-            f"In {counted.repeated} of {counted.n_trialsets} trial sets one block shows an image twice "
-            "(the blocks of combine_and_shuffle exchange their images)."
-        )
+        why = "the blocks of combine_and_shuffle exchange their images" if counted.study.blocks else "so it was given"
+        yield f"In {counted.repeated} of {counted.n_trialsets} trial sets one block shows an image twice ({why})."
 
 
 def _as_json(counted: Audit) -> Mapping[str, Any]:

@@ -126,7 +126,8 @@ def compile_(
     if as_json:
         print_json({"bundle": str(out), **_facts(compiled)})
     else:
-        console.print(f"{out}: study {compiled.study_id}, version {compiled.sha256[:12]}", markup=False)
+        version = f"study {compiled.study_id}, version {compiled.sha256[:12]}"
+        console.print(f"{out}: {version}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -207,7 +208,8 @@ def _id_range(part: str, text: str) -> range:
 
 
 def _facts(study: Study) -> dict[str, Any]:
-    n_trials = [len(build_trialset(study, number).trials) for number in _one_of_each_condition(study)]
+    # Sampled trial sets are all of one length; given ones need not be.
+    n_trials = [len(build_trialset(study, number).trials) for number in range(len(study.prespecified) or 1)]
     return {
         "study_id": study.study_id,
         "sha256": study.sha256,
@@ -218,15 +220,6 @@ def _facts(study: Study) -> dict[str, Any]:
         "blocks": [block.name for block in study.blocks],
         "n_trials": [min(n_trials), max(n_trials)],
     }
-
-
-def _one_of_each_condition(study: Study) -> Iterable[int]:
-    from lwise_core.experiments.conditions import condition_of
-
-    if study.prespecified:
-        return range(len(study.prespecified))
-    n = min(study.slots.count or study.conditions.block_size, 10 * study.conditions.block_size)
-    return {condition_of(study, number): number for number in range(n)}.values()
 
 
 def _summary(study: Study) -> str:

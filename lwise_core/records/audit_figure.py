@@ -65,23 +65,25 @@ def audit_figure(audit: Audit) -> Figure:
 def _design(axes: Axes, audit: Audit) -> None:
     """A cell per condition and block, striped by the trial types of its main trials, with their number."""
     per_cell: dict[tuple[int, int], Counter[str]] = {}
+    least: Counter[tuple[int, int]] = Counter()
     for cell, spread in audit.cells.items():
         if cell.class_name is None and cell.trial_type not in (CALIBRATION, REPEAT):
             per_cell.setdefault((cell.condition_idx, cell.block), Counter())[cell.trial_type] += spread.most
+            least[cell.condition_idx, cell.block] += spread.least
     blocks = sorted({block for _, block in per_cell})
     types = list(dict.fromkeys(name for counts in per_cell.values() for name in counts))
     look = {name: (COLOURS[n % len(COLOURS)], _HATCHES[n // len(COLOURS) % 4]) for n, name in enumerate(types)}
     for (condition, block), counts in per_cell.items():
-        left = blocks.index(block) - 0.47
+        left, fewest, most = blocks.index(block) - 0.47, least[condition, block], counts.total()
         for name, count in sorted(counts.items(), key=lambda item: types.index(item[0])):
-            width = 0.94 * count / counts.total()
+            width = 0.94 * count / most
             colour, hatch = look[name]
             axes.barh(condition, width, 0.86, left, color=colour, alpha=0.75, hatch=hatch, edgecolor="white")
             left += width
         axes.text(
             blocks.index(block),
             condition,
-            str(counts.total()),
+            str(most) if fewest == most else f"{fewest}–{most}",
             fontsize=_SMALL,
             color=INK,
             ha="center",
@@ -122,7 +124,7 @@ def _conditions(axes: Axes, audit: Audit) -> None:
     axes.set_xlabel("participants so far", fontsize=_TEXT, color=SOFT)
     axes.set_ylabel("largest difference so far", fontsize=_TEXT, color=SOFT)
     axes.set_ylim(-0.05, max(1.2, 1.15 * difference.max()))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    _whole_numbers(axes)
 
 
 def _runs(axes: Axes, audit: Audit) -> None:
@@ -131,7 +133,7 @@ def _runs(axes: Axes, audit: Audit) -> None:
     axes.set_title("Longest run of one class", fontsize=_TITLE, color=INK, loc="left")
     axes.set_xlabel("main trials in a row", fontsize=_TEXT, color=SOFT)
     axes.set_ylabel("trial sets", fontsize=_TEXT, color=SOFT)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    _whole_numbers(axes)
 
 
 def _exposures(axes: Axes, audit: Audit) -> None:
@@ -149,12 +151,12 @@ def _exposures(axes: Axes, audit: Audit) -> None:
     axes.set_xlabel("times, over all trial sets", fontsize=_TEXT, color=SOFT)
     axes.set_ylabel("images", fontsize=_TEXT, color=SOFT)
     axes.legend(fontsize=_SMALL, frameon=False, title="split (images)", title_fontsize=_SMALL)
+    _whole_numbers(axes)
 
 
 def _calibration(axes: Axes, audit: Audit) -> None:
     """Share of a block's attention checks among its first trials; on the diagonal where they are spread evenly."""
     axes.set_title("Where attention checks stand", fontsize=_TITLE, color=INK, loc="left")
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=3, zorder=0)
     for number, (block, places) in enumerate(audit.calibration_places.items()):
         share = np.array([0, *accumulate(places)]) / sum(places)
         label = plain(_short(audit.study.block_name(block), 14)) if number < _MOST_NAMES else None
@@ -165,9 +167,15 @@ def _calibration(axes: Axes, audit: Audit) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     if audit.calibration_places:
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=3, zorder=0)
         axes.legend(fontsize=6, frameon=False, ncols=2, loc="lower right")
     else:
         axes.text(0.5, 0.5, "none", fontsize=_TEXT, color=SOFT, ha="center")
+
+
+def _whole_numbers(axes: Axes) -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True, nbins=7))
 
 
 def _short(text: str, longest: int) -> str:

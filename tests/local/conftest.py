@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,16 @@ class Server:
     @property
     def port(self) -> int:
         return httpx.URL(self.url).port or 0
+
+
+@contextmanager
+def picture_away(picture: Path) -> Iterator[None]:
+    """While someone moves a picture away."""
+    elsewhere = picture.rename(picture.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        elsewhere.rename(picture)
 
 
 @pytest.fixture(scope="module")

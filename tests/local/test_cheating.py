@@ -12,7 +12,6 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from lwise_core.experiments.trialset import build_trialset
 from lwise_core.experiments.views import ROW_COLUMNS, expanded
 from lwise_core.local.server import open_records
 from tests.experiments.conftest import BUDGETS, CLASSES, write_data_set, write_study
-from tests.local.conftest import Server
+from tests.local.conftest import Server, picture_away
 from tests.sessions.conftest import answer
 
 _CODES: dict[str, str] = {"DONE_CODE": "CDONE42", "OUT_CODE": "COUT17"}
@@ -493,18 +492,9 @@ def _ask_everything(server: Server, cheat: Cheat) -> list[httpx.Response]:
             said += [client.request(method, f"/stimuli/{row['file']}") for method in ("GET", "HEAD", "POST")]
             said.append(client.get(f"/stimuli/{row['file']}", headers={"Range": "bytes=9999-"}))
     name, path = next(iter(server.compiled.files.items()))
-    with _without(path):
+    with picture_away(path):
         said.append(client.get(f"/stimuli/{name}"))
     return said
-
-
-@contextmanager
-def _without(picture: Path) -> Iterator[None]:
-    elsewhere = picture.rename(picture.with_suffix(".away"))
-    try:
-        yield
-    finally:
-        elsewhere.rename(picture)
 
 
 def test_nothing_that_is_said_before_the_end_names_what_is_shown(server: Server, cheat: Cheat) -> None:

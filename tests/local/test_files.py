@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 
 import httpx
 import pytest
 
-from tests.local.conftest import PAGE, SCRIPT, Server
+from tests.local.conftest import PAGE, SCRIPT, Server, picture_away
 
 
 def _raw_get(server: Server, path: str) -> tuple[int, bytes]:
@@ -19,16 +17,6 @@ def _raw_get(server: Server, path: str) -> tuple[int, bytes]:
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read()
-
-
-@contextmanager
-def _without(picture: Path) -> Iterator[None]:
-    """While someone moves a picture away."""
-    elsewhere = picture.rename(picture.with_suffix(".away"))
-    try:
-        yield
-    finally:
-        elsewhere.rename(picture)
 
 
 def test_the_page_is_at_the_root(client: httpx.Client) -> None:
@@ -101,7 +89,7 @@ def test_every_answer_carries_the_security_headers(client: httpx.Client, server:
         client.get("/nowhere"),
         client.get("/api/finish"),
     ]
-    with _without(server.compiled.files[name]):
+    with picture_away(server.compiled.files[name]):
         answers.append(client.get(f"/stimuli/{name}"))
     assert [answer.status_code for answer in answers] == [200, 304, 200, 200, 200, 200, 400, 401, 404, 405, 500]
     for answer in answers:
@@ -115,7 +103,7 @@ def test_what_breaks_on_the_server_is_said_without_detail_and_the_server_goes_on
     client: httpx.Client, server: Server
 ) -> None:
     name, path = next(iter(server.compiled.files.items()))
-    with _without(path):
+    with picture_away(path):
         broken = client.get(f"/stimuli/{name}")
     assert broken.status_code == 500
     assert broken.json() == {"error": "something went wrong on the server; its log says what"}

@@ -19,7 +19,6 @@ from lwise_core.experiments.authoring.prespecified import compile_prespecified
 from lwise_core.experiments.authoring.resolve import CompiledStudy, OnProgress
 from lwise_core.experiments.authoring.sampled import compile_sampled
 from lwise_core.experiments.study import PAGES, Study
-from lwise_core.experiments.trialset import build_trialset
 
 
 def compile_study(study: Path, *, on_progress: OnProgress | None = None) -> CompiledStudy:
@@ -48,7 +47,6 @@ def compile_study(study: Path, *, on_progress: OnProgress | None = None) -> Comp
         on_progress=on_progress or (lambda done, total: None),
     )
     refuse_if_any(folder.config, _shortages(data.study))
-    build_trialset(data.study, 0)
     return replace(data, warnings=(*read.warnings, *data.warnings))
 
 
