@@ -76,6 +76,10 @@ class TrialKind:
     settings: Mapping[str, Any]
 
 
+DEFAULT_SOURCE = 0
+"""Index of the source that is shown where nothing else is said."""
+
+
 @dataclass(frozen=True)
 class TypeOfTrial:
     """A trial type of a block: index of its kind and of its source (None: the source of the image's class)."""
@@ -208,7 +212,7 @@ class Study:
     ----------
     platforms : the platforms that may take part besides `test`; empty: any.
     settings : the trial settings common to all trials unless their kind says otherwise.
-    default_source : index into `sources` of what is shown where nothing else is said.
+    sources : the first one is shown where nothing else is said.
     blocks : of a study whose trials are sampled; empty where they are prespecified.
     prespecified : trial sets given trial by trial; empty where they are sampled.
     repeat_split : split of the image that repeat trials show.
@@ -230,7 +234,6 @@ class Study:
     settings: Mapping[str, Any]
     kinds: tuple[TrialKind, ...]
     sources: tuple[Source, ...]
-    default_source: int
     blocks: tuple[Block, ...]
     curriculum: Curriculum
     repeat_split: str

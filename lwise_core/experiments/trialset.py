@@ -16,7 +16,7 @@ from lwise_core.experiments.choices import SessionChoices
 from lwise_core.experiments.conditions import condition_of
 from lwise_core.experiments.draws import Draws
 from lwise_core.experiments.sampling import draw_images
-from lwise_core.experiments.study import Block, BlockCondition, Cell, Study
+from lwise_core.experiments.study import DEFAULT_SOURCE, Block, BlockCondition, Cell, Study
 
 Stream = Callable[[str], Draws]
 """The session's stream of draws for a purpose."""
@@ -128,7 +128,7 @@ def _sampled_trials(study: Study, condition: int, choices: SessionChoices, strea
 def _deal_sources(study: Study, here: BlockCondition, draws: Draws) -> Sequence[int]:
     """The source of each class in a block: the default one, or as `n_classes_per_bucket` deals them."""
     if not here.class_sources:
-        return [study.default_source] * len(study.classes)
+        return [DEFAULT_SOURCE] * len(study.classes)
     deal = draws.pick(here.class_sources)
     return draws.shuffled([source for source, n_classes in deal for _ in range(n_classes)])
 

@@ -83,7 +83,6 @@ def _studies(draw: st.DrawFn) -> Study:
             TrialKind(number, name, "fixed", {}) for number in range(n_blocks) for name in ("only", CALIBRATION, REPEAT)
         ),
         sources=(Source(variant="natural"),),
-        default_source=0,
         blocks=blocks,
         curriculum=Curriculum(draw(st.integers(1, 3)), draw(st.sampled_from([(), (0,)]))),
         repeat_split=draw(st.sampled_from(["train", "val"])),

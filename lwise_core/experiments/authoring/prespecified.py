@@ -89,7 +89,6 @@ def compile_prespecified(
         choices=choices,
         kinds=tuple(builder.kinds.entries),
         sources=tuple(builder.sources.entries),
-        default_source=0,
         blocks=(),
         curriculum=Curriculum(0, ()),
         prespecified=tuple(given),

@@ -36,6 +36,7 @@ from lwise_core.experiments.authoring.stimuli import (
 from lwise_core.experiments.distinct import Distinct
 from lwise_core.experiments.study import (
     CALIBRATION,
+    DEFAULT_SOURCE,
     NATURAL,
     REPEAT,
     Block,
@@ -116,7 +117,6 @@ def compile_sampled(
         choices=choices,
         kinds=tuple(resolver.kinds.entries),
         sources=tuple(resolver.sources.entries),
-        default_source=0,
         blocks=blocks,
         curriculum=curriculum,
         prespecified=(),
@@ -138,7 +138,7 @@ class _BlockResolver:
         self._config = config
         self._curriculum = curriculum
         self._common = common_settings(config.trial_config)
-        self._default = self.sources.index_of(default)
+        self.sources.index_of(default)  # the first one
         self._n_classes = n_classes
 
     def block(self, number: int, block: BlockConfig) -> Block:
@@ -165,7 +165,7 @@ class _BlockResolver:
                 own = {trial_type.source for trial_type in here.trial_types}
                 used |= {source for source in own if source is not None}
                 if None in own or block.n_repeats:
-                    used |= {source for deal in here.class_sources for source, _ in deal} or {self._default}
+                    used |= {source for deal in here.class_sources for source, _ in deal} or {DEFAULT_SOURCE}
         return [self.sources.entries[index] for index in sorted(used)]
 
     def _condition(self, number: int, block: BlockConfig, condition: int) -> BlockCondition:
