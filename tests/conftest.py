@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lwise_core.simulation.moths import write_moths
+from tests.aws import StandIn, aws_stand_in
 from tests.command_line import succeed
 
 CLASSES = ("red", "green", "blue")
@@ -57,3 +59,10 @@ def small_demo(few_moths: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         environment.setenv("PYTHONHASHSEED", "1")
         succeed("demo", *SMALL_DEMO, "--images", few_moths, folder=folder, timeout=300)
     return folder / "demo"
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[StandIn]:
+    """One stand-in for all tests; each has resources of its own there."""
+    with aws_stand_in() as stand_in:
+        yield stand_in

@@ -7,8 +7,10 @@ import { backOffMsec, sleep } from "./back-off";
 import type { Response, Stored } from "./contract";
 
 const BATCH = 10;
-/** Browsers refuse keepalive requests of more than 64 KB; the server takes 50 answers at most. */
+/** The server takes no more answers in a request. */
 const LAST_BATCH = 50;
+/** Requests that outlive their page may carry 64 KB, all of them together; some of it stands around the answers. */
+const LAST_BYTES = 60_000;
 
 export interface QueueOptions {
   readonly store: AnswerStore;
@@ -32,12 +34,18 @@ export class AnswerQueue {
   #refuse!: (error: unknown) => void;
   #isStopped = false;
   #isSending = false;
+  /** Answers in requests that may outlive the page, with their size in bytes. */
+  readonly #leaving = new Map<number, number>();
   #wake: () => void = () => {};
   #onEmpty: (() => void)[] = [];
 
   /** A queue that goes on with what an earlier visit left unsent. */
   static async open(options: QueueOptions): Promise<AnswerQueue> {
-    const queue = new AnswerQueue(options, await options.store.waiting());
+    const leftOver = await options.store.waiting().catch((error: unknown): Response[] => {
+      console.warn("what an earlier visit left cannot be read; those trials are shown again", error);
+      return [];
+    });
+    const queue = new AnswerQueue(options, leftOver);
     void queue.#sendAll();
     return queue;
   }
@@ -89,7 +97,7 @@ export class AnswerQueue {
 
   /** A last attempt while the page is being left; what it does not bring over is sent after the next opening. */
   async flush(): Promise<void> {
-    const batch = this.#first(LAST_BATCH);
+    const batch = this.#leave();
     if (batch.length === 0 || this.#isStopped) {
       return;
     }
@@ -97,6 +105,10 @@ export class AnswerQueue {
       await this.#confirm(await this.#options.send(batch, true));
     } catch {
       // The ordinary sending goes on with it.
+    } finally {
+      for (const response of batch) {
+        this.#leaving.delete(response.index);
+      }
     }
   }
 
@@ -108,7 +120,7 @@ export class AnswerQueue {
     let failures = 0;
     while (this.#waiting.size > 0 && !this.#isStopped) {
       await this.#kept;
-      const batch = this.#first(BATCH);
+      const batch = this.#inOrder().slice(0, BATCH);
       try {
         const { stored } = await this.#options.send(batch, false);
         if (!batch.some((response) => stored.includes(response.index))) {
@@ -137,8 +149,25 @@ export class AnswerQueue {
     }
   }
 
-  #first(count: number): Response[] {
-    return [...this.#waiting.values()].sort((a, b) => a.index - b.index).slice(0, count);
+  #inOrder(): Response[] {
+    return [...this.#waiting.values()].sort((a, b) => a.index - b.index);
+  }
+
+  /** The first answers that still fit into a request that outlives the page. Leaving a page has several events. */
+  #leave(): Response[] {
+    const encoder = new TextEncoder();
+    let left = [...this.#leaving.values()].reduce((rest, size) => rest - size, LAST_BYTES);
+    const batch: Response[] = [];
+    for (const response of this.#inOrder().filter(({ index }) => !this.#leaving.has(index))) {
+      const size = encoder.encode(`${JSON.stringify(response)},`).length;
+      left -= size;
+      if (left < 0 || batch.length === LAST_BATCH) {
+        break;
+      }
+      this.#leaving.set(response.index, size);
+      batch.push(response);
+    }
+    return batch;
   }
 
   async #confirm({ stored }: { readonly stored: readonly number[] }): Promise<void> {

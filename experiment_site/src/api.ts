@@ -1,6 +1,15 @@
-// The server's four calls. Knows HTTP; knows nothing of trials, queues or pages.
+// The server's calls. Knows HTTP; knows nothing of trials, queues or pages.
 
-import type { Response as Answer, Result, Screening, SessionRequest, StartedSession, Stored } from "./contract";
+import type {
+  Response as Answer,
+  Problem,
+  Result,
+  Screening,
+  SessionRequest,
+  StartedSession,
+  Stored,
+  StudyPage,
+} from "./contract";
 
 /** Longer than a slow phone line needs, short enough that a hung connection does not stop the queue. */
 const TIMEOUT_MSEC = 20_000;
@@ -26,6 +35,12 @@ export class RequestFailed extends Error {
 
 export const mayPass = (error: unknown): boolean => error instanceof RequestFailed && error.mayPass;
 
+/** What the study says and asks for; takes no place in it. */
+export function fetchStudy(): Promise<StudyPage> {
+  return call<StudyPage>("api/study", {});
+}
+
+/** Begin a session, or take up the one that this assignment has. */
 export function startSession(request: SessionRequest): Promise<StartedSession> {
   return post<StartedSession>("api/sessions", request);
 }
@@ -50,22 +65,39 @@ export class SessionApi {
   finish(): Promise<Result> {
     return post<Result>("api/finish", {}, { token: this.#token });
   }
+
+  /** Say that the participant is still here. */
+  heartbeat(): Promise<object> {
+    return post<object>("api/heartbeat", {}, { token: this.#token });
+  }
+
+  reportProblem(problem: Problem): Promise<object> {
+    return post<object>("api/problems", problem, { token: this.#token });
+  }
+
+  /** Leave an address; the server keeps it apart from the answers. */
+  leaveEmail(email: string): Promise<object> {
+    return post<object>("api/contact", { email }, { token: this.#token });
+  }
 }
 
-async function post<T>(url: string, body: unknown, how: { token?: string; keepalive?: boolean } = {}): Promise<T> {
+function post<T>(url: string, body: unknown, how: { token?: string; keepalive?: boolean } = {}): Promise<T> {
+  return call<T>(url, {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      ...(how.token === undefined ? {} : { Authorization: `Bearer ${how.token}` }),
+    },
+    body: JSON.stringify(body),
+    keepalive: how.keepalive ?? false,
+  });
+}
+
+async function call<T>(url: string, request: RequestInit): Promise<T> {
   let answer: Response;
   let content: unknown;
   try {
-    answer = await fetch(url, {
-      method: "POST",
-      headers: {
-        "Content-Type": "application/json",
-        ...(how.token === undefined ? {} : { Authorization: `Bearer ${how.token}` }),
-      },
-      body: JSON.stringify(body),
-      keepalive: how.keepalive ?? false,
-      signal: AbortSignal.timeout(TIMEOUT_MSEC),
-    });
+    answer = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MSEC) });
     content = await answer.json().catch((error: unknown) => {
       if (answer.ok) {
         throw error;

@@ -4,12 +4,13 @@
 import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from "jspsych";
 import { version } from "../package.json";
 import { answerKeys } from "./answer-keys";
-import type { Response, Trial } from "./contract";
-import { browserFrames, framesFor } from "./frames";
+import type { Response, Surroundings, Trial } from "./contract";
+import { frameLog, requestedOf, undisturbed } from "./frame-log";
+import { browserFrames } from "./frames";
 import type { RingLayout } from "./ring";
 import { type Answer, TrialCourse } from "./trial-course";
 import { iconUrls } from "./trial-list";
-import { DrawnTrialScreen, layoutOf, type TrialPictures } from "./trial-screen";
+import { DrawnTrialScreen, layoutOf, type ScreenEvents, type TrialPictures } from "./trial-screen";
 
 const info = {
   name: "categorisation-trial",
@@ -49,10 +50,16 @@ const info = {
     keypress_fj_response: { type: ParameterType.BOOL, default: false },
     stimulus_width_degrees: { type: ParameterType.FLOAT, default: 12 },
     choice_width_degrees_default: { type: ParameterType.FLOAT, default: 4 },
+    /** CSS px per degree of visual angle as measured on this screen; null: not measured, a usual distance is assumed. */
+    px_per_degree: { type: ParameterType.FLOAT, default: null },
     /** Question shown above the field. */
     query_string: { type: ParameterType.STRING, default: "" },
-    /** Length of a frame of this screen, in ms, as measured. */
+    /** Length of a frame of this screen, in ms, as measured; a function is asked at the start of the trial. */
     frame_interval_msec: { type: ParameterType.FLOAT, default: undefined },
+    /** `(now: number) => void`: called once per frame with the frame's time. */
+    on_frame: { type: ParameterType.FUNCTION, default: undefined },
+    /** `() => Surroundings`: called once, when the answer is final. */
+    surroundings: { type: ParameterType.FUNCTION, default: undefined },
     /** `(url: string) => Promise<ImageBitmap>`: the decoded picture. */
     load_stimulus: { type: ParameterType.FUNCTION, default: undefined },
     /**
@@ -67,7 +74,7 @@ const info = {
     index: { type: ParameterType.INT },
     /** null: the deadline passed. */
     i_choice: { type: ParameterType.INT },
-    /** From the frame on which the choices were drawn. */
+    /** From the onset of the choices, the frame after the one in which they were drawn. */
     reaction_time_msec: { type: ParameterType.FLOAT },
     /** "mouse" or "key". */
     response_device: { type: ParameterType.STRING },
@@ -81,6 +88,8 @@ const info = {
     monitor_height_px: { type: ParameterType.INT },
     /** Frames asked for, shown and missed; see `FrameLog`. */
     frame_log: { type: ParameterType.OBJECT },
+    /** Window, focus and scale of the screen at the answer; see `Surroundings`. */
+    surroundings: { type: ParameterType.OBJECT },
   },
 } as const;
 
@@ -110,11 +119,14 @@ export class CategorisationTrial implements JsPsychPlugin<Info> {
     onLoad?: () => void,
   ): Promise<Response> {
     const { pluginAPI } = this.#jsPsych;
-    const simulated: Response = pluginAPI.mergeSimulationData(this.#simulatedResponse(trial), options);
+    const simulated: Answer = pluginAPI.mergeSimulationData(this.#simulatedAnswer(trial), options);
     if (mode === "data-only") {
       onLoad?.();
-      trial.on_answer(simulated);
-      return simulated;
+      const shown = trialOf(trial);
+      const layout = layoutOf(shown, trial.px_per_degree ?? null);
+      const response = responseOf(shown, simulated, new Date(), layout, trial.surroundings());
+      trial.on_answer(response);
+      return response;
     }
     class ClickedScreen extends DrawnTrialScreen {
       override showFixation(): void {
@@ -124,7 +136,8 @@ export class CategorisationTrial implements JsPsychPlugin<Info> {
 
       override showChoices(): void {
         super.showChoices();
-        this.#click(`choice-${simulated.i_choice}`, simulated.reaction_time_msec ?? 0);
+        // They are seen, and may be answered, a frame after they are drawn.
+        this.#click(`choice-${simulated.i_choice}`, trial.frame_interval_msec + (simulated.reaction_time_msec ?? 0));
       }
 
       override offerContinue(): void {
@@ -142,30 +155,20 @@ export class CategorisationTrial implements JsPsychPlugin<Info> {
     return run(this.#jsPsych.getDisplayElement(), trial, ClickedScreen, onLoad);
   }
 
-  #simulatedResponse(parameters: TrialType<Info>): Response {
+  #simulatedAnswer(parameters: TrialType<Info>): Answer {
     const { randomization } = this.#jsPsych;
     const trial = trialOf(parameters);
     const reactionTime =
       trial.pre_choice_lockout_delay_duration_msec + randomization.sampleExGaussian(500, 50, 1 / 150, true);
+    const requested = requestedOf(trial, parameters.frame_interval_msec);
     const isInTime = reactionTime < trial.choice_duration_msec;
-    const frames =
-      trial.stimulus_duration_msec > 0 && !trial.keep_stimulus_on
-        ? framesFor(trial.stimulus_duration_msec, parameters.frame_interval_msec)
-        : null;
-    const answer: Answer = {
+    return {
       i_choice: isInTime ? randomization.randomInt(0, trial.choice_names.length - 1) : null,
       reaction_time_msec: isInTime ? reactionTime : null,
       response_device: isInTime ? "mouse" : null,
       rel_timestamp_response: isInTime ? performance.now() + reactionTime : null,
-      frame_log: {
-        refresh_rate_hz: 1000 / parameters.frame_interval_msec,
-        stimulus_requested_frames: frames,
-        stimulus_achieved_frames: frames,
-        dropped_frames: 0,
-        timing_ok: true,
-      },
+      frame_log: frameLog(requested, undisturbed(requested)),
     };
-    return responseOf(trial, answer, new Date(), layoutOf(trial));
   }
 }
 
@@ -179,15 +182,17 @@ async function run(
   const trial = trialOf(parameters);
   const pictures = await picturesOf(trial, parameters);
   const startedAt = new Date();
-  const screen = new Screen(trial, pictures, {
+  const events: ScreenEvents = {
     onFixation: () => course.fixate(),
     onChoice: (choice, event) => course.respond(choice, isByKeyboard(event) ? "key" : "mouse", event.timeStamp),
     onContinue: () => course.proceed(),
+  };
+  const screen = new Screen(trial, pictures, events, parameters.px_per_degree ?? null);
+  let response: Response | null = null;
+  const course = new TrialCourse(trial, parameters.frame_interval_msec, screen, (answer) => {
+    response = responseOf(trial, answer, startedAt, screen.layout, parameters.surroundings());
+    parameters.on_answer(response);
   });
-  const inFull = (answer: Answer) => responseOf(trial, answer, startedAt, screen.layout);
-  const course = new TrialCourse(trial, parameters.frame_interval_msec, screen, (answer) =>
-    parameters.on_answer(inFull(answer)),
-  );
   const listening = new AbortController();
   listenToKeys(trial, course, listening.signal);
   display.replaceChildren(screen.root);
@@ -199,12 +204,13 @@ async function run(
         listening.abort();
         return;
       }
-      const answer = course.frame(now);
-      if (answer === null) {
-        browserFrames.request(onFrame);
-      } else {
+      parameters.on_frame(now);
+      const isOver = course.frame(now);
+      if (isOver && response !== null) {
         listening.abort();
-        resolve(inFull(answer));
+        resolve(response);
+      } else {
+        browserFrames.request(onFrame);
       }
     };
     browserFrames.request(onFrame);
@@ -243,15 +249,22 @@ function isByKeyboard(event: UIEvent): boolean {
   return event.isTrusted && event.detail === 0;
 }
 
-function responseOf(trial: Trial, answer: Answer, startedAt: Date, layout: RingLayout): Response {
+function responseOf(
+  trial: Trial,
+  answer: Answer,
+  startedAt: Date,
+  layout: RingLayout,
+  surroundings: Surroundings,
+): Response {
   return {
     index: trial.index,
-    ...answer,
     timestamp_start: startedAt.toISOString(),
     stimulus_width_px: Math.round(layout.stimulus),
     choice_width_px: Math.round(layout.choice),
     monitor_width_px: window.screen.width,
     monitor_height_px: window.screen.height,
+    surroundings,
+    ...answer,
   };
 }
 

@@ -4,6 +4,19 @@ export type Shape = "circle" | "triangle";
 
 export type PageName = "consent" | "task" | "test" | "done" | "screened_out";
 
+/** What the page asks for besides the trials. */
+export interface PageSettings {
+  /** Phones and tablets are turned away. */
+  readonly desktop_only: boolean;
+  /** Least width and height of the window, in CSS px; 0: any. */
+  readonly min_window_px: number;
+  /** Measure the screen's scale and the viewing distance before the trials. */
+  readonly calibrate_screen: boolean;
+  readonly full_screen: boolean;
+  /** Offer to leave an e-mail address at the end. */
+  readonly ask_email: boolean;
+}
+
 export interface StudyPage {
   readonly study_id: string;
   readonly title: string;
@@ -11,6 +24,7 @@ export interface StudyPage {
   readonly pages: Readonly<Record<PageName, string | null>>;
   /** The block after which the server decides whether the participant goes on; null: everyone does. */
   readonly screening_block: number | null;
+  readonly page: PageSettings;
 }
 
 /** What a study sets for its trials. Durations in ms, widths in degrees of visual angle. */
@@ -73,7 +87,6 @@ export interface TrialRow {
 /** The trials of a session, compact: what several of them share stands once. */
 export interface Trialset {
   readonly trialset_id: number;
-  readonly condition_idx: number;
   /** Settings of every trial unless its kind says otherwise. */
   readonly settings: Partial<TrialSettings>;
   readonly kinds: readonly Partial<TrialSettings>[];
@@ -93,12 +106,13 @@ export interface SessionRequest {
   readonly trialset_id: number | null;
 }
 
-/** How a session ends: with its last trial, or with a screening that was not passed. */
-export type EndState = "completed" | "screened_out";
+/** How a session ends: with its last trial, with a screening that was not passed, or because it may not go on. */
+export type EndState = "completed" | "screened_out" | "abandoned";
 
 export interface StartedSession {
   readonly token: string;
-  readonly study: StudyPage;
+  /** Random name of this session; another one when it was begun anew. */
+  readonly participant: string;
   readonly trialset: Trialset;
   readonly next_trial: number;
   readonly state: "started" | EndState;
@@ -106,12 +120,31 @@ export interface StartedSession {
 
 export interface FrameLog {
   readonly refresh_rate_hz: number;
-  /** Frames the stimulus was to be shown; null when it stays until the response. */
+  /** Of the stimulus all four are null when it stays until the response. */
   readonly stimulus_requested_frames: number | null;
   readonly stimulus_achieved_frames: number | null;
-  /** Frames missed between the onset of the stimulus and the onset of the choices. */
+  /** What the requested frames last at the refresh rate. */
+  readonly stimulus_requested_msec: number | null;
+  readonly stimulus_achieved_msec: number | null;
+  /** From the end of the stimulus's time to the onset of the choices. */
+  readonly blank_requested_frames: number;
+  readonly blank_achieved_frames: number;
+  /** Frames missed from the drawing of the stimulus to the onset of the choices. */
   readonly dropped_frames: number;
+  /** Whether stimulus and choices came on and went as requested, in frames and in ms. */
   readonly timing_ok: boolean;
+}
+
+/** Window and screen around one answer. */
+export interface Surroundings {
+  readonly window_width_px: number;
+  readonly window_height_px: number;
+  readonly full_screen: boolean;
+  /** How often the window lost the focus since the answer before. */
+  readonly focus_losses: number;
+  /** CSS px; null where the screen was not calibrated, like the distance. */
+  readonly px_per_degree: number | null;
+  readonly viewing_distance_mm: number | null;
 }
 
 export type ResponseDevice = "mouse" | "key";
@@ -121,7 +154,7 @@ export interface Response {
   readonly index: number;
   /** null: the deadline passed. */
   readonly i_choice: number | null;
-  /** From the frame on which the choices were drawn. */
+  /** From the onset of the choices, the frame after the one in which they were drawn. */
   readonly reaction_time_msec: number | null;
   readonly response_device: ResponseDevice | null;
   /** ISO 8601, UTC. */
@@ -133,11 +166,22 @@ export interface Response {
   readonly monitor_width_px: number;
   readonly monitor_height_px: number;
   readonly frame_log: FrameLog;
+  readonly surroundings: Surroundings;
 }
 
 export interface Stored {
   readonly stored: readonly number[];
   readonly next_trial: number;
+}
+
+export type ProblemKind = "page_error" | "picture_missing";
+
+/** Something that went wrong on the page, for the researchers. */
+export interface Problem {
+  readonly kind: ProblemKind;
+  /** One line of 500 characters at most, which names no ids. */
+  readonly message: string;
+  readonly trial_index: number | null;
 }
 
 export interface Screening {

@@ -1,12 +1,16 @@
-// What the participant is told when the study cannot go on.
+// What participant and researchers are told when the study cannot go on.
 
 import { RequestFailed } from "./api";
 import { showError } from "./pages";
+import type { ProblemReports } from "./problems";
 import { StimulusMissing } from "./stimuli";
 import { strings } from "./strings";
 
-export function showFailure(view: HTMLElement, error: unknown): void {
+/** What still goes on, such as a trial, goes on where nobody sees it. */
+export function showFailure(present: HTMLElement, error: unknown): void {
   console.error(error);
+  const view = present.cloneNode(false) as HTMLElement;
+  present.replaceWith(view);
   if (error instanceof StimulusMissing) {
     void showError(view, strings.stimulusTitle, strings.stimulus(error.url), strings.tryAgain);
   } else if (error instanceof RequestFailed && error.status === 401) {
@@ -17,6 +21,15 @@ export function showFailure(view: HTMLElement, error: unknown): void {
     void showError(view, strings.refusedTitle, asSentence(error.message), strings.tryAgain);
   } else {
     void showError(view, strings.unexpectedTitle, strings.unexpected, strings.tryAgain);
+  }
+}
+
+/** That the session goes on elsewhere is no problem. */
+export function reportFailure(error: unknown, problems: ProblemReports): void {
+  if (error instanceof StimulusMissing) {
+    problems.pictureMissing(error.message);
+  } else if (!(error instanceof RequestFailed && error.status === 401)) {
+    problems.pageError(error);
   }
 }
 

@@ -11,6 +11,7 @@ const SMALLEST = 7;
 const LINE_HEIGHT = 1.15;
 /** Names are not made smaller than this for the sake of a longer one beside them. */
 const READABLE = 12;
+const SHORTEST_PART = 5;
 /** Part of the circle's radius that text may fill; the rest is margin. */
 const FILLED = 0.9;
 /** Part of the circle's height that text may fill; below it stands the key. */
@@ -18,7 +19,8 @@ const FILLED_HEIGHT = 0.62;
 
 /**
  * Fit names into circles of this diameter, in one size so that none stands out; only a name too long for a readable size
- * is set smaller than the others. `width` measures a text set in 1 px type.
+ * has its long words divided or, if that does not help, is set smaller than the others. `width` measures a text set in
+ * 1 px type.
  */
 export function fitNames(names: readonly string[], diameter: number, width: (text: string) => number): FittedName[] {
   const alone = names.map((name) => fitName(name, LARGEST, diameter, width));
@@ -27,14 +29,27 @@ export function fitNames(names: readonly string[], diameter: number, width: (tex
 }
 
 function fitName(name: string, largest: number, diameter: number, width: (text: string) => number): FittedName {
-  const candidates = lineBreaks(name);
+  const whole = largestFitting(lineBreaks(name), largest, diameter, width);
+  if (whole.fontSize >= READABLE) {
+    return whole;
+  }
+  const divided = largestFitting(dividedLineBreaks(name), READABLE, diameter, width);
+  return divided.fontSize > whole.fontSize ? divided : whole;
+}
+
+function largestFitting(
+  candidates: readonly string[][],
+  largest: number,
+  diameter: number,
+  width: (text: string) => number,
+): FittedName {
   for (let fontSize = largest; fontSize > SMALLEST; fontSize -= 0.5) {
     const fitting = candidates.find((lines) => fits(lines, fontSize, diameter, width));
     if (fitting !== undefined) {
       return { lines: fitting, fontSize };
     }
   }
-  return { lines: candidates.at(-1) ?? [name], fontSize: SMALLEST };
+  return { lines: candidates.at(-1) ?? [], fontSize: SMALLEST };
 }
 
 /** Ways to break a name between words, the fewest lines first: no line longer than 1, 2, 3 … characters where possible. */
@@ -42,6 +57,26 @@ function lineBreaks(name: string): string[][] {
   const words = name.split(/\s+/).filter(Boolean);
   const ways = Array.from({ length: name.length }, (_, i) => wrapped(words, i + 1));
   return ways.reverse();
+}
+
+/** The same with words of more than 5, 6, 7 … letters divided into equal parts. */
+function dividedLineBreaks(name: string): string[][] {
+  const words = name.split(/\s+/).filter(Boolean);
+  const longest = Math.max(SHORTEST_PART, ...words.map((word) => word.length));
+  const limits = Array.from({ length: longest - SHORTEST_PART + 1 }, (_, i) => longest - i);
+  return limits.map((limit) =>
+    wrapped(
+      words.flatMap((word) => divided(word, limit)),
+      limit + 1,
+    ),
+  );
+}
+
+function divided(word: string, limit: number): string[] {
+  const n = Math.ceil(word.length / limit);
+  const size = Math.ceil(word.length / n);
+  const parts = Array.from({ length: n }, (_, i) => word.slice(i * size, (i + 1) * size));
+  return parts.map((part, i) => (i < n - 1 ? `${part}-` : part));
 }
 
 function wrapped(words: readonly string[], longest: number): string[] {

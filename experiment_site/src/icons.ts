@@ -16,6 +16,8 @@ export interface IconSource {
 export class Icons {
   /** Called while loading with the number of pictures that are here or given up. */
   onProgress: (done: number, total: number) => void = () => {};
+  /** Called for each picture that is given up, with what went wrong. */
+  onMissing: (message: string) => void = () => {};
 
   readonly #urls: readonly string[];
   readonly #source: IconSource;
@@ -61,6 +63,7 @@ export class Icons {
       this.#loaded.set(url, await persistently(() => load(url), { mayPass: () => true, attempts: ATTEMPTS, wait }));
     } catch (error) {
       console.warn("All choices are shown by their names.", error);
+      this.onMissing(error instanceof Error ? error.message : String(error));
     }
     this.#done += 1;
     this.onProgress(this.#done, this.#urls.length);

@@ -2,13 +2,19 @@
 // knows the link's parameter names.
 
 import type { SessionRequest } from "./contract";
+import { submissionAddress } from "./return-link";
 
 export type Link =
+  /** Names no platform. */
   | { readonly kind: "preview" }
+  /** Mechanical Turk's own preview: the task is looked at, not yet accepted. */
+  | { readonly kind: "not_accepted" }
   | { readonly kind: "incomplete"; readonly parameter: string }
   | {
       readonly kind: "participant";
       readonly request: SessionRequest;
+      /** Where a form hands the finished task in; null: nowhere. */
+      readonly submitTo: string | null;
       /** The query string under which a reload is the same session. */
       readonly search: string;
     };
@@ -19,16 +25,25 @@ const PLATFORMS_WITH_SESSION_ID: ReadonlySet<string> = new Set(["prolific"]);
 /** Understand a link; `newId` is called when the link is a fresh opening without a session id. */
 export function parseLink(search: string, newId: () => string): Link {
   const parameters = new URLSearchParams(search);
-  const value = (...names: string[]) => names.map((name) => parameters.get(name)?.trim()).find(Boolean) ?? null;
-  const platform = value("PLATFORM");
+  const platform = valueIn(parameters, "PLATFORM");
   if (platform === null) {
     return { kind: "preview" };
   }
-  const trialset = value("TRIALSET_ID");
+  return platform === "mturk" ? mturkLink(parameters) : ownLink(parameters, platform, newId);
+}
+
+/** The first of some parameters that says something. */
+function valueIn(parameters: URLSearchParams, ...names: string[]): string | null {
+  return names.map((name) => parameters.get(name)?.trim()).find(Boolean) ?? null;
+}
+
+/** A link in this page's words, which the platform fills in. */
+function ownLink(parameters: URLSearchParams, platform: string, newId: () => string): Link {
+  const trialset = valueIn(parameters, "TRIALSET_ID");
   if (platform === "test" && trialset !== null && !/^\d{1,9}$/.test(trialset)) {
     return { kind: "incomplete", parameter: "TRIALSET_ID" };
   }
-  let assignment = value("SESSION_ID", "ASSIGNMENT_ID");
+  let assignment = valueIn(parameters, "SESSION_ID", "ASSIGNMENT_ID");
   if (assignment === null) {
     if (PLATFORMS_WITH_SESSION_ID.has(platform)) {
       return { kind: "incomplete", parameter: "SESSION_ID" };
@@ -41,10 +56,35 @@ export function parseLink(search: string, newId: () => string): Link {
     request: {
       platform,
       assignment_id: assignment,
-      worker_id: value("PID", "PROLIFIC_PID"),
-      study_id: value("STUDY_ID"),
+      worker_id: valueIn(parameters, "PID", "PROLIFIC_PID"),
+      study_id: valueIn(parameters, "STUDY_ID"),
       trialset_id: platform === "test" && trialset !== null ? Number(trialset) : null,
     },
+    submitTo: null,
+    search: `?${parameters}`,
+  };
+}
+
+/** Mechanical Turk adds parameters of its own to the link. Without one of them the work could not be handed in. */
+function mturkLink(parameters: URLSearchParams): Link {
+  const assignment = valueIn(parameters, "assignmentId");
+  if (assignment === "ASSIGNMENT_ID_NOT_AVAILABLE") {
+    return { kind: "not_accepted" };
+  }
+  const submitTo = submissionAddress(valueIn(parameters, "turkSubmitTo"));
+  if (assignment === null || submitTo === null) {
+    return { kind: "incomplete", parameter: assignment === null ? "assignmentId" : "turkSubmitTo" };
+  }
+  return {
+    kind: "participant",
+    request: {
+      platform: "mturk",
+      assignment_id: assignment,
+      worker_id: valueIn(parameters, "workerId"),
+      study_id: valueIn(parameters, "hitId"),
+      trialset_id: null,
+    },
+    submitTo,
     search: `?${parameters}`,
   };
 }

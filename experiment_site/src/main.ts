@@ -1,23 +1,34 @@
-// The participant's way through a study: link, session, instructions, trials, screening, thanks. What each step does
-// is its module's.
+// The participant's way through a study: link, entry, session, instructions, trials, screening, thanks. What each step
+// does is its module's.
 
-import { answerKeys } from "./answer-keys";
-import { AnswerQueue } from "./answer-queue";
-import { openAnswerStore } from "./answer-store";
-import { mayPass, SessionApi, startSession } from "./api";
+import { fetchStudy, mayPass, startSession } from "./api";
 import { persistently } from "./back-off";
-import type { SessionRequest, StartedSession, Trial } from "./contract";
-import { showFailure } from "./failures";
+import { type Connection, openConnection } from "./connection";
+import type { StartedSession, StudyPage } from "./contract";
+import { showEnd } from "./end-page";
+import { comesIn } from "./entry";
+import { reportFailure, showFailure } from "./failures";
 import { finishSession } from "./finish";
 import { browserFrames, measureFrameInterval } from "./frames";
+import { FullScreen } from "./full-screen";
 import { Icons } from "./icons";
 import { parseLink, randomId } from "./link";
 import * as pages from "./pages";
+import { introduce, setUpScreen } from "./preparation";
 import { passesScreening } from "./screening";
+import { SessionMemory } from "./session-memory";
 import { Stimuli } from "./stimuli";
 import { strings } from "./strings";
-import { expandTrials, iconUrls, remainingTrials, stimulusUrls } from "./trial-list";
+import { SurroundingsWatch } from "./surroundings";
+import { expandTrials, firstBlocks, iconUrls, remainingTrials, stimulusUrls } from "./trial-list";
 import { runTrials } from "./trial-run";
+import { WindowSize } from "./window-size";
+
+/**
+ * Blocks whose pictures are here before the first trial: the second is the store that lasts while the network pauses. A
+ * block takes a participant some minutes.
+ */
+const BLOCKS_AT_ONCE = 2;
 
 async function participate(view: HTMLElement): Promise<void> {
   const link = parseLink(window.location.search, randomId);
@@ -29,48 +40,47 @@ async function participate(view: HTMLElement): Promise<void> {
     void pages.showError(view, strings.incompleteTitle, strings.incomplete(link.parameter));
     return;
   }
-  window.history.replaceState(null, "", link.search);
-  const session = await connect(view, link.request);
-  document.title = session.study.title;
-
-  const api = new SessionApi(session.token);
-  const queue = await openQueue(session, link.request, api);
-  const refused = queue.refused;
-  if (session.state === "started") {
-    await Promise.race([showTrials(view, session, api, queue), refused]);
+  const study = await connect(view, fetchStudy);
+  document.title = study.title;
+  if (link.kind === "not_accepted") {
+    pages.showTaskPreview(view, study.title, study.pages.consent);
+    return;
   }
-  const result = await Promise.race([finishSession(view, api, queue), refused]);
-  pages.showEnd(view, result, session.study.pages, link.request.platform);
-}
+  window.history.replaceState(null, "", link.search);
+  const memory = new SessionMemory(study.study_id, link.request);
+  if (!(await comesIn(view, study, memory))) {
+    return;
+  }
 
-function connect(view: HTMLElement, request: SessionRequest): Promise<StartedSession> {
-  const onFailure = pages.showConnecting(view);
-  return persistently(() => startSession(request), { mayPass, onFailure });
-}
-
-async function openQueue(session: StartedSession, request: SessionRequest, api: SessionApi): Promise<AnswerQueue> {
-  const store = await openAnswerStore({
-    study_id: session.study.study_id,
-    trialset_id: session.trialset.trialset_id,
-    platform: request.platform,
-    assignment_id: request.assignment_id,
-  });
-  const queue = await AnswerQueue.open({ store, send: (trials, keepalive) => api.sendTrials(trials, keepalive) });
-  window.addEventListener("online", () => queue.hurry());
-  window.addEventListener("pagehide", () => void queue.flush());
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "hidden") {
-      void queue.flush();
+  const session = await connect(view, () => startSession(link.request));
+  const connection = await openConnection(session, link.request);
+  const { api, queue, problems, refused } = connection;
+  try {
+    if (session.state === "started") {
+      await Promise.race([showTrials(view, study, session, memory, connection), refused]);
     }
-  });
-  return queue;
+    const result = await Promise.race([finishSession(view, api, queue), refused]);
+    const leaveEmail = study.page.ask_email ? (email: string) => api.leaveEmail(email) : null;
+    showEnd(view, { result, texts: study.pages, request: link.request, submitTo: link.submitTo, leaveEmail });
+  } catch (error) {
+    reportFailure(error, problems);
+    throw error;
+  } finally {
+    connection.close();
+  }
+}
+
+function connect<T>(view: HTMLElement, ask: () => Promise<T>): Promise<T> {
+  const onFailure = pages.showConnecting(view);
+  return persistently(ask, { mayPass, onFailure });
 }
 
 async function showTrials(
   view: HTMLElement,
+  study: StudyPage,
   session: StartedSession,
-  api: SessionApi,
-  queue: AnswerQueue,
+  memory: SessionMemory,
+  { api, queue, problems }: Connection,
 ): Promise<void> {
   const trials = expandTrials(session.trialset);
   const remaining = remainingTrials(trials, session.next_trial, queue.waiting);
@@ -78,38 +88,36 @@ async function showTrials(
   if (first === undefined) {
     return;
   }
-  const stimuli = new Stimuli(stimulusUrls(remaining));
+  const stimuli = new Stimuli(stimulusUrls(remaining), stimulusUrls(firstBlocks(remaining, BLOCKS_AT_ONCE)).length);
   const icons = new Icons(iconUrls(remaining));
+  stimuli.onMissing = ({ url, message }) =>
+    problems.pictureMissing(message, remaining.find((trial) => trial.stimulus_url === url)?.index);
+  icons.onMissing = (message) => problems.pictureMissing(message, first.index);
   const loading = Promise.all([stimuli.load(), icons.load()]); // while the participant reads
   loading.catch(() => {}); // told below, where it is awaited
-  if (remaining.length === trials.length) {
-    await introduce(view, session, first);
-  } else {
-    await pages.showWelcomeBack(view, first.index + 1, trials.length);
-  }
+  await introduce(view, study.pages.task, first, trials.length);
+  const fullScreen = new FullScreen();
+  const scale = await setUpScreen(view, study, fullScreen, memory);
   await finishLoading(view, [stimuli, icons], loading);
   pages.showGettingReady(view);
   const frameInterval = await measureFrameInterval(browserFrames);
+  const surroundings = new SurroundingsWatch(scale);
   await runTrials(view, {
     trials,
     remaining,
-    testInstructions: session.study.pages.test,
-    screeningBlock: session.study.screening_block,
+    testInstructions: study.pages.test,
+    screeningBlock: study.screening_block,
     passesScreening: (display) => passesScreening(display, api, queue),
     stimuli,
     icons,
+    requirements: [...(study.page.full_screen ? [fullScreen] : []), new WindowSize(study.page.min_window_px)],
+    pxPerDegree: scale?.px_per_degree ?? null,
+    surroundings: () => surroundings.take(),
     frameInterval,
+    onTrial: (index) => problems.noteTrial(index),
     onAnswer: (response) => void queue.add(response),
   });
-}
-
-async function introduce(view: HTMLElement, session: StartedSession, first: Trial): Promise<void> {
-  const { consent, task } = session.study.pages;
-  if (consent !== null) {
-    await pages.showConsent(view, consent);
-  }
-  const hints = [...(first.show_fixation ? [strings.howToBegin] : []), strings.howToAnswer(answerKeys(first))];
-  await pages.showTask(view, task, hints.join(" "));
+  await fullScreen.leave();
 }
 
 async function finishLoading(

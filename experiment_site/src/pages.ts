@@ -1,52 +1,8 @@
-// The pages around the trials: white cards with a heading, some text and at most one button. Each function shows one.
+// The pages around the trials. Each function shows one.
 
-import type { Result, StudyPage } from "./contract";
+import { paragraphs, showCard, studyText } from "./card";
 import { make } from "./dom";
-import { returnLink } from "./return-link";
 import { strings } from "./strings";
-
-interface Card {
-  readonly testId?: string;
-  readonly title?: string;
-  readonly content?: readonly Node[];
-  readonly button?: { readonly label: string; readonly testId: string };
-}
-
-/** Show a card; resolves when its button is pressed, and never if it has none. */
-export function showCard(view: HTMLElement, card: Card): Promise<void> {
-  const element = make("section", { class: "card" }, ...(card.content ?? []));
-  if (card.testId !== undefined) {
-    element.dataset.testid = card.testId;
-  }
-  if (card.title !== undefined) {
-    element.prepend(make("h1", {}, card.title));
-  }
-  return new Promise((resolve) => {
-    if (card.button !== undefined) {
-      const button = make(
-        "button",
-        { type: "button", class: "primary", "data-testid": card.button.testId },
-        card.button.label,
-      );
-      button.addEventListener("click", () => resolve(), { once: true });
-      element.append(button);
-    }
-    view.replaceChildren(make("div", { class: "page" }, element));
-    // Screen readers start here, and keys scroll the card.
-    element.tabIndex = -1;
-    element.focus({ preventScroll: true });
-    window.scrollTo(0, 0);
-  });
-}
-
-/** What the study says on a page: HTML that the server has made from Markdown and sanitised. */
-export function studyText(html: string): HTMLElement {
-  const text = make("div", { class: "text" });
-  text.innerHTML = html;
-  return text;
-}
-
-const paragraphs = (...texts: string[]) => texts.map((text) => make("p", {}, text));
 
 export function showConnecting(view: HTMLElement): () => void {
   const note = make("p", {}, strings.connecting);
@@ -106,44 +62,6 @@ export function showSending(view: HTMLElement): (left: number) => void {
   };
 }
 
-/** The last page: thanks and, where the platform asks for one, the code. */
-export function showEnd(view: HTMLElement, result: Result, texts: StudyPage["pages"], platform: string): void {
-  const isCompleted = result.state === "completed";
-  const html = isCompleted ? texts.done : texts.screened_out;
-  const byDefault = [
-    isCompleted ? strings.done : strings.screenedOut,
-    ...(result.code === null ? [strings.close] : []), // with a code there is still something to do here
-  ];
-  void showCard(view, {
-    testId: isCompleted ? "done" : "screened-out",
-    title: strings.doneTitle,
-    content: [
-      ...(isCompleted ? achievements(result) : []),
-      ...(html === null ? paragraphs(byDefault.join(" ")) : [studyText(html)]),
-      ...(result.code === null ? [] : handOver(result.code, platform)),
-    ],
-  });
-}
-
-function achievements(result: Result): Node[] {
-  const facts = [
-    ...(result.n_trials > 0 ? [strings.score(result)] : []),
-    ...(result.bonus_usd > 0 ? [strings.bonus(result)] : []),
-  ];
-  return facts.map((fact) => make("p", { class: "fact" }, fact));
-}
-
-function handOver(code: string, platform: string): Node[] {
-  const href = returnLink(platform, code);
-  return [
-    ...paragraphs(strings.enterCode),
-    make("p", { class: "code", "data-testid": "code" }, code),
-    ...(href === null
-      ? []
-      : [make("a", { class: "primary", href, "data-testid": "return-link" }, strings.returnToPlatform)]),
-  ];
-}
-
 export function showPreview(view: HTMLElement): void {
   void showCard(view, {
     testId: "preview",
@@ -152,6 +70,23 @@ export function showPreview(view: HTMLElement): void {
       ...paragraphs(...strings.preview),
       make("p", { class: "hint" }, strings.previewForResearchers, " ", make("code", {}, "?PLATFORM=test")),
     ],
+  });
+}
+
+/** Mechanical Turk shows this to those who consider the task. `consent`: the study's page, as HTML. */
+export function showTaskPreview(view: HTMLElement, title: string, consent: string | null): void {
+  void showCard(view, {
+    testId: "task-preview",
+    title,
+    content: [...(consent === null ? [] : [studyText(consent)]), make("p", { class: "hint" }, strings.acceptToBegin)],
+  });
+}
+
+export function showComputerNeeded(view: HTMLElement): void {
+  void showCard(view, {
+    testId: "computer-needed",
+    title: strings.computerNeededTitle,
+    content: paragraphs(strings.computerNeeded),
   });
 }
 

@@ -19,11 +19,6 @@ const LEGIBLE_CHOICE = 64;
 const LARGEST_STIMULUS = 0.7;
 const SMALLEST_STIMULUS = 0.25;
 
-/** Without a calibrated screen: 6 degrees are taken as 17.5 % of its smaller side. */
-export function degreesToPixels(degrees: number, screenWidth: number, screenHeight: number): number {
-  return (degrees / 6) * 0.175 * Math.min(screenWidth, screenHeight);
-}
-
 /** Side of the largest square field in a window. */
 export function fieldSize(windowWidth: number, windowHeight: number): number {
   return Math.floor(Math.min(0.95 * windowWidth, 0.9 * windowHeight));

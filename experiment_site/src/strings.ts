@@ -10,8 +10,9 @@ export const strings = {
   loadingTitle: "Loading the pictures",
   loading: (done: number, total: number) => `${done} of ${total}`,
   gettingReady: "Getting ready…",
+  loadingPicture: "Loading the picture…",
+  stillLoadingPicture: "This picture takes longer than usual. We keep trying; please leave this page open.",
 
-  consentTitle: "Before you begin",
   agree: "I agree",
   start: "Start",
   startTest: "Start the test",
@@ -19,6 +20,49 @@ export const strings = {
   welcomeBackTitle: "Welcome back",
   welcomeBack: (trial: number, total: number) =>
     `You go on where you stopped: trial ${trial} of ${total}. Your earlier answers are safe.`,
+
+  computerNeededTitle: "This study needs a computer",
+  computerNeeded:
+    "It cannot be done on a phone or a tablet. Please open the same link on a desktop or laptop computer. Nothing has been started yet.",
+  windowTooSmallTitle: "Please make your window larger",
+  windowTooSmall: (needed: number) =>
+    `The study needs a window of at least ${needed} × ${needed} pixels. Please drag a corner of this one, or zoom out with Ctrl and − (Cmd and − on a Mac).`,
+  windowSize: (width: number, height: number) => `It is now ${width} × ${height} pixels.`,
+  windowStillTooSmall: "That is still too small.",
+  windowLargeEnough: "That is large enough.",
+  otherTabTitle: "Open in another tab",
+  otherTab:
+    "This study is already open in another tab or window of this browser. Please go on there, or close that one and try again here.",
+
+  fullScreenTitle: "Please go back to full screen",
+  fullScreen: "The study is shown in full screen. It waits until you are back; your answers so far are safe.",
+  enterFullScreen: "Full screen",
+
+  cardTitle: "How large is your screen?",
+  card: [
+    "First make this window as wide as your screen. Then hold a bank card against the screen and make the drawn card just as large: move the slider with the mouse or the arrow keys, or drag the drawing's lower right corner.",
+    "Any card of the same size will do, such as a membership card or a driver's licence. If you have none, make the drawing 85.6 mm (3.37 inches) wide with a ruler.",
+  ],
+  cardWidth: "Size of the drawn card",
+  cardFits: "The sizes are the same",
+  blindSpotTitle: "How far away do you sit?",
+  blindSpot: "Sit as you will during the study.",
+  blindSpotSteps: [
+    "Cover your right eye with your right hand, and put the left one on the space bar.",
+    "Look at the black square with your left eye, and keep looking at it.",
+    "Press the space bar: the red ball begins to move to the left.",
+    "Press it again as soon as the ball disappears from your view. Then the next ball waits for you.",
+  ],
+  measurementsLeft: "Balls left:",
+  distanceTitle: "Is this about right?",
+  distance: (mm: number) =>
+    `You seem to sit ${Math.round(mm / 10)} cm (${Math.round(mm / 25.4)} inches) away from the screen.`,
+  distanceIsRight: "Yes, go on",
+  measureAgain: "Measure again",
+  implausibleTitle: "That did not work",
+  implausible:
+    "The distance that came out cannot be right. Please try once more: look at the black square all the time, with the right eye covered, and press the space bar as soon as the ball disappears.",
+  goOnWithoutMeasuring: "Go on without measuring",
 
   howToBegin: "Each picture appears once you click on the cross in the centre.",
   howToAnswer: (keys: readonly string[]) => {
@@ -53,6 +97,19 @@ export const strings = {
   done: "All of your answers have arrived.",
   screenedOut: "This part was a short screening, and the study ends here for you. Thank you for taking part.",
   close: "You may close this page.",
+  abandonedTitle: "This study cannot be continued",
+  abandoned: [
+    "You left it before it was finished, or too long ago, and it may not be taken up again. The answers that you gave are stored.",
+    "If you came from a recruiting platform, please return your place there.",
+  ],
+  emailLabel: "If you like, leave your e-mail address (optional)",
+  emailSend: "Leave it",
+  emailKeptApart: "It is kept apart from your answers.",
+  emailKept: (email: string) => `Thank you. ${email} is kept, apart from your answers.`,
+  emailInvalid: "This is not a complete e-mail address. It looks like name@example.org.",
+  emailNotSent: "The address could not be sent. Please try again.",
+  submitTask: "One step is left: hand your work in.",
+  submit: "Submit to Mechanical Turk",
   enterCode: "Please enter this code on the platform on which you found the study:",
   returnToPlatform: "Return to the platform",
 
@@ -62,6 +119,8 @@ export const strings = {
     "To take part, please use the full link that you were given.",
   ],
   previewForResearchers: "To try the study yourself, add this to the address:",
+
+  acceptToBegin: "This is a preview. Accept the task to begin.",
 
   incompleteTitle: "This link is not complete",
   incomplete: (parameter: string) =>

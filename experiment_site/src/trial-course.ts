@@ -2,12 +2,13 @@
 // when and what counts as an answer; knows nothing of how anything is drawn.
 
 import type { FrameLog, ResponseDevice, Trial } from "./contract";
+import { frameLog, type Moment, requestedOf } from "./frame-log";
 import { FrameCounter, framesFor } from "./frames";
 
 export type Phase = "fixation" | "stimulus" | "choice" | "feedback" | "intertrial";
 export type Verdict = "correct" | "incorrect" | "too_late";
 
-/** What the course asks of the screen; each call takes effect on the frame in which it is made. */
+/** What the course asks of the screen; what is drawn in one frame is seen from the next on. */
 export interface TrialScreen {
   enter(phase: Phase): void;
   showFixation(): void;
@@ -30,6 +31,12 @@ export interface Answer {
   readonly frame_log: FrameLog;
 }
 
+/** Since when the choices are seen, and how it came to that. */
+interface ChoicesShown {
+  readonly onset: Moment;
+  readonly frame_log: FrameLog;
+}
+
 export class TrialCourse {
   readonly #trial: Trial;
   readonly #interval: number;
@@ -37,14 +44,13 @@ export class TrialCourse {
   readonly #onAnswer: (answer: Answer) => void;
   readonly #counter: FrameCounter;
   /** The steps of the trial; resumed once per frame. */
-  readonly #steps: Generator<void, Answer, void>;
+  readonly #steps: Generator<void, void, void>;
 
-  /** Time of the present frame, and how many frames it is after the one before. */
-  #now = 0;
-  #advanced = 0;
+  /** The present frame. */
+  #now: Moment = { frame: 0, at: 0 };
   #dropped = 0;
   #hasFixated = false;
-  #choicesShown: { readonly at: number; readonly frame_log: FrameLog } | null = null;
+  #choices: ChoicesShown | null = null;
   #answer: Answer | null = null;
   #mayContinue = false;
   #wantsToContinue = false;
@@ -62,13 +68,12 @@ export class TrialCourse {
     this.#steps = this.#run();
   }
 
-  /** Call once per frame with the frame's time; gives the answer on the frame on which the trial is over, else null. */
-  frame(now: number): Answer | null {
-    this.#now = now;
-    this.#advanced = this.#counter.advance(now);
-    this.#dropped += Math.max(0, this.#advanced - 1);
-    const step = this.#steps.next();
-    return step.done === true ? step.value : null;
+  /** Call once per frame with the frame's time; whether the trial is over. */
+  frame(now: number): boolean {
+    const advanced = this.#counter.advance(now);
+    this.#now = { frame: this.#now.frame + advanced, at: now };
+    this.#dropped += Math.max(0, advanced - 1);
+    return this.#steps.next().done === true;
   }
 
   /** The fixation cross was clicked. */
@@ -78,11 +83,11 @@ export class TrialCourse {
 
   /** A choice was clicked or its key pressed, at `timeStamp` on the clock of the frames. */
   respond(choice: number, device: ResponseDevice, timeStamp: number): void {
-    if (this.#choicesShown === null || this.#answer !== null) {
+    if (this.#choices === null || this.#answer !== null) {
       return;
     }
-    const reactionTime = timeStamp - this.#choicesShown.at;
-    // Below 0: pressed before the choices were there, though the event was delivered after.
+    const reactionTime = timeStamp - this.#choices.onset.at;
+    // Below 0: pressed before the choices were seen, though the event was delivered after.
     if (reactionTime < Math.max(0, this.#trial.pre_choice_lockout_delay_duration_msec)) {
       return;
     }
@@ -91,7 +96,7 @@ export class TrialCourse {
       reaction_time_msec: reactionTime,
       response_device: device,
       rel_timestamp_response: timeStamp,
-      frame_log: this.#choicesShown.frame_log,
+      frame_log: this.#choices.frame_log,
     });
   }
 
@@ -100,18 +105,17 @@ export class TrialCourse {
     this.#wantsToContinue = this.#mayContinue;
   }
 
-  /** From one `yield` to the next is one frame: what is called in between is on screen together. */
-  *#run(): Generator<void, Answer, void> {
+  /** From one `yield` to the next is one frame: what is called in between comes on the screen together. */
+  *#run(): Generator<void, void, void> {
     const trial = this.#trial;
     if (trial.show_fixation) {
       yield* this.#awaitFixation();
     }
-    const frameLog = yield* this.#present();
-    this.#screen.enter("choice");
-    this.#screen.showChoices();
-    this.#choicesShown = { at: this.#now, frame_log: frameLog };
-    yield* this.#pass(this.#frames(trial.choice_duration_msec), () => this.#answer !== null);
-    const answer = this.#answer ?? this.#concludeTooLate(frameLog);
+    const choices = yield* this.#present();
+    this.#choices = choices;
+    // The first of their frames is under way.
+    yield* this.#pass(this.#frames(trial.choice_duration_msec) - 1, () => this.#answer !== null);
+    const answer = this.#answer ?? this.#concludeTooLate(choices.frame_log);
     this.#screen.hideChoices();
     this.#screen.hideStimulus();
     if (trial.show_feedback && trial.i_correct_choice !== undefined) {
@@ -119,7 +123,6 @@ export class TrialCourse {
     }
     this.#screen.enter("intertrial");
     yield* this.#pass(this.#frames(trial.intertrial_delay_duration_msec));
-    return answer;
   }
 
   /** Ends on the first frame after the click, which is the stimulus's first. */
@@ -130,27 +133,40 @@ export class TrialCourse {
     this.#screen.hideFixation();
   }
 
-  /** Stimulus and blank; ends on the frame on which the choices are due. */
-  *#present(): Generator<void, FrameLog, void> {
-    const { stimulus_duration_msec, keep_stimulus_on, post_stimulus_delay_duration_msec } = this.#trial;
-    const isTimed = stimulus_duration_msec > 0 && !keep_stimulus_on;
-    const requested = this.#frames(stimulus_duration_msec);
+  /** Stimulus, blank and choices; ends on the choices' onset. */
+  *#present(): Generator<void, ChoicesShown, void> {
+    const requested = requestedOf(this.#trial, this.#interval);
     const droppedBefore = this.#dropped;
     this.#screen.enter("stimulus");
     this.#screen.showStimulus();
-    const achieved = yield* this.#pass(requested);
-    if (isTimed) {
+    const shown = yield* this.#stay(requested.stimulusFrames);
+    if (requested.isTimed) {
       this.#screen.hideStimulus();
     }
-    yield* this.#pass(this.#frames(post_stimulus_delay_duration_msec));
-    const dropped = this.#dropped - droppedBefore;
-    return {
-      refresh_rate_hz: 1000 / this.#interval,
-      stimulus_requested_frames: isTimed ? requested : null,
-      stimulus_achieved_frames: isTimed ? achieved : null,
-      dropped_frames: dropped,
-      timing_ok: dropped === 0,
+    const hidden = yield* this.#stay(requested.blankFrames);
+    this.#screen.enter("choice");
+    this.#screen.showChoices();
+    yield;
+    const onset = this.#now;
+    const stimulusEnd = hidden ?? onset;
+    const achieved = {
+      stimulusOnset: shown ?? stimulusEnd,
+      stimulusEnd,
+      choicesOnset: onset,
+      dropped: this.#dropped - droppedBefore,
     };
+    return { onset, frame_log: frameLog(requested, achieved) };
+  }
+
+  /** Leave what was just drawn as it is for some frames; gives its onset, or null if it comes on with what is drawn next. */
+  *#stay(frames: number): Generator<void, Moment | null, void> {
+    if (frames === 0) {
+      return null;
+    }
+    yield;
+    const onset = this.#now;
+    yield* this.#pass(frames - 1);
+    return onset;
   }
 
   *#giveFeedback(choice: number | null, correctChoice: number): Generator<void, void, void> {
@@ -173,14 +189,12 @@ export class TrialCourse {
     this.#screen.hideFeedback();
   }
 
-  /** Let frames pass, or stop on the first on which `until` holds; returns how many did pass, missed ones included. */
-  *#pass(frames: number, until: () => boolean = () => false): Generator<void, number, void> {
-    let elapsed = 0;
-    while (elapsed < frames && !until()) {
+  /** Let frames pass, missed ones included, or stop on the first on which `until` holds. */
+  *#pass(frames: number, until: () => boolean = () => false): Generator<void, void, void> {
+    const end = this.#now.frame + frames;
+    while (this.#now.frame < end && !until()) {
       yield;
-      elapsed += this.#advanced;
     }
-    return elapsed;
   }
 
   #concludeTooLate(frameLog: FrameLog): Answer {

@@ -26,6 +26,12 @@ export function remainingTrials(trials: readonly Trial[], nextTrial: number, que
   return trials.filter((trial) => trial.index >= nextTrial && !queued.has(trial.index));
 }
 
+/** Of some trials, those of the first `count` blocks among them. */
+export function firstBlocks(trials: readonly Trial[], count: number): readonly Trial[] {
+  const starts = trials.flatMap((trial, position) => (trial.block === trials[position - 1]?.block ? [] : [position]));
+  return trials.slice(0, starts[count]);
+}
+
 /** Whether the test instructions belong before this trial: it is the first of a run of trials that ask for them. */
 export function startsTest(trials: readonly Trial[], index: number): boolean {
   return trials[index]?.show_test_instructions === true && trials[index - 1]?.show_test_instructions !== true;

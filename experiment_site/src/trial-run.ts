@@ -2,12 +2,15 @@
 
 import { initJsPsych, type JsPsych } from "jspsych";
 import { CategorisationTrial } from "./categorisation-trial";
-import type { Response, Trial } from "./contract";
+import type { Response, Surroundings, Trial } from "./contract";
 import { make } from "./dom";
+import { RefreshRate } from "./frames";
 import type { Icons } from "./icons";
 import { Interlude } from "./interlude";
+import { whileLoading } from "./loading-note";
 import { showTestInstructions } from "./pages";
 import { progressBar } from "./progress-bar";
+import type { Requirement } from "./requirement";
 import type { Stimuli } from "./stimuli";
 import { firstBehindScreening, startsTest } from "./trial-list";
 
@@ -26,8 +29,15 @@ export interface TrialRun {
   readonly passesScreening: (view: HTMLElement) => Promise<boolean>;
   readonly stimuli: Stimuli;
   readonly icons: Icons;
-  /** ms */
+  /** What must hold whenever a trial begins; asked for in this order. */
+  readonly requirements: readonly Requirement[];
+  /** CSS px per degree of visual angle; null: not measured. */
+  readonly pxPerDegree: number | null;
+  readonly surroundings: () => Surroundings;
+  /** Length of a frame, in ms, as measured before the trials. */
   readonly frameInterval: number;
+  /** Called with the index of each trial as it begins. */
+  readonly onTrial: (index: number) => void;
   readonly onAnswer: (response: Response) => void;
 }
 
@@ -37,30 +47,39 @@ export async function runTrials(view: HTMLElement, run: TrialRun): Promise<void>
   const progress = progressBar(run.trials.length);
   view.replaceChildren(progress.element, display);
   const jsPsych = initJsPsych({ display_element: display });
-  await jsPsych.run(timeline(run, progress.show, () => jsPsych.abortExperiment()));
+  await jsPsych.run(timeline(run, jsPsych, progress.show));
 }
 
 function timeline(
   run: TrialRun,
+  jsPsych: JsPsych,
   showProgress: (done: number) => void,
-  endEarly: () => void,
 ): Parameters<JsPsych["run"]>[0] {
   const screening = interlude(async (view) => {
     if (!(await run.passesScreening(view))) {
-      endEarly();
+      jsPsych.abortExperiment();
     }
   });
   const screened = firstBehindScreening(run.trials, run.remaining, run.screeningBlock);
   const html = run.testInstructions;
+  const refreshRate = new RefreshRate(run.frameInterval);
+  const requirements = run.requirements.map((requirement) => ({
+    timeline: [interlude((view) => requirement.ask(view))],
+    conditional_function: () => !requirement.isMet(),
+  }));
   return run.remaining.flatMap((trial, position) => {
     const shown = {
       ...trial,
       type: CategorisationTrial,
-      frame_interval_msec: run.frameInterval,
-      load_stimulus: (url: string) => run.stimuli.decoded(url),
+      frame_interval_msec: () => refreshRate.interval,
+      on_frame: (now: number) => refreshRate.note(now),
+      px_per_degree: run.pxPerDegree,
+      surroundings: run.surroundings,
+      load_stimulus: (url: string) => whileLoading(jsPsych.getDisplayElement(), run.stimuli.decoded(url)),
       load_icons: (urls: readonly string[]) => run.icons.ready(urls),
       on_answer: run.onAnswer,
       on_start: () => {
+        run.onTrial(trial.index);
         showProgress(run.trials.length - run.remaining.length + position);
         run.stimuli.lookAhead(run.remaining.slice(position).map((coming) => coming.stimulus_url));
       },
@@ -69,6 +88,7 @@ function timeline(
     return [
       ...(trial === screened ? [screening] : []),
       ...(asks ? [interlude((view) => showTestInstructions(view, html))] : []),
+      ...requirements,
       shown,
     ];
   });

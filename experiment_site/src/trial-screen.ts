@@ -6,7 +6,8 @@ import { type ChoiceFace, choiceFaces } from "./choice-faces";
 import type { Trial } from "./contract";
 import { make } from "./dom";
 import { type FittedName, fitNames } from "./fit-name";
-import { degreesToPixels, fieldSize, type RingLayout, ringLayout } from "./ring";
+import { fieldSize, type RingLayout, ringLayout } from "./ring";
+import { assumedPxPerDegree } from "./screen-scale";
 import { drawing, shapeOutline } from "./shapes";
 import { strings } from "./strings";
 import type { Phase, TrialScreen, Verdict } from "./trial-course";
@@ -38,12 +39,13 @@ export class DrawnTrialScreen implements TrialScreen {
   readonly #feedback: HTMLElement;
   readonly #continue: HTMLButtonElement;
 
-  constructor(trial: Trial, pictures: TrialPictures, events: ScreenEvents) {
+  /** `pxPerDegree`: CSS px per degree of visual angle as measured; null: not measured. */
+  constructor(trial: Trial, pictures: TrialPictures, events: ScreenEvents, pxPerDegree: number | null) {
     this.#trial = trial;
     this.#pictures = pictures;
     this.#faces = choiceFaces(trial);
     this.#events = events;
-    this.layout = layoutOf(trial);
+    this.layout = layoutOf(trial, pxPerDegree);
     this.#field = this.layout.field;
     const canvas = this.#makeCanvas();
     this.#canvas = context2d(canvas);
@@ -195,7 +197,7 @@ export class DrawnTrialScreen implements TrialScreen {
     });
     choice.append(face);
     if (key !== undefined) {
-      choice.append(make("kbd", {}, key.toUpperCase()));
+      choice.dataset.key = key.toUpperCase(); // drawn by the style sheet: no part of the name by which one speaks of it
     }
     choice.addEventListener("click", (event) => this.#events.onChoice(i, event));
     return choice;
@@ -221,11 +223,11 @@ export class DrawnTrialScreen implements TrialScreen {
 }
 
 /** Where the parts of a trial stand in the window as it is now. */
-export function layoutOf(trial: Trial): RingLayout {
-  const pixels = (degrees: number) => degreesToPixels(degrees, window.screen.width, window.screen.height);
+export function layoutOf(trial: Trial, pxPerDegree: number | null): RingLayout {
+  const degree = pxPerDegree ?? assumedPxPerDegree(window.screen.width, window.screen.height);
   return ringLayout(fieldSize(window.innerWidth, window.innerHeight), {
-    stimulus: pixels(trial.stimulus_width_degrees),
-    choice: pixels(trial.choice_width_degrees_default),
+    stimulus: degree * trial.stimulus_width_degrees,
+    choice: degree * trial.choice_width_degrees_default,
     n: trial.choice_names.length,
   });
 }
@@ -239,7 +241,9 @@ function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
 }
 
 function label(name: FittedName | undefined): HTMLElement {
-  const element = make("span", { class: "label" }, ...(name?.lines ?? []).map((line) => make("span", {}, line)));
+  // With spaces between the lines it reads as the name.
+  const lines = (name?.lines ?? []).flatMap((line, i) => [...(i === 0 ? [] : [" "]), make("span", {}, line)]);
+  const element = make("span", { class: "label" }, ...lines);
   element.style.fontSize = `${name?.fontSize ?? 0}px`;
   return element;
 }

@@ -1,5 +1,5 @@
 import "fake-indexeddb/auto";
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { AnswerQueue } from "../src/answer-queue";
 import { openAnswerStore } from "../src/answer-store";
 import { RequestFailed } from "../src/api";
@@ -7,7 +7,7 @@ import type { Response, Stored } from "../src/contract";
 import { aResponse } from "./fixtures";
 
 let sessions = 0;
-const newSession = () => ({ study_id: "moths", trialset_id: 0, platform: "test", assignment_id: `${sessions++}` });
+const newSession = () => `p${sessions++}`;
 
 /** A server that stores answers, or fails as it is told to. */
 class Server {
@@ -159,6 +159,54 @@ describe("the queue", () => {
     expect(await store.waiting()).toEqual([]);
   });
 
+  test("sends no more when the page is left than browsers let outlive it, however large the answers are", async () => {
+    const left: { readonly indices: number[]; readonly bytes: number }[] = [];
+    let arrive = () => {};
+    const send = (responses: readonly Response[], keepalive: boolean): Promise<Stored> => {
+      if (!keepalive) {
+        return Promise.reject(down);
+      }
+      const indices = responses.map((response) => response.index);
+      left.push({ indices, bytes: new Blob([JSON.stringify({ trials: responses })]).size });
+      return new Promise((resolve) => {
+        arrive = () => resolve({ stored: indices, next_trial: 0 });
+      });
+    };
+    const store = await openAnswerStore(newSession());
+    const queue = await AnswerQueue.open({ store, send, wait: () => new Promise(() => {}) });
+    for (const index of numbers(60)) {
+      // Two bytes a letter, so that characters are not mistaken for bytes.
+      await queue.add({ ...aResponse(index), timestamp_start: "é".repeat(2_000) });
+    }
+    // A page that is left is told so twice: the second time there is no room for more.
+    const flushes = [queue.flush(), queue.flush()];
+    expect(left).toHaveLength(1);
+    expect(left[0]?.bytes).toBeLessThan(64 * 1024);
+    const count = left[0]?.indices.length ?? 0;
+    expect(count).toBeGreaterThan(10);
+    expect(left[0]?.indices).toEqual(numbers(count));
+    arrive();
+    await Promise.all(flushes);
+    void queue.flush();
+    expect(left[1]?.indices[0]).toBe(count);
+  });
+
+  test("sends an answer that is given while the page is left as well", async () => {
+    const left: number[][] = [];
+    const send = (responses: readonly Response[], keepalive: boolean): Promise<Stored> => {
+      if (keepalive) {
+        left.push(responses.map((response) => response.index));
+      }
+      return new Promise(() => {});
+    };
+    const queue = await AnswerQueue.open({ store: await openAnswerStore(newSession()), send });
+    await queue.add(aResponse(0));
+    void queue.flush();
+    await queue.add(aResponse(1));
+    void queue.flush();
+    expect(left).toEqual([[0], [1]]);
+  });
+
   test("sends again what the server misses, if it has seen it", async () => {
     const server = new Server();
     const queue = await AnswerQueue.open({
@@ -187,16 +235,143 @@ describe("the queue", () => {
     expect(warn).toHaveBeenCalled();
     warn.mockRestore();
   });
+
+  test("begins with nothing when what an earlier visit left cannot be read", async () => {
+    const server = new Server();
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const waiting = () => Promise.reject(new Error("the file is damaged"));
+    const queue = await AnswerQueue.open({
+      store: { waiting, put: async () => {}, remove: async () => {} },
+      send: server.send,
+    });
+    await queue.add(aResponse(0));
+    await queue.whenEmpty();
+    expect(server.stored.size).toBe(1);
+    expect(warn).toHaveBeenCalled();
+    warn.mockRestore();
+  });
+});
+
+describe("an outage", () => {
+  const SECOND = 1_000;
+  const MINUTE = 60 * SECOND;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  /** A server that cannot be reached in the beginning; sometimes it stores an answer and cannot say so. */
+  class UnreachableServer {
+    /** Every answer in the order in which it first arrived, as what it was then. */
+    readonly stored: Response[] = [];
+    readonly attemptedAt: number[] = [];
+    inFlight = 0;
+    most = 0;
+
+    constructor(
+      readonly up: number,
+      readonly loses: (attempt: number) => boolean = () => false,
+    ) {}
+
+    send = async (responses: readonly Response[]): Promise<Stored> => {
+      this.attemptedAt.push(Date.now());
+      this.inFlight += 1;
+      this.most = Math.max(this.most, this.inFlight);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      this.inFlight -= 1;
+      if (Date.now() < this.up) {
+        throw down;
+      }
+      const known = new Set(this.stored.map((response) => response.index));
+      this.stored.push(...responses.filter((response) => !known.has(response.index)));
+      if (this.loses(this.attemptedAt.length)) {
+        throw new RequestFailed(null, "the line was cut");
+      }
+      return { stored: responses.map((response) => response.index), next_trial: 0 };
+    };
+  }
+
+  test.each([
+    ["10 minutes", 10],
+    ["3 hours", 180],
+  ])("of %s costs no answer and no participant a moment", async (_, minutes) => {
+    const begin = Date.now();
+    const server = new UnreachableServer(begin + minutes * MINUTE, (attempt) => attempt % 3 === 0);
+    const store = await openStore();
+    const queue = await inTime(AnswerQueue.open({ store, send: server.send }));
+    const given = numbers(minutes * 6);
+    for (const index of given) {
+      const kept = vi.fn();
+      void queue.add(aResponse(index)).then(kept);
+      await vi.advanceTimersByTimeAsync(10 * SECOND);
+      expect(kept).toHaveBeenCalled();
+    }
+    expect(queue.waiting.size).toBeGreaterThan(given.length - 3);
+    await vi.advanceTimersByTimeAsync(10 * MINUTE);
+    await queue.whenEmpty();
+    expect(server.stored).toEqual(given.map(aResponse));
+    expect(server.most).toBe(1);
+    expect(await inTime(store.waiting())).toEqual([]);
+  });
+
+  test("is asked after for as long as it lasts, three to nine times a minute", async () => {
+    const begin = Date.now();
+    const server = new UnreachableServer(begin + 180 * MINUTE);
+    const queue = await inTime(AnswerQueue.open({ store: await openStore(), send: server.send }));
+    await inTime(queue.add(aResponse(0)));
+    await vi.advanceTimersByTimeAsync(181 * MINUTE);
+    await queue.whenEmpty();
+    const perMinute = numbers(179).map(
+      (minute) =>
+        server.attemptedAt.filter((at) => at >= begin + (minute + 1) * MINUTE && at < begin + (minute + 2) * MINUTE)
+          .length,
+    );
+    expect(Math.min(...perMinute)).toBeGreaterThanOrEqual(3);
+    expect(Math.max(...perMinute)).toBeLessThanOrEqual(9);
+  });
+
+  test.each([
+    ["from the beginning", () => vi.spyOn(indexedDB, "open").mockReturnValue(noAnswer() as IDBOpenDBRequest)],
+    ["amid a session", () => vi.spyOn(IDBObjectStore.prototype, "put").mockReturnValue(noAnswer())],
+  ])("of the browser's own database is not waited for (%s)", async (_, begin) => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    begin();
+    const server = new UnreachableServer(0);
+    const store = await openStore();
+    const queue = await inTime(AnswerQueue.open({ store, send: server.send }));
+    await inTime(queue.add(aResponse(0)));
+    await inTime(queue.whenEmpty());
+    expect(server.stored).toEqual([aResponse(0)]);
+    expect(warn).toHaveBeenCalled();
+  });
+
+  /** A request to the database that neither succeeds nor fails. */
+  const noAnswer = (): IDBRequest => Object.assign(Object.create(IDBRequest.prototype), { addEventListener: () => {} });
+
+  /** Let the faked time go on until something has happened. */
+  async function inTime<T>(promise: Promise<T>): Promise<T> {
+    let isOver = false;
+    const note = () => {
+      isOver = true;
+    };
+    promise.then(note, note);
+    while (!isOver) {
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    return promise;
+  }
+
+  const openStore = () => inTime(openAnswerStore(newSession()));
 });
 
 test("sessions on one machine do not see each other's answers", async () => {
   const session = newSession();
-  const others = [
-    { ...session, assignment_id: `${session.assignment_id}0` },
-    { ...session, study_id: "lesions" },
-    { ...session, trialset_id: 1 },
-    { ...session, platform: "prolific" },
-  ];
+  const others = [newSession(), `${session}0`, session.slice(1)];
   await (await openAnswerStore(session)).put(aResponse(0));
   for (const other of others) {
     expect(await (await openAnswerStore(other)).waiting()).toEqual([]);

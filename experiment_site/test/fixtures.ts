@@ -1,7 +1,7 @@
 // A trial and an answer as the server and the page would make them; each test changes what it is about.
 
 import { vi } from "vitest";
-import type { Response, Trial } from "../src/contract";
+import type { Response, Surroundings, Trial } from "../src/contract";
 
 export function aTrial(changes: Partial<Trial> = {}): Trial {
   return {
@@ -37,6 +37,15 @@ export function aTrialWithoutAnswer(changes: Partial<Trial> = {}): Trial {
   return trial;
 }
 
+export const theSurroundings: Surroundings = {
+  window_width_px: 1440,
+  window_height_px: 820,
+  full_screen: false,
+  focus_losses: 0,
+  px_per_degree: null,
+  viewing_distance_mm: null,
+};
+
 export function aResponse(index: number): Response {
   return {
     index,
@@ -53,9 +62,14 @@ export function aResponse(index: number): Response {
       refresh_rate_hz: 60,
       stimulus_requested_frames: null,
       stimulus_achieved_frames: null,
+      stimulus_requested_msec: null,
+      stimulus_achieved_msec: null,
+      blank_requested_frames: 0,
+      blank_achieved_frames: 0,
       dropped_frames: 0,
       timing_ok: true,
     },
+    surroundings: theSurroundings,
   };
 }
 

@@ -56,7 +56,9 @@ test("when a picture cannot be had none is shown; the researcher is told, and no
   const { source, attempts } = aSource({ "a.png": 99 });
   const icons = new Icons(["a.png", "b.png"], source);
   const progress: string[] = [];
+  const missing: string[] = [];
   icons.onProgress = (done, total) => progress.push(`${done} of ${total}`);
+  icons.onMissing = (message) => missing.push(message);
   await icons.load();
   expect((await icons.ready(["a.png", "b.png"])).size).toBe(0);
   expect((await icons.ready(["b.png"])).size).toBe(0);
@@ -64,6 +66,7 @@ test("when a picture cannot be had none is shown; the researcher is told, and no
   expect(icons.progress).toEqual({ done: 2, total: 2 });
   expect(attempts.get("a.png")).toBe(3);
   expect(console.warn).toHaveBeenCalledTimes(1);
+  expect(missing).toEqual(["a.png is not to be had"]);
 });
 
 test("a picture that was given up never comes back", async () => {

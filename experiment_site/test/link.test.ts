@@ -60,3 +60,53 @@ test("random ids are long and differ", () => {
   expect(randomId()).toMatch(/^[0-9a-f]{32}$/);
   expect(randomId()).not.toBe(randomId());
 });
+
+describe("a link from Mechanical Turk", () => {
+  const own = "assignmentId=a&hitId=h&workerId=w";
+  const link = (turkSubmitTo: string) => `?PLATFORM=mturk&${own}&turkSubmitTo=${encodeURIComponent(turkSubmitTo)}`;
+
+  test("names assignment, worker and HIT in Mechanical Turk's words", () => {
+    expect(parse(link("https://www.mturk.com"))).toMatchObject({
+      kind: "participant",
+      request: { platform: "mturk", assignment_id: "a", worker_id: "w", study_id: "h", trialset_id: null },
+    });
+  });
+
+  test("is a preview until the task is accepted", () => {
+    expect(parse("?PLATFORM=mturk&assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=h")).toEqual({ kind: "not_accepted" });
+  });
+
+  test.each(["https://www.mturk.com", "https://www.mturk.com/", "https://workersandbox.mturk.com"])(
+    "hands in at %s",
+    (site) => {
+      expect(parse(link(site))).toMatchObject({ submitTo: `${site.replace(/\/$/, "")}/mturk/externalSubmit` });
+    },
+  );
+
+  test.each([
+    "",
+    "http://www.mturk.com",
+    "https://www.mturk.com.example.org",
+    "https://example.org/https://www.mturk.com",
+    "https://www.mturk.com@example.org",
+    "https://www.mturk.com/elsewhere",
+    "https://www.mturk.com//",
+    "https://evil.mturk.com",
+    "javascript:alert(1)",
+  ])("hands in nowhere else (%j)", (site) => {
+    expect(parse(link(site))).toEqual({ kind: "incomplete", parameter: "turkSubmitTo" });
+  });
+
+  test("without its assignment is refused, not given an invented one", () => {
+    expect(parse("?PLATFORM=mturk&turkSubmitTo=https://www.mturk.com")).toEqual({
+      kind: "incomplete",
+      parameter: "assignmentId",
+    });
+  });
+});
+
+test("only Mechanical Turk's participants hand anything in", () => {
+  expect(parse("?PLATFORM=inperson&ASSIGNMENT_ID=a&turkSubmitTo=https://www.mturk.com")).toMatchObject({
+    submitTo: null,
+  });
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { degreesToPixels, fieldSize, ringAngles, ringLayout } from "../src/ring";
+import { fieldSize, ringAngles, ringLayout } from "../src/ring";
 
 const NUMBERS = Array.from({ length: 15 }, (_, i) => i + 2);
 const FIELDS = [540, 810, 1296];
@@ -53,11 +53,6 @@ describe.each(FIELDS)("in a field of %i px", (field) => {
 
 test("picture and choices have the size wished for where there is room", () => {
   expect(ringLayout(810, { stimulus: 315, choice: 90, n: 4 })).toMatchObject({ stimulus: 315, choice: 90 });
-});
-
-test("6 degrees are 17.5 % of the smaller side of the screen", () => {
-  expect(degreesToPixels(6, 1440, 900)).toBeCloseTo(157.5);
-  expect(degreesToPixels(12, 600, 800)).toBeCloseTo(210);
 });
 
 test("the field takes 90 % of the height or 95 % of the width", () => {

@@ -5,14 +5,14 @@ import { aTrial, aTrialWithoutAnswer } from "./fixtures";
 
 const RATES = [60, 90, 120, 144];
 
-/** A screen that runs at an exact rate, drops the frames it is told to, and notes what was shown from which frame on. */
+/** A screen that runs at an exact rate, drops the frames it is told to, and notes what was drawn in which frame. */
 class Stepped {
   readonly log: { what: string; frame: number }[] = [];
   readonly answers: Answer[] = [];
   readonly course: TrialCourse;
   readonly interval: number;
   frame = -1;
-  end: { frame: number; answer: Answer } | null = null;
+  end: number | null = null;
 
   constructor(trial: Trial, hz = 60) {
     this.interval = 1000 / hz;
@@ -45,15 +45,20 @@ class Stepped {
     for (let i = 0; i < frames && this.end === null; i += 1) {
       this.frame += 1;
       if (!dropping.includes(this.frame)) {
-        const answer = this.course.frame(this.at(this.frame));
-        this.end = answer === null ? null : { frame: this.frame, answer };
+        this.end = this.course.frame(this.at(this.frame)) ? this.frame : null;
       }
     }
     return this;
   }
 
+  /** The frame in which something was drawn. */
   frameOf(what: string): number | undefined {
     return this.log.find((entry) => entry.what === what)?.frame;
+  }
+
+  get choicesOnset(): number {
+    const drawn = this.frameOf("showChoices");
+    return drawn === undefined ? expect.fail("no choices were drawn") : drawn + 1;
   }
 
   fixate(): this {
@@ -61,9 +66,8 @@ class Stepped {
     return this;
   }
 
-  respond(choice: number, afterChoicesMsec: number): this {
-    const shown = this.frameOf("showChoices");
-    this.course.respond(choice, "mouse", this.at(shown ?? 0) + afterChoicesMsec);
+  respond(choice: number, afterOnsetMsec: number): this {
+    this.course.respond(choice, "mouse", this.at(this.choicesOnset) + afterOnsetMsec);
     return this;
   }
 }
@@ -85,6 +89,10 @@ describe.each(RATES)("at %i Hz", (hz) => {
       refresh_rate_hz: expect.closeTo(hz, 9),
       stimulus_requested_frames: frames,
       stimulus_achieved_frames: frames,
+      stimulus_requested_msec: expect.closeTo((1000 * frames) / hz, 9),
+      stimulus_achieved_msec: expect.closeTo((1000 * frames) / hz, 9),
+      blank_requested_frames: 0,
+      blank_achieved_frames: 0,
       dropped_frames: 0,
       timing_ok: true,
     });
@@ -175,8 +183,43 @@ describe("a frame that was missed", () => {
     });
   });
 
-  test("after the choices are shown does not count against the stimulus", () => {
-    const screen = new Stepped(brief).step(20, [10, 11]).respond(1, 400);
+  test("right after the drawing delays the onset, from which the stimulus then has its time", () => {
+    const screen = new Stepped(brief).step(20, [1]).respond(1, 400);
+    expect(screen.frameOf("hideStimulus")).toBe(7);
+    expect(screen.answers[0]?.frame_log).toMatchObject({
+      stimulus_achieved_frames: 6,
+      stimulus_achieved_msec: expect.closeTo(100, 9),
+      dropped_frames: 1,
+      timing_ok: false,
+    });
+  });
+
+  test("right after the hiding keeps the stimulus on", () => {
+    const screen = new Stepped(brief).step(20, [7]).respond(1, 400);
+    expect(screen.frameOf("hideStimulus")).toBe(6);
+    expect(screen.answers[0]?.frame_log).toMatchObject({
+      stimulus_achieved_frames: 7,
+      stimulus_achieved_msec: expect.closeTo((7 * 1000) / 60, 9),
+      dropped_frames: 1,
+      timing_ok: false,
+    });
+  });
+
+  test("in the blank is counted there", () => {
+    const trial = aTrial({ stimulus_duration_msec: 100, post_stimulus_delay_duration_msec: 100 });
+    const screen = new Stepped(trial).step(30, [12, 13]).respond(1, 400);
+    expect(screen.answers[0]?.frame_log).toMatchObject({
+      stimulus_achieved_frames: 6,
+      blank_requested_frames: 6,
+      blank_achieved_frames: 8,
+      dropped_frames: 2,
+      timing_ok: false,
+    });
+  });
+
+  test("after the onset of the choices does not count against the stimulus", () => {
+    const screen = new Stepped(brief).step(20, [8, 9, 10]).respond(1, 400);
+    expect(screen.choicesOnset).toBe(7);
     expect(screen.answers[0]?.frame_log).toMatchObject({ dropped_frames: 0, timing_ok: true });
   });
 });
@@ -191,7 +234,15 @@ describe("a stimulus without an end of its own", () => {
     expect(screen.answers[0]?.frame_log).toMatchObject({
       stimulus_requested_frames: null,
       stimulus_achieved_frames: null,
+      stimulus_requested_msec: null,
+      stimulus_achieved_msec: null,
+      timing_ok: true,
     });
+  });
+
+  test("is flagged when it and the choices came on late", () => {
+    const screen = new Stepped(aTrialWithoutAnswer()).step(30, [1, 2]).respond(2, 450);
+    expect(screen.answers[0]?.frame_log).toMatchObject({ dropped_frames: 2, timing_ok: false });
   });
 
   test("stays on through the choices when it is kept on", () => {
@@ -207,12 +258,30 @@ describe("a stimulus without an end of its own", () => {
 });
 
 describe("a response", () => {
-  test("is timed from the frame of the choices to the event", () => {
+  test("is timed from the frame after the drawing of the choices to the event", () => {
     const screen = new Stepped(aTrial({ stimulus_duration_msec: 200 })).step(30).respond(3, 231.7);
     const [answer] = screen.answers;
     expect(answer?.reaction_time_msec).toBeCloseTo(231.7, 9);
     expect(answer).toMatchObject({ i_choice: 3, response_device: "mouse" });
-    expect(answer?.rel_timestamp_response).toBeCloseTo(screen.at(12) + 231.7, 9);
+    expect(screen.frameOf("showChoices")).toBe(12);
+    expect(answer?.rel_timestamp_response).toBeCloseTo(screen.at(13) + 231.7, 9);
+  });
+
+  test("is timed from the onset also where that came late", () => {
+    const screen = new Stepped(aTrial({ stimulus_duration_msec: 200 })).step(30, [13, 14]);
+    screen.course.respond(3, "mouse", screen.at(15) + 231.7);
+    expect(screen.answers[0]?.reaction_time_msec).toBeCloseTo(231.7, 9);
+  });
+
+  test("before the choices are seen does not count, though they are drawn", () => {
+    const screen = new Stepped(aTrial({ stimulus_duration_msec: 200 })).step(13);
+    expect(screen.frameOf("showChoices")).toBe(screen.frame);
+    screen.course.respond(0, "key", screen.at(12.5));
+    screen.step(1);
+    screen.course.respond(1, "key", screen.at(12.9));
+    expect(screen.answers).toEqual([]);
+    screen.course.respond(2, "key", screen.at(13));
+    expect(screen.answers).toMatchObject([{ i_choice: 2, reaction_time_msec: 0 }]);
   });
 
   test("is final at once, before its feedback is shown", () => {
@@ -257,7 +326,7 @@ describe("feedback", () => {
     screen.step(1);
     expect(screen.frameOf("hideFeedback")).toBe(screen.frame);
     screen.step(12);
-    expect(screen.end?.frame).toBe((screen.frameOf("hideFeedback") ?? 0) + 12);
+    expect(screen.end).toBe((screen.frameOf("hideFeedback") ?? 0) + 12);
   });
 
   test("of a fixed length ends by itself", () => {
@@ -269,6 +338,7 @@ describe("feedback", () => {
   test("is not given when the trial has none", () => {
     const screen = new Stepped(aTrialWithoutAnswer()).step(5).respond(1, 50).step(40);
     expect(screen.frameOf("enter feedback")).toBeUndefined();
-    expect(screen.end).toMatchObject({ frame: 5 + 12, answer: { i_choice: 1 } });
+    expect(screen.end).toBe(5 + 12);
+    expect(screen.answers).toMatchObject([{ i_choice: 1 }]);
   });
 });

@@ -3,6 +3,7 @@ import type { Trialset } from "../src/contract";
 import {
   expandTrials,
   firstBehindScreening,
+  firstBlocks,
   iconUrls,
   remainingTrials,
   startsTest,
@@ -19,7 +20,6 @@ const ICONS = [`${BUCKET}/Leda_icon.png`, `${BUCKET}/Tyro_icon.png`];
 /** A training trial, one from elsewhere, an attention check, and a test trial whose answer is withheld. */
 const compact: Trialset = {
   trialset_id: 3,
-  condition_idx: 1,
   settings: { show_feedback: true, show_fixation: true, choice_duration_msec: 9_000 },
   kinds: [{}, { stimulus_duration_msec: 500 }, { show_feedback: false, choice_duration_msec: 4_000 }],
   folders: ["stimuli/", BUCKET],
@@ -129,6 +129,16 @@ test("without a screening, or with one after the last or an unknown block, nothi
     undefined,
     undefined,
   ]);
+});
+
+test.each([
+  ["from the start", 0, [0, 1, 2, 3]],
+  ["in the middle of a block", 1, [1, 2, 3]],
+  ["in the last block but one", 3, [3, 4, 5]],
+  ["in the last block", 5, [5]],
+])("the first two blocks are what is left of one and the next, going on %s", (_, next, expected) => {
+  const list = [0, 0, 7, 7, 2, 2].map((block, index) => aTrial({ index, block }));
+  expect(indices(firstBlocks(remainingTrials(list, next, new Set()), 2))).toEqual(expected);
 });
 
 test("a picture shown twice is loaded once, and calibration trials need none", () => {

@@ -3,6 +3,7 @@ import { ParameterType } from "jspsych";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Trial } from "../src/contract";
 import { Icons } from "../src/icons";
+import type { Requirement } from "../src/requirement";
 import { Stimuli } from "../src/stimuli";
 import { runTrials, type TrialRun } from "../src/trial-run";
 import { aTrial } from "./fixtures";
@@ -59,9 +60,13 @@ async function run(next: number, changes: Partial<TrialRun> = {}): Promise<void>
       log.push("screening");
       return true;
     },
-    stimuli: new Stimuli([]),
+    stimuli: new Stimuli([], 0),
     icons: new Icons([]),
+    requirements: [],
+    pxPerDegree: null,
+    surroundings: () => expect.fail("nothing is shown"),
     frameInterval: 1000 / 60,
+    onTrial: () => {},
     onAnswer: () => {},
     ...changes,
   });
@@ -105,4 +110,33 @@ test("a screening that fails ends the run with its failure", async () => {
   const failure = new Error("opened in another window");
   await expect(run(1, { passesScreening: () => Promise.reject(failure) })).rejects.toBe(failure);
   expect(log).toEqual(["trial 1"]);
+});
+
+/** Met at first, then lost with each of some trials, until it is asked for. */
+function requirement(name: string, lostWith: readonly string[]): Requirement {
+  let nAsked = 0;
+  return {
+    isMet: () => lostWith.filter((trial) => log.includes(trial)).length === nAsked,
+    ask: async () => {
+      nAsked += 1;
+      log.push(name);
+    },
+  };
+}
+
+test("what must hold is asked for between trials, only when it does not", async () => {
+  await run(0, {
+    requirements: [requirement("full screen", ["trial 0", "trial 2"]), requirement("large window", ["trial 0"])],
+  });
+  expect(log).toEqual([
+    "trial 0",
+    "full screen",
+    "large window",
+    "trial 1",
+    "screening",
+    "test instructions",
+    "trial 2",
+    "full screen",
+    "trial 3",
+  ]);
 });

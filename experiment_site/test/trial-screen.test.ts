@@ -10,10 +10,10 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-function screenOf(trial: Trial, icons: readonly string[] = []) {
+function screenOf(trial: Trial, icons: readonly string[] = [], pxPerDegree: number | null = null) {
   const events = { onFixation: vi.fn(), onChoice: vi.fn(), onContinue: vi.fn() };
   const pictures = icons.map((url) => [url, document.createElement("img")] as const);
-  const screen = new DrawnTrialScreen(trial, { stimulus: null, icons: new Map(pictures) }, events);
+  const screen = new DrawnTrialScreen(trial, { stimulus: null, icons: new Map(pictures) }, events, pxPerDegree);
   document.body.replaceChildren(screen.root);
   const button = (testId: string) => {
     const found = screen.root.querySelector<HTMLButtonElement>(`[data-testid="${testId}"]`);
@@ -34,6 +34,15 @@ describe("the button of a choice", () => {
       expect(choice.querySelector("img")).not.toBeNull();
       expect(choice.querySelector(".label")).toBeNull();
       expect(choice.getAttribute("aria-label")).toBe(`${name}, key ${i + 1}`);
+    }
+  });
+
+  test("reads as its name, on however many lines, and shows its key beside", () => {
+    const names = ["riband wave of the heath", "Tyro"];
+    const { button } = screenOf(aTrial({ choice_names: names, choice_width_degrees_default: 1 }));
+    for (const [i, name] of names.entries()) {
+      expect(button(`choice-${i}`).textContent).toBe(name);
+      expect(button(`choice-${i}`).dataset.key).toBe(`${i + 1}`);
     }
   });
 
@@ -88,5 +97,24 @@ describe("the fixation cross", () => {
     expect(hasCursor()).toBe(false);
     screen.showChoices();
     expect(hasCursor()).toBe(true);
+  });
+});
+
+describe("a picture and its choices are as wide as the study says", () => {
+  const trial = aTrial({ stimulus_width_degrees: 6, choice_width_degrees_default: 2 });
+
+  beforeEach(() => {
+    Object.assign(window, { innerWidth: 1200, innerHeight: 1000 });
+    vi.spyOn(window, "screen", "get").mockReturnValue({ width: 1440, height: 900 } as Screen);
+  });
+
+  test("in degrees as measured on this screen", () => {
+    expect(screenOf(trial, [], 40).screen.layout).toMatchObject({ stimulus: 240, choice: 80 });
+  });
+
+  test("in degrees at a usual distance where the screen was not measured", () => {
+    const { stimulus, choice } = screenOf(trial).screen.layout;
+    expect(stimulus).toBeCloseTo(0.175 * 900);
+    expect(choice).toBeCloseTo((0.175 * 900) / 3);
   });
 });

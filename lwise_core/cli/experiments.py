@@ -24,6 +24,7 @@ from lwise_core.cli.compiling import (
     study_or_bundle,
 )
 from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.study_list import list_studies
 from lwise_core.errors import InputError
 from lwise_core.experiments.trialset import build_trialset
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Studies: write, check, compile, look at their trial sets.", no_args_is_help=True)
 app.command()(audit)
+app.command("list")(list_studies)
 
 _DRY_RUN = typer.Option(False, "--dry-run", help="Check everything and say what would be written, but write nothing.")
 
@@ -93,6 +95,34 @@ def import_(
     print_warnings(imported.compiled)
     console.print(
         f"{imported.folder}: {_would(dry_run)}{_summary(imported.compiled.study)}", markup=False, soft_wrap=True
+    )
+
+
+@app.command("fetch-dirmap")
+def fetch_dirmap(
+    study: Path = STUDY,
+    copy: Path | None = typer.Option(
+        None, "--from", help="A copy of the file on this machine, in place of a download."
+    ),
+    url: str | None = typer.Option(None, help="Another address to get it from, e.g. a mirror; https."),
+    sha256: str | None = typer.Option(None, help="SHA-256 of the file, for a study that records none."),
+    dry_run: bool = _DRY_RUN,
+) -> None:
+    """Get the dirmap, or the trial sets, of a study that is kept without it, and check that it is the recorded one.
+
+    Example: `lwise experiments fetch-dirmap idaea4_10`
+    """
+    from lwise_core.experiments.authoring.data_source import fetch_data_file
+
+    with step("Getting the study's data file") as on_progress:
+        fetched = fetch_data_file(study, copy=copy, url=url, sha256=sha256, dry_run=dry_run, on_progress=on_progress)
+    known = (
+        None if fetched.n_bytes is None else f"{fetched.n_bytes:,} bytes",
+        None if fetched.sha256 is None else f"SHA-256 {fetched.sha256}",
+    )
+    origin = "is there already" if fetched.origin is None else f"{_would(dry_run)}from {fetched.origin}"
+    console.print(
+        f"{fetched.path}: {'; '.join(part for part in (origin, *known) if part)}", markup=False, soft_wrap=True
     )
 
 

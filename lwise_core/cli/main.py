@@ -8,7 +8,7 @@ import sys
 import typer
 
 from lwise_core import __version__
-from lwise_core.cli import dataset, demo, experiments, records, serve, vision
+from lwise_core.cli import dataset, demo, experiments, links, records, serve, vision
 from lwise_core.cli.progress import errors
 from lwise_core.errors import InputError
 
@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 _EXTRA_OF_MODULE = {
     **dict.fromkeys(("torch", "torchvision", "PIL", "numpy", "safetensors"), "vision"),
-    **dict.fromkeys(("starlette", "uvicorn", "httpx"), "local"),
+    **dict.fromkeys(("starlette", "uvicorn", "httpx", "segno"), "local"),
     **dict.fromkeys(("pandas", "scipy", "statsmodels", "matplotlib", "jinja2"), "analysis"),
 }
 
@@ -33,6 +33,7 @@ app.command()(vision.score)
 app.command()(vision.enhance)
 app.add_typer(experiments.app, name="experiments")
 app.command()(serve.serve)
+app.command()(links.links)
 app.add_typer(records.app, name="data")
 app.command()(records.report)
 

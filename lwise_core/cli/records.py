@@ -31,6 +31,19 @@ def export(
     console.print(f"{out or data}: trials.csv, sessions.csv", markup=False)
 
 
+@app.command()
+def emails(data: Path = typer.Argument(help="Folder of sessions that `lwise serve` wrote, e.g. STUDY/data.")) -> None:
+    """Print the addresses that participants left, one per line, in alphabetical order: not whose they are.
+
+    Example: `lwise data emails demo/data > emails.txt`
+    """
+    from lwise_core.local.server import open_records
+
+    with open_records(data) as service:
+        for address in service.emails():
+            typer.echo(address)
+
+
 def export_tables(data: Path, out: Path) -> None:
     """Shared by `lwise data export` and `lwise demo`."""
     from lwise_core.local.server import open_records

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from lwise_core.cli.compiling import STUDY, compile_with_warnings
+from lwise_core.cli.links import in_person_link, print_qr
 from lwise_core.cli.progress import console
+from lwise_core.errors import InputError
+from lwise_core.sessions.links import platform_links
+
+if TYPE_CHECKING:
+    from lwise_core.sessions.service import SessionService
 
 DEFAULT_PORT = 8000
 
@@ -19,7 +28,7 @@ def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen on; 0.0.0.0 lets other machines in."),
     port: int = typer.Option(DEFAULT_PORT, min=0, max=65535, help="0 takes any free port."),
 ) -> None:
-    """Serve a study until Ctrl-C and print the participant's link.
+    """Serve a study until Ctrl-C and print the links for participants and for the researcher.
 
     Example: `lwise serve demo/study`
     """
@@ -30,15 +39,41 @@ def serve(
 
 def serve_study(study: Path, data: Path, *, host: str, port: int) -> None:
     """Compile and serve in the foreground. Shared by `lwise serve` and `lwise demo`."""
+    from lwise_core.local.address import address_of, others_reach
+    from lwise_core.local.researcher import Researcher
     from lwise_core.local.server import listen, open_study
     from lwise_core.local.server import serve as serve_app
 
+    # A service manager stops a server with SIGTERM; it shall end as with Ctrl-C, with the data file closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    researcher = Researcher(_write_tables)
     with listen(host, port) as listener:
         compiled = compile_with_warnings(study)
-        with open_study(compiled, data) as local:
-            address = f"http://{'localhost' if host == '127.0.0.1' else host}:{listener.getsockname()[1]}"
-            console.print(f"Participant's link: {address}/?PLATFORM=inperson", soft_wrap=True)
-            console.print(f"To try it:          {address}/?PLATFORM=test&TRIALSET_ID=0", soft_wrap=True)
+        with open_study(compiled, data, researcher=researcher) as local, contextlib.suppress(KeyboardInterrupt):
+            address = address_of(host, listener.getsockname()[1])
+            _print_links(address, compiled.study.platforms, researcher.token, with_qr=others_reach(host))
             console.print(f"Sessions are kept in {data}. Stop with Ctrl-C.", markup=False, soft_wrap=True)
-            with contextlib.suppress(KeyboardInterrupt):
-                serve_app(local.app, listener)
+            serve_app(local.app, listener)
+
+
+def _print_links(address: str, platforms: Sequence[str], token: str, *, with_qr: bool) -> None:
+    links = platform_links(address, platforms)
+    in_person, trying = in_person_link(links), links[-1]
+    for what, url in (
+        ("Participant's link:", (in_person or links[0]).url),
+        ("To try it:         ", trying.url),
+        ("Researcher's page: ", f"{address}/researcher#{token}"),
+    ):
+        console.print(f"{what} {url}", markup=False, soft_wrap=True)
+    if with_qr and in_person is not None:
+        print_qr(in_person.url)
+
+
+def _write_tables(service: SessionService, folder: Path) -> None:
+    try:
+        from lwise_core.records.tables import write_tables
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the tables need {error.name}; install it with: pip install 'lwise[analysis]', and start the server again"
+        ) from None
+    write_tables(service.trial_records(), service.session_records(), folder)

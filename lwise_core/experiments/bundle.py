@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from lwise_core.experiments.study import (
     CodeReferences,
     Conditions,
     Curriculum,
+    PageSettings,
     PrespecifiedTrial,
     PrespecifiedTrialset,
+    Returning,
     Screening,
     Slots,
     Source,
@@ -64,6 +67,8 @@ def load_bundle(path: Path) -> Study:
     study_text = text.removeprefix(opening).removesuffix("}\n")
     if not text.startswith(opening) or hashlib.sha256(study_text.encode()).hexdigest() != recorded:
         raise InputError(f"{path}: was changed after it was compiled (its hash does not fit); compile the study again")
+    if strange := sorted(content.keys() - {field.name for field in fields(Study)}):
+        raise InputError(f"{path}: has {', '.join(strange)}, which this version does not know; use a newer lwise")
     study = _study(content)
     vars(study)["sha256"] = recorded
     return study
@@ -71,6 +76,9 @@ def load_bundle(path: Path) -> Study:
 
 def _opening(bundle_format: int, sha256: str) -> str:
     return f'{{"format":{bundle_format},"sha256":"{sha256}","study":'
+
+
+_OPTIONAL_PARTS = {"screening": Screening, "codes": CodeReferences, "returning": Returning, "page": PageSettings}
 
 
 def _study(content: dict[str, Any]) -> Study:
@@ -92,9 +100,8 @@ def _study(content: dict[str, Any]) -> Study:
             "curriculum": Curriculum(curriculum["n_blocks"], tuple(curriculum["conditions"])),
             "prespecified": tuple(_trialset(trialset) for trialset in content["prespecified"]),
             "bonus_tiers": tuple(BonusTier(**tier) for tier in content["bonus_tiers"]),
-            "screening": None if content["screening"] is None else Screening(**content["screening"]),
-            "codes": CodeReferences(**content["codes"]),
             "images": _images(content["images"]),
+            **{name: made(**content[name]) for name, made in _OPTIONAL_PARTS.items() if name in content},
         }
     )
 

@@ -196,6 +196,38 @@ class CodeReferences:
     screen_out: str | None
 
 
+ReturnPolicy = Literal["resume", "restart", "block"]
+
+
+@dataclass(frozen=True)
+class Returning:
+    """What a participant finds who left amid the trials and comes back, and for how long after the last sign of life
+    one may come back at all (None: for ever)."""
+
+    policy: ReturnPolicy = "resume"
+    within_hours: float | None = None
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """What the participant's page asks for besides the trials.
+
+    Attributes
+    ----------
+    desktop_only : phones and tablets are turned away.
+    min_window_px : least width and height of the window, in CSS px; 0: any.
+    calibrate_screen : measure the screen's scale and the viewing distance before the trials.
+    full_screen : show the trials in full screen.
+    ask_email : offer to leave an e-mail address at the end.
+    """
+
+    desktop_only: bool = True
+    min_window_px: int = 600
+    calibrate_screen: bool = False
+    full_screen: bool = False
+    ask_email: bool = False
+
+
 @dataclass(frozen=True)
 class Curriculum:
     """The difficulty curriculum: the first `n_blocks` blocks, for the conditions that follow it."""
@@ -221,6 +253,9 @@ class Study:
     lease_minutes : how long a slot is kept for a participant who gives no sign of life.
     allow_repeats : whether a person known to the platform may take part again.
     screening : who goes on after a block; None: everyone.
+    codes : where the completion codes are kept.
+    returning : what a participant finds who comes back.
+    page : what the participant's page asks for.
     """
 
     study_id: str
@@ -245,16 +280,33 @@ class Study:
     allow_repeats: bool = False
     screening: Screening | None = None
     codes: CodeReferences = CodeReferences(None, None)
+    returning: Returning = Returning()
+    page: PageSettings = PageSettings()
 
     def content(self) -> dict[str, Any]:
-        """Everything as JSON values; images column by column, so that thousands of them load in milliseconds."""
-        plain = {field.name: _plain(getattr(self, field.name)) for field in fields(self) if field.name != "images"}
+        """Everything as JSON values; images column by column, so that thousands of them load in milliseconds.
+
+        What has its default is left out, so that a study keeps its version when the program learns to do more.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        told = {field.name for field in fields(self) if values[field.name] != field.default}
+        plain = {name: _plain(value) for name, value in values.items() if name in told - {"images"}}
         return {**plain, "images": _columns(self.images)}
 
     @cached_property
     def sha256(self) -> str:
-        """Content hash: the version of a study that a participant's record refers to."""
+        """Hash of everything: the version of a study."""
         return hashlib.sha256(canonical_json(self.content()).encode()).hexdigest()
+
+    @cached_property
+    def trials_sha256(self) -> str:
+        """Hash of what decides the trials of each participant. Sessions are bound to it, not to texts, codes or rules
+        about who may take part, which may be mended while a study is under way."""
+        content = self.content()
+        decisive = {name: content[name] for name in _DECIDES_TRIALS}
+        if self.slots.reuse:
+            decisive["slots"] = content["slots"]  # after so many the first trial set comes again
+        return hashlib.sha256(canonical_json(decisive).encode()).hexdigest()
 
     @cached_property
     def pools(self) -> Mapping[Cell, Sequence[int]]:
@@ -276,6 +328,12 @@ class Study:
     def block_name(self, block: int) -> str:
         """The block's name in config.yaml; in a prespecified study, where blocks have none, its number."""
         return self.blocks[block].name if self.blocks else str(block)
+
+
+_DECIDES_TRIALS = (
+    *("study_id", "seed", "conditions", "classes", "choices", "settings", "kinds", "sources", "blocks"),
+    *("curriculum", "repeat_split", "prespecified", "images"),
+)
 
 
 def canonical_json(content: object) -> str:

@@ -38,26 +38,18 @@ ROW_COLUMNS = ("block", "kind", "folder", "file", "shape", "offer", "i_correct_c
 def expanded(study: Study, trialset: Trialset) -> list[dict[str, Any]]:
     """Every trial with every field, under L-WISE's names; docs/formats/trialsets.md says what they hold."""
     shared = {trial.kind: _of_kind(study, study.kinds[trial.kind]) for trial in trialset.trials}
-    return [
-        {
-            **shared[trial.kind],
-            "index": index,
-            "block": trial.block,
-            "block_name": study.block_name(trial.block),
-            "condition_idx": trialset.condition_idx,
-            "calibration": int(trial.image is None),
-            **_of_image(study, trial),
-            "stimulus_name": trial.stimulus_name,
-            "choice_names": list(trial.choice_names),
-            "choice_image_urls": _icons(shared[trial.kind], trial),
-            "i_correct_choice": trial.i_correct_choice,
-        }
-        for index, trial in enumerate(trialset.trials)
-    ]
+    return [_fields(study, trialset, index, shared[trial.kind]) for index, trial in enumerate(trialset.trials)]
+
+
+def expanded_trial(study: Study, trialset: Trialset, index: int) -> dict[str, Any]:
+    """One of the trials of `expanded`."""
+    kind = study.kinds[trialset.trials[index].kind]
+    return _fields(study, trialset, index, _of_kind(study, kind))
 
 
 def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
-    """The trial set as the participant's page may see it: no classes, no paths, and no answers without feedback.
+    """The trial set as the participant's page may see it: no classes, no paths, no condition, and no answers without
+    feedback.
 
     Compact: settings common to all trials once (`settings`), those of a kind of trial once (`kinds`), and a row per
     trial. `kind`, `folder` and `offer` of a row are indices into the lists of these names.
@@ -81,7 +73,6 @@ def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
         )
     return {
         "trialset_id": trialset.trialset_id,
-        "condition_idx": trialset.condition_idx,
         "settings": {key: value for key, value in study.settings.items() if key not in _NOT_FOR_PAGES},
         "kinds": kinds.entries,
         "folders": folders.entries,
@@ -134,6 +125,23 @@ def outside_origins(study: Study) -> list[str]:
         if (bucket := settings.get("choice_image_bucket_name"))
     }
     return sorted({_origin(url) for url in urls} | {f"https://{bucket}{S3_HOST}" for bucket in buckets})
+
+
+def _fields(study: Study, trialset: Trialset, index: int, of_kind: Mapping[str, Any]) -> dict[str, Any]:
+    trial = trialset.trials[index]
+    return {
+        **of_kind,
+        "index": index,
+        "block": trial.block,
+        "block_name": study.block_name(trial.block),
+        "condition_idx": trialset.condition_idx,
+        "calibration": int(trial.image is None),
+        **_of_image(study, trial),
+        "stimulus_name": trial.stimulus_name,
+        "choice_names": list(trial.choice_names),
+        "choice_image_urls": _icons(of_kind, trial),
+        "i_correct_choice": trial.i_correct_choice,
+    }
 
 
 def _of_kind(study: Study, kind: TrialKind) -> dict[str, Any]:

@@ -1,96 +1,53 @@
-"""HTTP in front of `SessionService`: parse, call, answer. The rules are in the service, the page in `site/`."""
+"""The server of one study: APIs of participants and researcher, pictures, pages, the headers of every answer."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lwise_core.experiments.study import PAGES
+from lwise_core.experiments.study import Study
 from lwise_core.experiments.views import STIMULUS_FOLDER, outside_origins
-from lwise_core.sessions.errors import (
-    AlreadyTookPart,
-    InvalidRequest,
-    NotYours,
-    RequestRefused,
-    StudyFull,
-    TrialsMissing,
-    UnknownToken,
-)
+from lwise_core.local.api import api_routes
+from lwise_core.local.endpoints import failed, refused
+from lwise_core.local.ranges import OnlyByteRanges
+from lwise_core.local.rate_limit import SessionLimits
+from lwise_core.local.researcher import Researcher, researcher_calls, researcher_page
+from lwise_core.sessions.errors import RequestRefused
 from lwise_core.sessions.service import SessionService
-from lwise_core.sessions.store import PlatformIds
-
-MAX_BODY_BYTES = 256 * 1024
 
 _NO_TIME = "Thu, 01 Jan 1970 00:00:00 GMT"
 _FOR_EVER = "public, max-age=31536000, immutable"
-
-_STATUS_OF = {
-    InvalidRequest: 400,
-    UnknownToken: 401,
-    AlreadyTookPart: 403,
-    NotYours: 403,
-    TrialsMissing: 409,
-    StudyFull: 410,
-}
+_MTURK_FRAMES = "https://*.mturk.com"
+_MTURK_FORMS = "https://www.mturk.com https://workersandbox.mturk.com"
 
 
-def _safe_headers(origins: Sequence[str] = ()) -> dict[str, str]:
-    """Headers of every answer; pictures may come from `origins` besides the server itself."""
-    here = " ".join(["'self'", *origins])
-    return {
-        "Content-Security-Policy": (
-            f"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src {here} data: blob:; "
-            f"connect-src {here}; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-        ),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
-
-
-def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path) -> Starlette:
+def create_app(
+    service: SessionService,
+    *,
+    files: Mapping[str, Path],
+    site: Path,
+    limits: SessionLimits,
+    researcher: Researcher | None = None,
+) -> Starlette:
     """The whole server of one study.
 
     Parameters
     ----------
     files : the picture behind each opaque name.
-    site : folder of the built page, with `index.html`.
+    site : folder of the built pages, with `index.html` and `researcher.html`.
+    limits : how fast a session may send.
+    researcher : who may see the study under way; None: nobody, and there is no page for it.
     """
-
-    def start(body: dict[str, Any], _: str) -> dict[str, Any]:
-        ids = PlatformIds(*(body.get(key) for key in ("platform", "assignment_id", "worker_id", "study_id")))  # type: ignore[arg-type]
-        started = service.start(ids, trialset_id=body.get("trialset_id"))
-        study = service.study
-        pages = {name: study.pages.get(name) for name in PAGES}
-        screening_block = None if study.screening is None else study.screening.block
-        page = {"study_id": study.study_id, "title": study.title, "pages": pages, "screening_block": screening_block}
-        return {**asdict(started), "study": page}
-
-    def record(body: dict[str, Any], token: str) -> dict[str, Any]:
-        responses = body.get("trials")
-        if not isinstance(responses, list):
-            raise InvalidRequest("expected a list of trials")
-        stored, next_trial = service.record(token, responses)
-        return {"stored": stored, "next_trial": next_trial}
-
-    def screening(_: dict[str, Any], token: str) -> dict[str, Any]:
-        return {"passed": service.screening(token)}
-
-    def finish(_: dict[str, Any], token: str) -> dict[str, Any]:
-        ending = service.finish(token)
-        return {"state": ending.outcome, "code": ending.code, **asdict(ending.result)}
 
     async def stimulus(request: Request) -> Response:
         path = files.get(request.path_params["name"])
@@ -103,75 +60,50 @@ def create_app(service: SessionService, *, files: Mapping[str, Path], site: Path
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "study": service.study.study_id})
 
+    calls_of_researcher = [] if researcher is None else researcher_calls(service, researcher)
     routes = [
         Route("/healthz", healthz),
         # A mount of its own, so that a wrong method is not looked up among the files of the page.
-        Mount(
-            "/api",
-            routes=[
-                Route("/sessions", _endpoint(start), methods=["POST"]),
-                Route("/trials", _endpoint(record), methods=["POST"]),
-                Route("/screening", _endpoint(screening), methods=["POST"]),
-                Route("/finish", _endpoint(finish), methods=["POST"]),
-            ],
-        ),
+        Mount("/api", routes=[*api_routes(service, limits), *calls_of_researcher]),
+        *([] if researcher is None else [researcher_page(site)]),
         Route(f"/{STIMULUS_FOLDER}/{{name}}", stimulus),
         Mount("/", StaticFiles(directory=site, html=True)),
     ]
-    handlers: Mapping[Any, Any] = {RequestRefused: _refused, HTTPException: _failed, Exception: _broken}
+    headers = _safe_headers(service.study)
+    handlers: Mapping[Any, Any] = {RequestRefused: refused, HTTPException: failed, Exception: _broken(headers)}
     app = Starlette(routes=routes, exception_handlers=handlers)
-    app.add_middleware(_SafeHeaders, headers=_safe_headers(outside_origins(service.study)))
+    app.add_middleware(OnlyByteRanges)
+    app.add_middleware(_SafeHeaders, headers=headers)
     return app
 
 
-def _endpoint(
-    handle: Callable[[dict[str, Any], str], dict[str, Any]],
-) -> Callable[[Request], Awaitable[Response]]:
-    """An API call: JSON object in, JSON object out, the work in a thread so that a disk write blocks nobody else."""
+def _safe_headers(study: Study) -> dict[str, str]:
+    """Headers of every answer.
 
-    async def endpoint(request: Request) -> Response:
-        body = await _json_object(request)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        answer = await run_in_threadpool(handle, body, token if scheme == "Bearer" else "")
-        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
-
-    return endpoint
-
-
-async def _json_object(request: Request) -> dict[str, Any]:
-    received = bytearray()
-    try:
-        async for chunk in request.stream():
-            received += chunk
-            if len(received) > MAX_BODY_BYTES:
-                raise HTTPException(413, f"a request may have {MAX_BODY_BYTES // 1024} KB at most")
-    except ClientDisconnect:
-        # Someone closed the page; nobody reads this answer, but it keeps a traceback out of the log.
-        raise HTTPException(400, "the request broke off") from None
-    try:
-        body = json.loads(received)
-    except (ValueError, RecursionError):
-        raise InvalidRequest("expected JSON") from None
-    if not isinstance(body, dict):
-        raise InvalidRequest("expected a JSON object")
-    return body
+    Pictures may come from where the study has them. If it is open to Mechanical Turk, that may show the page in its
+    frame, and be sent the form that submits the task.
+    """
+    here = " ".join(["'self'", *outside_origins(study)])
+    with_mturk = "mturk" in study.platforms
+    frames = f"'self' {_MTURK_FRAMES}" if with_mturk else "'self'"
+    forms = _MTURK_FORMS if with_mturk else "'none'"
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src {here} data: blob:; "
+            f"connect-src {here}; font-src 'self'; base-uri 'none'; form-action {forms}; frame-ancestors {frames}"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
-async def _refused(_: Request, error: RequestRefused) -> Response:
-    content: dict[str, Any] = {"error": str(error)}
-    if isinstance(error, TrialsMissing):
-        content["missing"] = error.missing
-    return JSONResponse(content, status_code=_STATUS_OF[type(error)])
+def _broken(headers: Mapping[str, str]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def broken(_: Request, __: Exception) -> Response:
+        # This answer is made outside of all middleware, and the server closes the connection after it.
+        content = {"error": "something went wrong on the server; its log says what"}
+        return JSONResponse(content, status_code=500, headers={**headers, "Connection": "close"})
 
-
-async def _failed(_: Request, error: HTTPException) -> Response:
-    return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
-
-
-async def _broken(_: Request, __: Exception) -> Response:
-    # This answer is made outside of all middleware, and the server closes the connection after it.
-    content = {"error": "something went wrong on the server; its log says what"}
-    return JSONResponse(content, status_code=500, headers={**_safe_headers(), "Connection": "close"})
+    return broken
 
 
 class _SafeHeaders:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,33 +12,45 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.study import CodeReferences
+from lwise_core.local.access_log import ACCESS_LOG_FILE, AccessLog, open_access_log
 from lwise_core.local.app import create_app
+from lwise_core.local.rate_limit import SessionLimits
+from lwise_core.local.researcher import Researcher
 from lwise_core.sessions.service import CompletionCodes, SessionService
 from lwise_core.sessions.sqlite import SqliteStore
 
 SITE = Path(__file__).parent / "site"
 BUNDLE_FILE = "bundle.json"
 SESSIONS_FILE = "sessions.sqlite3"
+_SWITCH_SECONDS = 0.0005
+"""Python's own 0.005 make a queue out of a few hundred answers a second."""
 
 
 @dataclass(frozen=True)
 class LocalStudy:
     """A study ready to be served, with the service that keeps its sessions."""
 
-    app: Starlette
+    app: ASGIApp
     service: SessionService
 
 
 @contextmanager
-def open_study(compiled: CompiledStudy, data: Path, *, site: Path = SITE) -> Iterator[LocalStudy]:
-    """Open the data folder of a study for serving; the study's bundle is kept beside its sessions.
+def open_study(
+    compiled: CompiledStudy,
+    data: Path,
+    *,
+    site: Path = SITE,
+    limits: SessionLimits | None = None,
+    researcher: Researcher | None = None,
+) -> Iterator[LocalStudy]:
+    """Open the data folder of a study for serving; the study's bundle and the access log lie beside its sessions.
 
     Raises
     ------
@@ -54,7 +67,11 @@ def open_study(compiled: CompiledStudy, data: Path, *, site: Path = SITE) -> Ite
         atomic_files.write_text(data / BUNDLE_FILE, to_bundle(compiled.study))
         # Participants' data do not belong into a study's version control.
         atomic_files.write_text(data / ".gitignore", "*\n")
-        yield LocalStudy(create_app(service, files=compiled.files, site=site), service)
+        app = create_app(
+            service, files=compiled.files, site=site, limits=limits or SessionLimits(), researcher=researcher
+        )
+        with open_access_log(data / ACCESS_LOG_FILE) as log:
+            yield LocalStudy(AccessLog(app, log), service)
     finally:
         store.close()
 
@@ -109,13 +126,15 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: Starlette, listener: socket.socket) -> None:
+def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until interrupted (Ctrl-C or SIGTERM); answers in progress are finished first."""
+    # A thread that comes back from SQLite, as it does ten times an answer, waits this long for a busy event loop.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     _server(app).run(sockets=[listener])
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """Serve on a free port of this machine while the block runs; yields the server's address."""
     listener = listen("127.0.0.1", 0)
     server = _server(app)
@@ -128,6 +147,6 @@ def serving(app: Starlette) -> Iterator[str]:
         thread.join()
 
 
-def _server(app: Starlette) -> uvicorn.Server:
-    # No access log: addresses carry participants' ids.
+def _server(app: ASGIApp) -> uvicorn.Server:
+    # uvicorn's own access log has addresses as they were asked for, with participants' ids.
     return uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=10))

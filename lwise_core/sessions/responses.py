@@ -11,6 +11,7 @@ from typing import Any
 from lwise_core.sessions.errors import InvalidRequest
 
 _MAX_PIXELS = 100_000
+_MAX_DISTANCE_MM = 100_000
 _MAX_FRAMES = 2**53 - 1
 
 
@@ -30,6 +31,10 @@ def _whole(highest: int) -> Callable[[Any], bool]:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
 
     return is_whole
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
 def _is_time(value: Any) -> bool:
@@ -62,9 +67,25 @@ _FRAME_LOG_FIELDS: dict[str, Callable[[Any], bool]] = {
     "refresh_rate_hz": _number(10_000),
     "stimulus_requested_frames": _or_none(_whole(_MAX_FRAMES)),
     "stimulus_achieved_frames": _or_none(_whole(_MAX_FRAMES)),
+    "stimulus_requested_msec": _or_none(_is_duration),
+    "stimulus_achieved_msec": _or_none(_is_duration),
+    "blank_requested_frames": _whole(_MAX_FRAMES),
+    "blank_achieved_frames": _whole(_MAX_FRAMES),
     "dropped_frames": _whole(_MAX_FRAMES),
-    "timing_ok": lambda value: isinstance(value, bool),
+    "timing_ok": _is_flag,
 }
+
+_SURROUNDINGS_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "window_width_px": _whole(_MAX_PIXELS),
+    "window_height_px": _whole(_MAX_PIXELS),
+    "full_screen": _is_flag,
+    "focus_losses": _whole(_MAX_FRAMES),
+    "px_per_degree": _or_none(_number(_MAX_PIXELS)),
+    "viewing_distance_mm": _or_none(_number(_MAX_DISTANCE_MM)),
+}
+
+_PARTS = {"frame_log": _FRAME_LOG_FIELDS, "surroundings": _SURROUNDINGS_FIELDS}
+"""Objects inside the response; in the record their fields stand beside the others."""
 
 
 def trial_record(trial: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,16 +105,17 @@ def trial_record(trial: Mapping[str, Any], response: Mapping[str, Any]) -> dict[
     if not _or_none(_whole(len(names) - 1))(choice):
         raise InvalidRequest(f"trial {index}: i_choice is not one of the {len(names)} choices")
     checked = _checked(response, _FIELDS, index)
-    frame_log = response.get("frame_log")
-    if not isinstance(frame_log, Mapping):
-        raise InvalidRequest(f"trial {index}: frame_log is missing")
+    for part, fields in _PARTS.items():
+        values = response.get(part)
+        if not isinstance(values, Mapping):
+            raise InvalidRequest(f"trial {index}: {part} is missing")
+        checked |= _checked(values, fields, index)
     return {
         **_served(trial),
         "choice_name": None if choice is None else names[choice],
         "i_choice": choice,
         "perf": int(choice == trial["i_correct_choice"]),
         **checked,
-        **_checked(frame_log, _FRAME_LOG_FIELDS, index),
     }
 
 

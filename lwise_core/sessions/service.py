@@ -17,22 +17,29 @@ from typing import Any
 
 from lwise_core.experiments.study import REPEAT, BonusTier, Study
 from lwise_core.experiments.trialset import build_trialset, trialset_of_slot
-from lwise_core.experiments.views import expanded, participant_view
-from lwise_core.sessions.errors import InvalidRequest, TrialsMissing, UnknownToken
+from lwise_core.experiments.views import expanded_trial, participant_view
+from lwise_core.sessions.errors import InvalidRequest, NotYours, TrialsMissing, UnknownToken
+from lwise_core.sessions.overview import Overview, overview_of
+from lwise_core.sessions.reports import email_address, problem_report
 from lwise_core.sessions.responses import trial_record
-from lwise_core.sessions.store import Outcome, PlatformIds, Session, SessionStore
+from lwise_core.sessions.store import TEST_PLATFORM, Outcome, PlatformIds, Problem, ReleaseReason, Session, SessionStore
 
-TEST_PLATFORM = "test"
 MAX_TRIALS_PER_REQUEST = 50
+MAX_PROBLEMS = 100
+"""Problems that are kept of a session: enough to see what is wrong, too few to fill a disk."""
 _MAX_ID_LENGTH = 200
 _MAX_TEST_TRIALSET = 10**9
+_TRIALSETS_AT_HAND = 2_000
+"""More than people take part at the same time: with fewer, every answer would build one anew."""
 
 
 @dataclass(frozen=True)
 class StartedSession:
-    """What a participant's page gets: the key to the session, the trials without their answers, where to go on."""
+    """What a participant's page gets: the key to the session, its pseudonym, the trials without their answers, where to
+    go on."""
 
     token: str
+    participant: str
     state: str
     trialset: dict[str, Any]
     next_trial: int
@@ -63,13 +70,13 @@ class Result:
 class Ending:
     """How a session ended, with the code for the platform."""
 
-    outcome: Outcome
+    state: str
     code: str | None
     result: Result
 
 
 class SessionService:
-    """Start, record, finish. One per study and store; safe to call from several threads."""
+    """The life of a session, from start to finish. One per study and store; safe to call from several threads."""
 
     def __init__(
         self,
@@ -79,21 +86,23 @@ class SessionService:
         codes: CompletionCodes = CompletionCodes(),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        store.claim(study.sha256)
+        store.claim(study.trials_sha256)
         self.study = study
         self._store = store
         self._codes = codes
         self._clock = clock
         self._lease = timedelta(minutes=study.lease_minutes)
-        self._trialset = lru_cache(maxsize=256)(lambda slot: build_trialset(study, trialset_of_slot(study, slot)))
-        self._trials = lru_cache(maxsize=256)(lambda slot: expanded(study, self._trialset(slot)))
+        self._next_trials: dict[str, int] = {}
+        self._trialset = lru_cache(maxsize=_TRIALSETS_AT_HAND)(
+            lambda slot: build_trialset(study, trialset_of_slot(study, slot))
+        )
 
     def start(self, ids: PlatformIds, *, trialset_id: int | None = None) -> StartedSession:
         """The session of this assignment: a new one, or the old one where it stopped, with a new token.
 
         Only the platform `test` may ask for a trial set; its sessions take no slot from anyone. A slot whose holder has
         given no sign of life for `lease_minutes` goes to the next arrival, so that every condition ends with as many
-        participants as the others.
+        participants as the others. Who left amid the trials and comes back finds what the study's `returning` says.
 
         Raises
         ------
@@ -114,9 +123,10 @@ class SessionService:
         wanted = self._test_slot(trialset_id) if is_test else None
         token = secrets.token_urlsafe(32)
         now = self._clock()
+        self._welcome_back(ids, now)
         session = self._store.open_session(
             ids,
-            participant=f"p{secrets.token_hex(8)}",
+            participant=_pseudonym(),
             token_sha256=_sha256(token),
             slot=wanted,
             n_slots=None if self.study.slots.reuse else self.study.slots.count,
@@ -125,7 +135,7 @@ class SessionService:
             lease_until=_iso(now + self._lease),
         )
         view = participant_view(self.study, self._trialset(session.slot))
-        return StartedSession(token, session.state, view, self._next_trial(session))
+        return StartedSession(token, session.participant, session.state, view, self._next_trial(session))
 
     def record(self, token: str, responses: Sequence[Mapping[str, Any]]) -> tuple[list[int], int]:
         """Store answers; returns the indices that are now safe and the first index still missing.
@@ -175,17 +185,68 @@ class SessionService:
         UnknownToken, TrialsMissing
         """
         session = self._session(token)
-        outcome: Outcome = "completed"
-        screening = self._screening_trials(session)
-        if not self._missing(session, screening) and not self._passes_screening(session):
-            outcome = "screened_out"
-        elif missing := self._missing(session, range(len(self._trials(session.slot)))):
-            raise TrialsMissing(missing)
-        ended = self._store.end(session.participant, outcome=outcome, now=_iso(self._clock()))
-        if ended.ids.platform == TEST_PLATFORM:
-            return Ending(outcome, None, Result(0, 0, 0.0, 0.0))
-        code = self._codes.screened_out if ended.outcome == "screened_out" else self._codes.completed
-        return Ending(ended.outcome or outcome, code, self._result(ended))
+        if session.outcome is None:
+            outcome = self._outcome(session)
+            session = self._store.end(session.participant, outcome=outcome, now=_iso(self._clock()))
+        if session.ids.platform == TEST_PLATFORM:
+            return Ending(session.state, None, Result(0, 0, 0.0, 0.0))
+        codes = {"completed": self._codes.completed, "screened_out": self._codes.screened_out}
+        return Ending(session.state, codes.get(session.state), self._result(session))
+
+    def heartbeat(self, token: str) -> None:
+        """A sign of life: the session keeps its slot.
+
+        Raises
+        ------
+        UnknownToken
+        """
+        session = self._session(token)
+        self._store.renew_lease(session.participant, lease_until=_iso(self._clock() + self._lease))
+
+    def report_problem(self, token: str, report: Mapping[str, Any]) -> None:
+        """Keep what went wrong on a participant's page; of very many reports only the first.
+
+        Raises
+        ------
+        UnknownToken, InvalidRequest
+        """
+        session = self._session(token)
+        problem = problem_report(report, n_trials=self._n_trials(session), at=_iso(self._clock()))
+        self._store.add_problem(session.participant, problem, at_most=MAX_PROBLEMS)
+
+    def leave_email(self, token: str, email: Any) -> None:
+        """Keep a participant's e-mail address, where the study asks for one.
+
+        Raises
+        ------
+        UnknownToken, InvalidRequest
+        """
+        session = self._session(token)
+        if not self.study.page.ask_email:
+            raise InvalidRequest("this study does not ask for e-mail addresses")
+        self._store.keep_email(session.participant, email_address(email))
+
+    def release(self, platform: str, assignment_id: str, *, reason: ReleaseReason) -> bool:
+        """Give the slot of a participant back whom the platform reports as gone; false if none is under way."""
+        return self._store.release(platform, assignment_id, reason=reason, now=_iso(self._clock()))
+
+    def overview(self) -> Overview:
+        """The study under way, now."""
+        return overview_of(
+            self.study,
+            list(self._store.sessions()),
+            trial_counts=self._store.trial_counts(),
+            problems=self._store.problems(),
+            now=self._clock(),
+        )
+
+    def problems(self) -> list[tuple[str, Problem]]:
+        """What went wrong on participants' pages, as (participant, problem), oldest first."""
+        return self._store.problems()
+
+    def emails(self) -> list[str]:
+        """Addresses that participants left, in alphabetical order."""
+        return self._store.emails()
 
     def session_records(self) -> list[dict[str, Any]]:
         """One record per session, for analysis; the only place where platform ids stand beside the pseudonym."""
@@ -209,6 +270,7 @@ class SessionService:
             "condition_idx": trialset.condition_idx,
             "state": session.state,
             "holds_slot": session.holds_slot,
+            "released": session.released,
             "started_at": session.started_at,
             "finished_at": session.finished_at,
             "n_trials": len(trialset.trials),
@@ -220,20 +282,49 @@ class SessionService:
 
     def _result(self, session: Session) -> Result:
         result = result_of(self._store.trials(session.participant), self.study.bonus_tiers)
-        # Whatever a page sends after a failed screening earns nothing.
-        return replace(result, bonus_usd=0.0) if session.outcome == "screened_out" else result
+        # A bonus is earned by finishing: neither on the way there, nor by what a page sends after a failed screening.
+        return result if session.outcome == "completed" else replace(result, bonus_usd=0.0)
+
+    def _welcome_back(self, ids: PlatformIds, now: datetime) -> None:
+        """Apply the study's `returning` to a session that was left amid its trials."""
+        session = self._store.session_of(ids.platform, ids.assignment_id)
+        if session is None or session.outcome is not None or not self._store.trial_indices(session.participant):
+            return
+        if session.ids.worker_id != ids.worker_id:
+            raise NotYours
+        returning = self.study.returning
+        if returning.policy == "block" or self._left_long_ago(session, now):
+            self._store.end(session.participant, outcome="abandoned", now=_iso(now))
+        elif returning.policy == "restart":
+            self._store.restart(session.participant, fresh=_pseudonym(), now=_iso(now))
+
+    def _left_long_ago(self, session: Session, now: datetime) -> bool:
+        within = self.study.returning.within_hours
+        # Every sign of life sets the lease to its full length; a release cuts it short, and then nobody knows.
+        if within is None or session.released is not None:
+            return False
+        return now - (datetime.fromisoformat(session.lease_until) - self._lease) > timedelta(hours=within)
+
+    def _outcome(self, session: Session) -> Outcome:
+        """How a session ends now."""
+        screening = self._screening_trials(session)
+        if not self._missing(session, screening) and not self._passes_screening(session):
+            return "screened_out"
+        if missing := self._missing(session, range(self._n_trials(session))):
+            raise TrialsMissing(missing)
+        return "completed"
 
     def _record(self, session: Session, response: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        trials = self._trials(session.slot)
+        trialset = self._trialset(session.slot)
         index = response.get("index") if isinstance(response, Mapping) else None
-        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(trials):
-            raise InvalidRequest(f"a trial's index is not a whole number from 0 to {len(trials) - 1}")
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(trialset.trials):
+            raise InvalidRequest(f"a trial's index is not a whole number from 0 to {len(trialset.trials) - 1}")
         about_session = {
             "participant": session.participant,
             "platform": session.ids.platform,
-            "trialset_id": self._trialset(session.slot).trialset_id,
+            "trialset_id": trialset.trialset_id,
         }
-        return index, {**about_session, **trial_record(trials[index], response)}
+        return index, {**about_session, **trial_record(expanded_trial(self.study, trialset, index), response)}
 
     def _session(self, token: str) -> Session:
         session = self._store.session_with_token(_sha256(token))
@@ -246,7 +337,8 @@ class SessionService:
         rule = self.study.screening
         if rule is None:
             return []
-        return [trial["index"] for trial in self._trials(session.slot) if trial["block"] == rule.block]
+        trials = self._trialset(session.slot).trials
+        return [index for index, trial in enumerate(trials) if trial.block == rule.block]
 
     def _passes_screening(self, session: Session) -> bool:
         rule = self.study.screening
@@ -262,9 +354,16 @@ class SessionService:
         return sorted(set(indices) - self._store.trial_indices(session.participant))
 
     def _next_trial(self, session: Session) -> int:
-        stored = self._store.trial_indices(session.participant)
-        n_trials = len(self._trialset(session.slot).trials)
-        return next((index for index in range(n_trials) if index not in stored), n_trials)
+        # Trials are never taken away, so that only those need to be looked for that were not there the last time.
+        first = self._next_trials.get(session.participant, 0)
+        stored = self._store.trial_indices(session.participant, first=first)
+        n_trials = self._n_trials(session)
+        found = next((index for index in range(first, n_trials) if index not in stored), n_trials)
+        self._next_trials[session.participant] = found
+        return found
+
+    def _n_trials(self, session: Session) -> int:
+        return len(self._trialset(session.slot).trials)
 
     def _test_slot(self, trialset_id: int | None) -> int:
         wanted = 0 if trialset_id is None else trialset_id
@@ -300,6 +399,10 @@ def _bonus_usd(records: Sequence[Mapping[str, Any]], tiers: Sequence[BonusTier])
     # In whole answers, so that 17 of 20 reach 0.85 whatever the rounding of a quotient.
     reached = [tier.usd for tier in tiers if records and len(right) >= tier.at_least * len(records) - 1e-9]
     return reached[-1] if reached else 0.0
+
+
+def _pseudonym() -> str:
+    return f"p{secrets.token_hex(8)}"
 
 
 def _check_ids(ids: PlatformIds) -> None:

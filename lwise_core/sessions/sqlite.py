@@ -1,53 +1,66 @@
-"""`SessionStore` in one SQLite file: write-ahead log, one writer, and nothing acknowledged before it is on the disk."""
+"""`SessionStore` in one SQLite file: write-ahead log, one writer, and nothing acknowledged before it is on the disk.
+
+Readers have connections of their own, so that they wait for no disk; they see all that has been acknowledged.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
-from lwise_core.sessions.store import Outcome, PlatformIds, Session
+from lwise_core.sessions.group_commit import GroupCommit
+from lwise_core.sessions.sqlite_schema import MIGRATIONS, OLDEST_SCHEMA, SCHEMA_VERSION
+from lwise_core.sessions.store import Outcome, PlatformIds, Problem, ReleaseReason, Session
 
 _PATIENCE_SECONDS = 30
-_SCHEMA_VERSION = 2
-_SCHEMA = """
-CREATE TABLE study (sha256 TEXT NOT NULL);
-CREATE TABLE sessions (
-    number INTEGER PRIMARY KEY,
-    participant TEXT NOT NULL UNIQUE,
-    platform TEXT NOT NULL,
-    assignment_id TEXT NOT NULL,
-    worker_id TEXT,
-    study_id TEXT,
-    slot INTEGER NOT NULL,
-    holds_slot INTEGER NOT NULL,
-    lease_until TEXT NOT NULL,
-    token_sha256 TEXT NOT NULL UNIQUE,
-    started_at TEXT NOT NULL,
-    outcome TEXT,
-    finished_at TEXT,
-    UNIQUE (platform, assignment_id)
-) STRICT;
-CREATE UNIQUE INDEX one_holder_per_slot ON sessions (slot) WHERE holds_slot;
-CREATE INDEX open_slots ON sessions (slot) WHERE holds_slot AND outcome IS NOT 'completed';
-CREATE INDEX sessions_of_person ON sessions (platform, worker_id);
-CREATE TABLE trials (
-    participant TEXT NOT NULL REFERENCES sessions (participant),
-    trial_index INTEGER NOT NULL,
-    record TEXT NOT NULL,
-    PRIMARY KEY (participant, trial_index)
-) STRICT, WITHOUT ROWID;
-"""
 _SESSION_COLUMNS = (
-    "participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, outcome, finished_at"
+    "participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, lease_until, released, "
+    "outcome, finished_at"
 )
+"""In the order of the fields of `Session`."""
+_OF_ASSIGNMENT = "platform = ? AND assignment_id = ? AND outcome IS NOT 'restarted'"
+_RENEW_LEASE = "UPDATE sessions SET lease_until = ? WHERE participant = ? AND released IS NULL"
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def _writing(
+    method: Callable[Concatenate[SqliteStore, sqlite3.Connection, Arguments], Result],
+) -> Callable[Concatenate[SqliteStore, Arguments], Result]:
+    """A method that writes, as an operation of a group commit: its `connection` stands in the group's transaction."""
+
+    @wraps(method)
+    def committed(store: SqliteStore, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        return store._writer.run(lambda connection: method(store, connection, *arguments, **named))
+
+    return committed
+
+
+def _reading(
+    method: Callable[Concatenate[SqliteStore, sqlite3.Connection, Arguments], Result],
+) -> Callable[Concatenate[SqliteStore, Arguments], Result]:
+    """A method that reads: its `connection` is its own for as long as it runs."""
+
+    @wraps(method)
+    def read(store: SqliteStore, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        try:
+            connection = store._idle_readers.pop()
+        except IndexError:
+            connection = store._connect()
+        try:
+            return method(store, connection, *arguments, **named)
+        finally:
+            store._idle_readers.append(connection)
+
+    return read
 
 
 class SqliteStore:
@@ -57,22 +70,25 @@ class SqliteStore:
         if must_exist and not path.is_file():
             raise InputError(f"{path}: no such data file; `lwise serve` makes it when the first participant arrives")
         self._path = path
-        self._lock = threading.Lock()
+        self._idle_readers: list[sqlite3.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, check_same_thread=False, isolation_level=None, timeout=_PATIENCE_SECONDS
-            )
+            self._connection = self._connect()
+            self._writer = GroupCommit(self._connection)
             self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise InputError(f"{path}: cannot be used as a data file ({error}); choose another with --data") from None
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=_PATIENCE_SECONDS)
 
     def _prepare(self) -> None:
         try:
             self._use_write_ahead_log()
             self._connection.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+            # Not before: a table that others refer to could not be made anew.
             self._connection.execute("PRAGMA foreign_keys = ON")
-            self._create_schema()
         except BaseException:
             self.close()
             raise
@@ -92,21 +108,24 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
-        self._connection.close()
+        for connection in (*self._idle_readers, self._connection):
+            connection.close()
 
-    def claim(self, study_sha256: str) -> None:
-        with self._transaction() as connection:
-            found = connection.execute("SELECT sha256 FROM study").fetchone()
-            if found is None:
-                connection.execute("INSERT INTO study VALUES (?)", (study_sha256,))
-            elif found[0] != study_sha256:
-                raise InputError(
-                    f"{self._path}: holds sessions of another version of this study "
-                    f"({found[0][:12]}…, now {study_sha256[:12]}…); choose another file with --data"
-                )
+    @_writing
+    def claim(self, connection: sqlite3.Connection, study_sha256: str) -> None:
+        found = connection.execute("SELECT sha256 FROM study").fetchone()
+        if found is None:
+            connection.execute("INSERT INTO study VALUES (?)", (study_sha256,))
+        elif found[0] != study_sha256:
+            raise InputError(
+                f"{self._path}: holds sessions of another version of this study "
+                f"({found[0][:12]}…, now {study_sha256[:12]}…); choose another file with --data"
+            )
 
+    @_writing
     def open_session(
         self,
+        connection: sqlite3.Connection,
         ids: PlatformIds,
         *,
         participant: str,
@@ -118,92 +137,152 @@ class SqliteStore:
         lease_until: str,
     ) -> Session:
         key = (ids.platform, ids.assignment_id)
-        with self._transaction() as connection:
-            self._refuse_stranger(connection, ids)
-            renewed = connection.execute(
-                "UPDATE sessions SET token_sha256 = ?, lease_until = ? WHERE platform = ? AND assignment_id = ?",
-                (token_sha256, lease_until, *key),
+        self._refuse_stranger(connection, ids)
+        renewed = connection.execute(
+            "UPDATE sessions SET token_sha256 = ?, lease_until = iif(released IS NULL, ?, lease_until)"  # noqa: S608
+            f" WHERE {_OF_ASSIGNMENT}",
+            (token_sha256, lease_until, *key),
+        )
+        if renewed.rowcount == 0:
+            if not may_repeat:
+                self._refuse_repeat(connection, ids)
+            given = self._free_slot(connection, n_slots, now) if slot is None else slot
+            connection.execute(
+                "INSERT INTO sessions (participant, platform, assignment_id, worker_id, study_id, slot, holds_slot,"
+                " lease_until, token_sha256, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(participant, *key, ids.worker_id, ids.study_id),
+                    *(given, slot is None, lease_until, token_sha256, now),
+                ),
             )
-            if renewed.rowcount == 0:
-                if not may_repeat:
-                    self._refuse_repeat(connection, ids)
-                given = self._free_slot(connection, n_slots, now) if slot is None else slot
-                connection.execute(
-                    "INSERT INTO sessions (participant, platform, assignment_id, worker_id, study_id, slot, holds_slot,"
-                    " lease_until, token_sha256, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        *(participant, *key, ids.worker_id, ids.study_id),
-                        *(given, slot is None, lease_until, token_sha256, now),
-                    ),
-                )
-            return self._one(connection, "platform = ? AND assignment_id = ?", key)
+        return self._one(connection, _OF_ASSIGNMENT, key)
 
-    def session_with_token(self, token_sha256: str) -> Session | None:
-        with self._lock:
-            row = self._select(self._connection, "token_sha256 = ?", (token_sha256,)).fetchone()
+    @_reading
+    def session_of(self, connection: sqlite3.Connection, platform: str, assignment_id: str) -> Session | None:
+        row = self._select(connection, _OF_ASSIGNMENT, (platform, assignment_id)).fetchone()
         return _session(row) if row else None
 
-    def add_trials(self, participant: str, records: Mapping[int, Mapping[str, Any]], *, lease_until: str) -> None:
-        with self._transaction() as connection:
-            connection.execute("UPDATE sessions SET lease_until = ? WHERE participant = ?", (lease_until, participant))
-            connection.executemany(
-                "INSERT INTO trials VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                [
-                    (participant, index, json.dumps(record, ensure_ascii=False, allow_nan=False))
-                    for index, record in records.items()
-                ],
-            )
+    @_reading
+    def session_with_token(self, connection: sqlite3.Connection, token_sha256: str) -> Session | None:
+        row = self._select(connection, "token_sha256 = ?", (token_sha256,)).fetchone()
+        return _session(row) if row else None
 
-    def trial_indices(self, participant: str) -> set[int]:
-        with self._lock:
-            rows = self._connection.execute("SELECT trial_index FROM trials WHERE participant = ?", (participant,))
-            return {index for (index,) in rows}
+    @_writing
+    def add_trials(
+        self,
+        connection: sqlite3.Connection,
+        participant: str,
+        records: Mapping[int, Mapping[str, Any]],
+        *,
+        lease_until: str,
+    ) -> None:
+        connection.execute(_RENEW_LEASE, (lease_until, participant))
+        connection.executemany(
+            "INSERT INTO trials VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            [
+                (participant, index, json.dumps(record, ensure_ascii=False, allow_nan=False))
+                for index, record in records.items()
+            ],
+        )
 
-    def trials(self, participant: str) -> list[dict[str, Any]]:
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT record FROM trials WHERE participant = ? ORDER BY trial_index", (participant,)
-            ).fetchall()
+    @_writing
+    def renew_lease(self, connection: sqlite3.Connection, participant: str, *, lease_until: str) -> None:
+        connection.execute(_RENEW_LEASE, (lease_until, participant))
+
+    @_writing
+    def release(
+        self, connection: sqlite3.Connection, platform: str, assignment_id: str, *, reason: ReleaseReason, now: str
+    ) -> bool:
+        released = connection.execute(
+            f"UPDATE sessions SET lease_until = ?, released = ? WHERE {_OF_ASSIGNMENT} AND outcome IS NULL",  # noqa: S608
+            (now, reason, platform, assignment_id),
+        )
+        return released.rowcount > 0
+
+    @_writing
+    def restart(self, connection: sqlite3.Connection, participant: str, *, fresh: str, now: str) -> None:
+        row = connection.execute(
+            "SELECT platform, assignment_id, worker_id, study_id, slot, holds_slot, lease_until, released,"
+            " token_sha256 FROM sessions WHERE participant = ? AND outcome IS NULL",
+            (participant,),
+        ).fetchone()
+        if row is None:
+            return
+        connection.execute(
+            "UPDATE sessions SET outcome = 'restarted', finished_at = ?, holds_slot = 0, token_sha256 = participant"
+            " WHERE participant = ?",
+            (now, participant),
+        )
+        connection.execute(
+            "INSERT INTO sessions (platform, assignment_id, worker_id, study_id, slot, holds_slot, lease_until,"
+            " released, token_sha256, participant, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, fresh, now),
+        )
+
+    @_reading
+    def trial_indices(self, connection: sqlite3.Connection, participant: str, *, first: int = 0) -> set[int]:
+        rows = connection.execute(
+            "SELECT trial_index FROM trials WHERE participant = ? AND trial_index >= ?", (participant, first)
+        )
+        return {index for (index,) in rows}
+
+    @_reading
+    def trials(self, connection: sqlite3.Connection, participant: str) -> list[dict[str, Any]]:
+        rows = connection.execute(
+            "SELECT record FROM trials WHERE participant = ? ORDER BY trial_index", (participant,)
+        ).fetchall()
         return [json.loads(record) for (record,) in rows]
 
-    def end(self, participant: str, *, outcome: Outcome, now: str) -> Session:
-        with self._transaction() as connection:
-            connection.execute(
-                "UPDATE sessions SET outcome = ?, finished_at = ? WHERE participant = ? AND outcome IS NULL",
-                (outcome, now, participant),
+    @_reading
+    def trial_counts(self, connection: sqlite3.Connection) -> dict[str, int]:
+        return dict(connection.execute("SELECT participant, COUNT(*) FROM trials GROUP BY participant"))
+
+    @_writing
+    def add_problem(self, connection: sqlite3.Connection, participant: str, problem: Problem, *, at_most: int) -> None:
+        connection.execute(
+            "INSERT INTO problems SELECT ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM problems WHERE participant = ?) < ?",
+            (participant, problem.kind, problem.message, problem.trial_index, problem.at, participant, at_most),
+        )
+
+    @_reading
+    def problems(self, connection: sqlite3.Connection) -> list[tuple[str, Problem]]:
+        rows = connection.execute("SELECT participant, kind, message, trial_index, at FROM problems ORDER BY rowid")
+        return [(participant, Problem(*problem)) for participant, *problem in rows]
+
+    @_writing
+    def keep_email(self, connection: sqlite3.Connection, participant: str, email: str) -> None:
+        connection.execute("INSERT OR REPLACE INTO emails VALUES (?, ?)", (participant, email))
+
+    @_reading
+    def emails(self, connection: sqlite3.Connection) -> list[str]:
+        return [email for (email,) in connection.execute("SELECT email FROM emails ORDER BY email")]
+
+    @_writing
+    def end(self, connection: sqlite3.Connection, participant: str, *, outcome: Outcome, now: str) -> Session:
+        connection.execute(
+            "UPDATE sessions SET outcome = ?, finished_at = ? WHERE participant = ? AND outcome IS NULL",
+            (outcome, now, participant),
+        )
+        return self._one(connection, "participant = ?", (participant,))
+
+    @_reading
+    def sessions(self, connection: sqlite3.Connection) -> list[Session]:
+        rows = connection.execute(f"SELECT {_SESSION_COLUMNS} FROM sessions ORDER BY number")  # noqa: S608
+        return [_session(row) for row in rows]
+
+    @_writing
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, *range(OLDEST_SCHEMA, SCHEMA_VERSION + 1)):
+            raise InputError(
+                f"{self._path}: data format {version}; this version of lwise reads formats {OLDEST_SCHEMA} to "
+                f"{SCHEMA_VERSION}"
             )
-            return self._one(connection, "participant = ?", (participant,))
-
-    def sessions(self) -> list[Session]:
-        with self._lock:
-            rows = self._connection.execute(f"SELECT {_SESSION_COLUMNS} FROM sessions ORDER BY number")  # noqa: S608
-            return [_session(row) for row in rows]
-
-    def _create_schema(self) -> None:
-        with self._transaction() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-            elif version != _SCHEMA_VERSION:
-                raise InputError(
-                    f"{self._path}: data format {version}; this version of lwise reads format {_SCHEMA_VERSION}"
-                )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One writer at a time, in this process by the lock and among processes by BEGIN IMMEDIATE."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # On a full disk SQLite may have rolled back already.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        done = 0 if version == 0 else version - OLDEST_SCHEMA + 1
+        for migration in MIGRATIONS[done:]:
+            for statement in migration.split(";\n"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @staticmethod
     def _refuse_stranger(connection: sqlite3.Connection, ids: PlatformIds) -> None:
@@ -224,7 +303,7 @@ class SqliteStore:
         """The lowest slot that its holder has lost, taken from it now, else the next one."""
         overdue = connection.execute(
             "SELECT slot FROM sessions WHERE holds_slot AND outcome IS NOT 'completed'"
-            " AND (outcome = 'screened_out' OR lease_until <= ?) ORDER BY slot LIMIT 1",
+            " AND (outcome IS NOT NULL OR lease_until <= ?) ORDER BY slot LIMIT 1",
             (now,),
         ).fetchone()
         if overdue:
@@ -244,15 +323,6 @@ class SqliteStore:
 
 
 def _session(row: tuple[Any, ...]) -> Session:
-    participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, *ending = row
+    participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, *times_and_ending = row
     ids = PlatformIds(platform=platform, assignment_id=assignment_id, worker_id=worker_id, study_id=study_id)
-    outcome, finished_at = ending
-    return Session(
-        participant,
-        ids,
-        slot=slot,
-        holds_slot=bool(holds_slot),
-        started_at=started_at,
-        outcome=outcome,
-        finished_at=finished_at,
-    )
+    return Session(participant, ids, slot, bool(holds_slot), *times_and_ending)

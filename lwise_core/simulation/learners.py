@@ -36,6 +36,14 @@ _SCREEN = {
     "monitor_width_px": 1440,
     "monitor_height_px": 900,
 }
+_SURROUNDINGS = {
+    "window_width_px": 1440,
+    "window_height_px": 820,
+    "full_screen": False,
+    "focus_losses": 0,
+    "px_per_degree": None,
+    "viewing_distance_mm": None,
+}
 
 
 @dataclass(frozen=True)
@@ -171,19 +179,32 @@ def _respond(client: httpx.Client, learner: Learner, trial: Mapping[str, Any], c
         "timestamp_start": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "rel_timestamp_response": round(clock_msec + min(reaction_time, trial["choice_duration_msec"]), 1),
         **_SCREEN,
-        "frame_log": _frame_log(trial["stimulus_duration_msec"]),
+        "frame_log": _frame_log(trial),
+        "surroundings": _SURROUNDINGS,
     }
 
 
-def _frame_log(stimulus_duration_msec: float) -> dict[str, Any]:
-    frames = round(stimulus_duration_msec * _FRAME_RATE_HZ / 1000) or None
+def _frame_log(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """That of a screen on which everything comes on and goes as requested."""
+    is_timed = trial["stimulus_duration_msec"] > 0 and not trial["keep_stimulus_on"]
+    frames = _frames(trial["stimulus_duration_msec"]) if is_timed else None
+    msec = None if frames is None else frames * 1000 / _FRAME_RATE_HZ
+    blank = _frames(trial["post_stimulus_delay_duration_msec"])
     return {
         "refresh_rate_hz": _FRAME_RATE_HZ,
         "stimulus_requested_frames": frames,
         "stimulus_achieved_frames": frames,
+        "stimulus_requested_msec": msec,
+        "stimulus_achieved_msec": msec,
+        "blank_requested_frames": blank,
+        "blank_achieved_frames": blank,
         "dropped_frames": 0,
         "timing_ok": True,
     }
+
+
+def _frames(msec: float) -> int:
+    return max(1, round(msec * _FRAME_RATE_HZ / 1000)) if msec > 0 else 0
 
 
 def _post(client: httpx.Client, path: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,10 @@ def test_a_study_is_served_exported_and_reported(workshop: Path, tmp_path: Path)
 
 
 def test_help_of_every_command_has_an_example(tmp_path: Path) -> None:
-    experiments = (f"experiments {name}" for name in ("new", "import", "validate", "compile", "trialset", "audit"))
+    experiments = (
+        f"experiments {name}"
+        for name in ("new", "import", "fetch-dirmap", "list", "validate", "compile", "trialset", "audit")
+    )
     for command in (
         "demo",
         "dataset index",
@@ -66,6 +69,7 @@ def test_help_of_every_command_has_an_example(tmp_path: Path) -> None:
         "enhance",
         *experiments,
         "serve",
+        "links",
         "data export",
         "report",
     ):

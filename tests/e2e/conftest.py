@@ -1,4 +1,4 @@
-"""A real Chromium, and a short study for it."""
+"""A real Chromium, and studies for it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.score import with_scores
 from tests.browser import ARGUMENTS, chromium
+from tests.experiments.conftest import write_data_set, write_study
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +51,23 @@ def short_study(photographs: Path, tmp_path: Path) -> Path:
         seed=0,
     )
     return tmp_path / "study"
+
+
+_LONG_STUDY = {
+    "session_config": [{f"block_{number}": {"n_trials_per_class_train": 2}} for number in range(5)],
+    "trial_config": {
+        "show_feedback": False,
+        "stimulus_duration_msec": 50,
+        "pre_choice_lockout_delay_duration_msec": 0,
+        "choice_duration_msec": 100_000,
+        "intertrial_delay_duration_msec": 0,
+    },
+    "site": {"title": "Moths"},
+}
+
+
+@pytest.fixture
+def long_study(tmp_path: Path) -> CompiledStudy:
+    """A study of 30 quick trials without feedback, in five blocks, each trial with a picture of its own."""
+    data_set = write_data_set(tmp_path / "images", per_class={"train": 10})
+    return compile_study(write_study(tmp_path / "moths_30", data_set, _LONG_STUDY))

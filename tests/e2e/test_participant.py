@@ -77,7 +77,7 @@ def test_what_is_clicked_is_what_is_stored(short_study: Path, tmp_path: Path, br
 
 
 def test_the_finished_session_stays_finished(short_study: Path, tmp_path: Path, browser: Browser) -> None:
-    """Coming back shows the end page again; a second window takes the session over; a bare address is a preview."""
+    """Coming back shows the end page again; another browser takes the session over; a bare address is a preview."""
     with served(short_study, tmp_path / "data") as address:
         first, second = (browser.new_context().new_page() for _ in range(2))
         link = f"{address}/?PLATFORM=simulated&ASSIGNMENT_ID=visit-2"
@@ -87,6 +87,7 @@ def test_the_finished_session_stays_finished(short_study: Path, tmp_path: Path, 
         _answer(first, 0)
         expect(first.locator("[data-trial-index='1']")).to_be_visible()
         second.goto(link)
+        second.get_by_test_id("consent-agree").click()
         second.get_by_test_id("continue").click()
         _answer(second, 1)
         _choose(first, 1)

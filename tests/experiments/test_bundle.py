@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,15 @@ from hypothesis import strategies as st
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.experiments.bundle import BUNDLE_FORMAT, load_bundle, to_bundle
-from lwise_core.experiments.study import BonusTier, Conditions, Slots, Study
+from lwise_core.experiments.study import (
+    BonusTier,
+    Conditions,
+    PageSettings,
+    Returning,
+    Slots,
+    Study,
+    canonical_json,
+)
 
 
 @pytest.fixture
@@ -59,6 +68,8 @@ def test_equal_studies_have_equal_bundles_in_whatever_order_they_were_written(ta
         {"platforms": ("prolific",)},
         {"bonus_tiers": (BonusTier(0.75, 5.0),)},
         {"repeat_split": "train"},
+        {"returning": Returning("block", 24.0)},
+        {"page": PageSettings(desktop_only=False, min_window_px=0, full_screen=True)},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -104,11 +115,44 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, text: str) -> None:
         load_bundle(path)
 
 
-@pytest.mark.parametrize("other", [BUNDLE_FORMAT - 1, BUNDLE_FORMAT + 1])
+@pytest.mark.parametrize("other", [1, BUNDLE_FORMAT + 1, "3", None])
 def test_a_bundle_of_another_format_asks_to_be_compiled_again(bundle: Path, other: int) -> None:
     bundle.write_text(json.dumps(json.loads(bundle.read_text(encoding="utf-8")) | {"format": other}), encoding="utf-8")
     with pytest.raises(InputError, match=f"bundle format {other}; this version reads format {BUNDLE_FORMAT}, compile"):
         load_bundle(bundle)
+
+
+def test_what_decides_the_trials_has_a_version_of_its_own(taper: CompiledStudy) -> None:
+    study = taper.study
+    assert study.slots == Slots(None, reuse=False)
+    for mended in (
+        *({"pages": {}}, {"title": "x"}, {"platforms": ("a",)}, {"page": PageSettings(min_window_px=0)}),
+        {"slots": Slots(100, reuse=False)},
+    ):
+        assert replace(study, **mended).trials_sha256 == study.trials_sha256  # type: ignore[arg-type]
+    others = (
+        *({"seed": study.seed + 1}, {"conditions": Conditions(2, "alternating", 2)}, {"repeat_split": "train"}),
+        *({"images": study.images[:-1]}, {"blocks": study.blocks[:-1]}, {"slots": Slots(3, reuse=True)}),
+    )
+    for other in others:
+        assert replace(study, **other).trials_sha256 != study.trials_sha256  # type: ignore[arg-type]
+
+
+def test_a_study_that_does_not_use_what_came_later_keeps_its_version(taper: CompiledStudy) -> None:
+    """A data folder is bound to a version, and must go on after the program was brought up to date."""
+    assert (
+        not {"returning", "page", "screening", "codes", "lease_minutes", "allow_repeats"} & taper.study.content().keys()
+    )
+    assert "page" in replace(taper.study, page=PageSettings(full_screen=True)).content()
+
+
+def test_a_bundle_that_says_more_than_this_version_knows_is_refused(taper: CompiledStudy, tmp_path: Path) -> None:
+    later = {**taper.study.content(), "eye_tracking": True}
+    sha256 = hashlib.sha256(canonical_json(later).encode()).hexdigest()
+    path = tmp_path / "bundle.json"
+    path.write_text(f'{{"format":2,"sha256":"{sha256}","study":{canonical_json(later)}}}\n', encoding="utf-8")
+    with pytest.raises(InputError, match="has eye_tracking, which this version does not know; use a newer lwise"):
+        load_bundle(path)
 
 
 @pytest.mark.parametrize("name", ["nowhere.json", "."])

@@ -16,7 +16,7 @@ from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
-from lwise_core.experiments.study import Conditions, Curriculum, Slots
+from lwise_core.experiments.study import Conditions, Curriculum, PageSettings, Returning, Slots
 from lwise_core.experiments.trialset import build_trialset
 from tests.experiments.conftest import (
     BUDGETS,
@@ -276,7 +276,7 @@ def test_the_repeat_image_needs_an_image_that_no_block_needs(data_set: DataSet, 
         (lambda text: text.replace("train/aversata/000.png", "C:/secret.png"), "stays inside its folder"),
         (lambda text: text.replace("train/aversata/000.png", "train/aversata/001.png"), "stands in two rows"),
         (lambda text: text.replace("aversata,0,", "aversata,zero,", 1), "class_num is 'zero'"),
-        (lambda text: text.replace("aversata,0,", "aversata,7,"), "class_num must count the classes from 0"),
+        (lambda text: text.replace("aversata,0,", "aversata,7,", 1), "class_num must count the classes from 0"),
         (lambda text: text.replace("aversata,0,", "other,0,", 1), "class_num 0 names both 'other' and 'aversata'"),
         (lambda text: text.splitlines()[0], "has no images"),
         (lambda _: "", "column split, class, class_num, im_path is missing"),
@@ -431,3 +431,30 @@ def test_a_study_that_does_not_compile_leaves_the_old_bundle_alone(
     assert out.read_bytes() == before
     assert [path.name for path in out.parent.iterdir()] == ["bundle.json"]
     assert sorted(path.name for path in broken.iterdir()) == ["config.yaml", "dirmap.csv"]
+
+
+# --- what is asked of participants and their pages
+
+
+def test_a_study_says_what_its_page_asks_for_and_what_who_comes_back_finds(data_set: DataSet, tmp_path: Path) -> None:
+    site = {
+        "desktop_only": False,
+        "min_window_px": 900,
+        "calibrate_screen": True,
+        "full_screen": True,
+        "ask_email": True,
+    }
+    deployment = {"on_return": "block", "return_within_hours": 1.5}
+    study = compile_study(
+        write_study(tmp_path / "study", data_set, {**_ONE_BLOCK, "site": site, "deployment": deployment})
+    ).study
+    assert study.page == PageSettings(False, 900, True, True, True)
+    assert study.returning == Returning("block", 1.5)
+
+
+def test_unless_a_study_says_otherwise_its_page_wants_a_desktop_and_a_window_of_600_px(
+    data_set: DataSet, tmp_path: Path
+) -> None:
+    study = compile_study(write_study(tmp_path / "study", data_set, _ONE_BLOCK)).study
+    assert study.page == PageSettings(True, 600, False, False, False)
+    assert study.returning == Returning("resume", None)

@@ -12,6 +12,7 @@ import pytest
 
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.resolve import CompiledStudy
+from lwise_core.local.rate_limit import Rate, SessionLimits
 from lwise_core.local.server import open_study, serving
 from tests.experiments.conftest import write_data_set, write_study
 
@@ -79,9 +80,10 @@ def site(place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def server(compiled: CompiledStudy, site: Path, place: Path) -> Iterator[Server]:
-    """The running server; the tests of a module share it, as participants do."""
-    data = place / "data"
-    with open_study(compiled, data, site=site) as local, serving(local.app) as url:
+    """The running server; the tests of a module share it, as participants do, and may send as fast as they can."""
+    data, no_limit = place / "data", Rate(at_once=1_000_000, per_second=1)
+    limits = SessionLimits(no_limit, no_limit)
+    with open_study(compiled, data, site=site, limits=limits) as local, serving(local.app) as url:
         yield Server(url, compiled, data, site)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.experiments.views import expanded, participant_view
-from lwise_core.local.app import MAX_BODY_BYTES
+from lwise_core.local.endpoints import MAX_BODY_BYTES
 from tests.local.conftest import Server
 from tests.sessions.conftest import answer
 
@@ -52,18 +52,6 @@ def test_a_participant_starts_answers_and_finishes(
     client: httpx.Client, server: Server, somebody: dict[str, str]
 ) -> None:
     started = _start(client, somebody)
-    assert started["study"] == {
-        "study_id": "moths_1",
-        "title": "Moths",
-        "screening_block": None,
-        "pages": {
-            "consent": None,
-            "task": "<p>Look at the <em>wings</em>.</p>\n",
-            "test": None,
-            "done": None,
-            "screened_out": None,
-        },
-    }
     assert (started["state"], started["next_trial"]) == ("started", 0)
     trialset = build_trialset(server.compiled.study, started["trialset"]["trialset_id"])
     assert started["trialset"] == participant_view(server.compiled.study, trialset)
@@ -79,6 +67,38 @@ def test_a_participant_starts_answers_and_finishes(
         {"state": "completed", "code": None, "n_trials": 6, "n_correct": 6, "accuracy": 1.0, "bonus_usd": 1.5},
     )
     assert _start(client, somebody)["state"] == "completed"
+
+
+def test_everyone_may_know_what_the_study_is_before_taking_part(client: httpx.Client, server: Server) -> None:
+    assert client.get("/api/study").json() == {
+        "study_id": "moths_1",
+        "title": "Moths",
+        "screening_block": None,
+        "pages": {
+            "consent": None,
+            "task": "<p>Look at the <em>wings</em>.</p>\n",
+            "test": None,
+            "done": None,
+            "screened_out": None,
+        },
+        "page": {
+            "desktop_only": True,
+            "min_window_px": 600,
+            "calibrate_screen": False,
+            "full_screen": False,
+            "ask_email": False,
+        },
+    }
+
+
+def test_a_page_gives_signs_of_life_and_reports_what_went_wrong(client: httpx.Client, somebody: dict[str, str]) -> None:
+    _start(client, somebody)
+    report = {"kind": "page_error", "message": "x is undefined", "trial_index": None}
+    for path, body in (("heartbeat", {}), ("problems", report)):
+        answered = client.post(f"/api/{path}", json=body)
+        assert (answered.status_code, answered.json()) == (200, {})
+    assert client.post("/api/problems", json=report | {"kind": "gossip"}).status_code == 400
+    assert client.post("/api/contact", json={"email": "a@example.org"}).status_code == 400
 
 
 def test_many_take_part_at_once_and_everything_of_everyone_is_kept(server: Server) -> None:

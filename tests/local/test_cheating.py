@@ -23,7 +23,7 @@ from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.experiments.draws import Draws
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import ROW_COLUMNS, expanded
+from lwise_core.experiments.views import ROW_COLUMNS, expanded, participant_view
 from lwise_core.local.server import open_records
 from tests.experiments.conftest import BUDGETS, CLASSES, write_data_set, write_study
 from tests.local.conftest import Server, picture_away
@@ -59,7 +59,14 @@ _STUDY: dict[str, Any] = {
     },
     "site": {"screening": {"min_correct": 4, "min_correct_per_class": 1}},
 }
-_CALLS: dict[str, Any] = {"trials": {"trials": [answer(0)]}, "screening": {}, "finish": {}}
+_CALLS: dict[str, Any] = {
+    "trials": {"trials": [answer(0)]},
+    "screening": {},
+    "finish": {},
+    "heartbeat": {},
+    "problems": {"kind": "page_error", "message": "x", "trial_index": None},
+    "contact": {"email": "a@example.org"},
+}
 """The calls of a started session, with a body each."""
 
 _NUMBERS = itertools.count()
@@ -319,8 +326,8 @@ def test_a_participant_of_a_platform_gets_the_trial_set_that_is_dealt(server: Se
             state="completed",
         )
         number_of.append(cheat.trialset_id)
-        shown = server.compiled.study
-        assert cheat.started["trialset"]["condition_idx"] == build_trialset(shown, cheat.trialset_id).condition_idx
+        dealt = participant_view(server.compiled.study, build_trialset(server.compiled.study, cheat.trialset_id))
+        assert cheat.started["trialset"] == dealt
         asked = _open(client, {**cheat.ids, "trialset_id": 0})
         assert asked.trialset_id == cheat.trialset_id
         by_address = client.post("/api/sessions?trialset_id=0&TRIALSET_ID=0", json=cheat.ids).json()
@@ -411,7 +418,10 @@ def test_what_only_the_server_decides_is_not_taken_from_an_answer(server: Server
     honest = _somebody(cheat.client, platform="test", trialset_id=cheat.trialset_id)
     wrong = _sheet(server, cheat.trialset_id, right=False, blocks=[_SCREENING, _TRAINING, _TEST])
     honest.send(*wrong).raise_for_status()
-    forged = [{**one, **_FORGED, "frame_log": {**one["frame_log"], **_FORGED}} for one in wrong]
+    forged = [
+        {**one, **_FORGED, **{part: {**one[part], **_FORGED} for part in ("frame_log", "surroundings")}}
+        for one in wrong
+    ]
     cheat.post("trials", {**_FORGED, "trials": forged}).raise_for_status()
     whose = {"participant", "platform"}
     for ours, theirs in zip(_stored(server, cheat), _stored(server, honest), strict=True):

@@ -49,7 +49,7 @@ class Participant:
     all_over: threading.Event
     acknowledged: set[int] = field(default_factory=set)
     sent: dict[int, list[int]] = field(default_factory=dict)
-    trialset_ids: set[int] = field(default_factory=set)
+    trialsets: list[dict[str, Any]] = field(default_factory=list)
     n_visits: int = 0
     ending: dict[str, Any] | None = None
     _attempts: Iterator[int] = field(default_factory=count)
@@ -69,7 +69,7 @@ class Participant:
         started = browser.post("/api/sessions", json=ids).raise_for_status().json()
         browser.headers["Authorization"] = f"Bearer {started['token']}"
         self.n_visits += 1
-        self.trialset_ids.add(started["trialset"]["trialset_id"])
+        self.trialsets.append(started["trialset"])
         next_trial = started["next_trial"]
         # Trials are sent in order, so that whatever was acknowledged lies before the first one that is missing.
         assert self.acknowledged <= set(range(next_trial)), "an acknowledged answer is gone"
@@ -139,6 +139,12 @@ def _complaints(waiting: Sequence[Future[Participant]]) -> str:
     return "; ".join(["the server has stopped taking answers", *found])
 
 
+def _pictures(trialset: dict[str, Any]) -> list[str]:
+    """Where the picture of each trial lies, in the order in which the page shows them."""
+    rows = [dict(zip(trialset["columns"], row, strict=True)) for row in trialset["rows"]]
+    return [f"{trialset['folders'][row['folder']]}{row['file']}" for row in rows]
+
+
 def test_no_crash_loses_doubles_or_changes_an_answer(study: Path, port: int, tmp_path: Path) -> None:
     data, chance = tmp_path / "data", Random(3)  # noqa: S311 - when the server is killed, no secret
     acknowledgement, all_over = threading.Semaphore(0), threading.Event()
@@ -169,9 +175,10 @@ def test_no_crash_loses_doubles_or_changes_an_answer(study: Path, port: int, tmp
     assert sum(participant.n_visits for participant in finished) > _N_PARTICIPANTS + _N_KILLS
     for participant in finished:
         (session,) = [s for s in sessions if s["assignment_id"] == f"session {participant.number}"]
-        assert participant.trialset_ids == {session["trialset_id"]}
+        assert participant.trialsets == [participant.trialsets[0]] * participant.n_visits
         kept = [trial for trial in trials if trial["participant"] == session["participant"]]
         assert [trial["obs"] for trial in kept] == list(range(_N_TRIALS))
+        assert [trial["stimulus_image_url"] for trial in kept] == _pictures(participant.trialsets[0])
         # The first that reached the store, whether or not the server lived to say so.
         assert {trial["obs"]: trial["reaction_time_msec"] for trial in kept} == {
             index: attempts[0] for index, attempts in participant.sent.items()

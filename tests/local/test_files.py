@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import http.client
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 
+from lwise_core.experiments.authoring.compile import CompiledStudy
+from lwise_core.local.server import open_study, serving
 from tests.local.conftest import PAGE, SCRIPT, Server, picture_away
 
 
@@ -62,6 +66,43 @@ def test_nothing_else_on_the_machine_can_be_fetched(server: Server, path: str) -
     assert (status, b"error" in body) == (404, True)
 
 
+def test_a_part_of_a_picture_can_be_had(client: httpx.Client, server: Server) -> None:
+    name, path = next(iter(server.compiled.files.items()))
+    whole = path.read_bytes()
+    part = client.get(f"/stimuli/{name}", headers={"Range": "bytes=2-5"})
+    assert (part.status_code, part.content) == (206, whole[2:6])
+    assert part.headers["content-range"] == f"bytes 2-5/{len(whole)}"
+    assert client.get(f"/stimuli/{name}", headers={"Range": "bytes=-4"}).content == whole[-4:]
+    beyond = client.get(f"/stimuli/{name}", headers={"Range": f"bytes={len(whole)}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "bytes",
+        "bytes=",
+        "bytes=a-b",
+        "bytes=5",
+        "bytes=-",
+        "bytes=5-2",
+        "bytes=0-1,x",
+        "lines=0-1",
+        "bytes=0-1;",
+        "é",
+    ],
+)
+@pytest.mark.parametrize("where", ["picture", "page"])
+def test_what_asks_for_no_range_of_bytes_gets_the_whole(
+    client: httpx.Client, server: Server, value: str, where: str
+) -> None:
+    name, path = next(iter(server.compiled.files.items()))
+    address, whole = {"picture": (f"/stimuli/{name}", path.read_bytes()), "page": ("/", PAGE.encode())}[where]
+    answered = client.get(address, headers={"Range": value.encode()})
+    assert (answered.status_code, answered.content) == (200, whole)
+
+
 def test_pictures_may_be_kept_for_ever_pages_are_asked_for_anew_and_answers_are_not_kept(
     client: httpx.Client, server: Server
 ) -> None:
@@ -97,6 +138,23 @@ def test_every_answer_carries_the_security_headers(client: httpx.Client, server:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
     assert "unsafe-inline" not in answers[0].headers["content-security-policy"].partition("style-src")[0]
+
+
+def test_only_mechanical_turk_frames_the_page_and_is_sent_a_form_and_only_where_the_study_names_it(
+    compiled: CompiledStudy, site: Path, tmp_path: Path
+) -> None:
+    def policy(*platforms: str) -> dict[str, str]:
+        study = replace(compiled, study=replace(compiled.study, platforms=platforms))
+        with open_study(study, tmp_path / "-".join(platforms), site=site) as local, serving(local.app) as url:
+            header = httpx.get(url).headers["content-security-policy"]
+        return dict(rule.split(" ", 1) for rule in header.split("; "))
+
+    for others in ((), ("prolific", "inperson")):
+        rules = policy(*others)
+        assert (rules["frame-ancestors"], rules["form-action"]) == ("'self'", "'none'")
+    rules = policy("mturk", "inperson")
+    assert rules["frame-ancestors"] == "'self' https://*.mturk.com"
+    assert rules["form-action"] == "https://www.mturk.com https://workersandbox.mturk.com"
 
 
 def test_what_breaks_on_the_server_is_said_without_detail_and_the_server_goes_on(

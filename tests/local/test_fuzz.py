@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lwise_core.local.app import MAX_BODY_BYTES
+from lwise_core.local.endpoints import MAX_BODY_BYTES
 from lwise_core.local.server import open_records
 from tests.local.conftest import Server
 from tests.sessions.conftest import answer
@@ -29,7 +29,8 @@ _N_REQUESTS = 20_000
 _N_TRIALS = 11
 _N_SESSIONS = 12
 _VALID, _REFUSED, _EITHER = "valid", "refused", "either"
-_CALLS = ("sessions", "trials", "screening", "finish")
+_CALLS = ("sessions", "trials", "screening", "finish", "heartbeat", "problems", "contact")
+_PROBLEM = {"kind": "page_error", "message": "größer 😀", "trial_index": None}
 _CONTROL = {"platform": "prolific", "assignment_id": "control", "worker_id": "control", "study_id": None}
 
 
@@ -162,6 +163,10 @@ class _Draw:
                 self._post("screening", spaces + b"{}" + spaces, _VALID, token=token),
                 self._post("screening", '{"a": 1, "a": "é"}'.encode("utf-16"), _VALID, token=token),
                 self._post("screening", b"{}", _VALID, token=token, content_type=self._pick(_CONTENT_TYPES)),
+                self._post("heartbeat", _json({self._text(): self._value()}), _VALID, token=token),
+                self._post(
+                    "problems", _json({**_PROBLEM, self._text(): self._value(), **_PROBLEM}), _VALID, token=token
+                ),
             ]
         )
         return valid
@@ -188,8 +193,8 @@ class _Draw:
         name, wrong = self._pick(_WRONG_FIELDS)
         if name in answers[place]:
             answers[place] = {**answers[place], name: wrong}
-        elif name in answers[place]["frame_log"]:
-            answers[place] = {**answers[place], "frame_log": {**answers[place]["frame_log"], name: wrong}}
+        elif part := next((part for part in _PARTS if name in answers[place][part]), None):
+            answers[place] = {**answers[place], part: {**answers[place][part], name: wrong}}
         else:
             answers = wrong
         return self._post("trials", _json({"trials": answers}), _REFUSED, token=self._pick(self._tokens))
@@ -219,16 +224,26 @@ class _Draw:
         key = self._pick(odd).encode("latin-1", "replace")
         body = _json({"trials": [self._answer()]})
         lines = [b"Authorization: " + key.replace(b"\n", b"").replace(b"\r", b"").replace(b"\0", b"")]
-        call = self._pick(["trials", "finish", "screening"])
+        call = self._pick([call for call in _CALLS if call != "sessions"])
         return _request("POST", f"/api/{call}", _REFUSED, body=body, lines=[] if self._chance.random() < 0.2 else lines)
 
     # --- what is hardly a request
 
     def _any_json(self) -> Drawn:
         """Any JSON, now and then under the names that are asked for."""
-        names = ["platform", "assignment_id", "worker_id", "study_id", "trialset_id", "trials"]
+        names = [
+            "platform",
+            "assignment_id",
+            "worker_id",
+            "study_id",
+            "trialset_id",
+            "trials",
+            "kind",
+            "message",
+            "email",
+        ]
         body = self._pick([self._value(), {self._pick(names): self._value() for _ in range(self._chance.randrange(6))}])
-        call = self._pick(["sessions", "trials"])
+        call = self._pick(["sessions", "trials", "problems", "contact"])
         expected, session = _REFUSED, None
         if call == "sessions" and isinstance(body, dict) and {"platform", "assignment_id"} <= set(body):
             expected, session = _EITHER, (body["platform"], body["assignment_id"])
@@ -244,7 +259,8 @@ class _Draw:
             *(b"1" * depth, b'{"trials": ' + b"9" * depth + b"}", b'"' + b"\\u" * 10, self._chance.randbytes(200)),
             *(b"NaN", b"-Infinity", b"{} {}", b"", b"\0" * 100, b" " * (MAX_BODY_BYTES + 1), "[1]".encode("utf-32")),
         ]
-        return self._post(self._pick(["trials", "sessions"]), self._pick(garbage), _REFUSED, token=self._tokens[0])
+        call = self._pick(["trials", "sessions", "problems", "contact"])
+        return self._post(call, self._pick(garbage), _REFUSED, token=self._tokens[0])
 
     def _odd_path(self) -> Drawn:
         paths = [
@@ -440,6 +456,7 @@ _WRONG_IDS: list[tuple[str, Any]] = [
     *((name, odd) for name in ("platform", "worker_id") for odd in ("x" * 201, "a\0", "a\n", "\u202e", "\x7f")),
     *(("trialset_id", odd) for odd in (1.5, 0.0, 10**9 + 1, 2**63, *_ODD)),
 ]
+_PARTS = ("frame_log", "surroundings")
 _WRONG_FIELDS: list[tuple[str, Any]] = [
     *(("index", odd) for odd in (None, _N_TRIALS, 1.0, 1.5, 2**63, *_ODD)),
     *(("i_choice", odd) for odd in (3, 1.0, 0.5, 2**63, *_ODD)),
@@ -451,13 +468,19 @@ _WRONG_FIELDS: list[tuple[str, Any]] = [
     *(("response_device", odd) for odd in ("finger", 0, *_ODD)),
     *(
         (name, odd)
-        for name in ("stimulus_width_px", "choice_width_px", "monitor_width_px", "monitor_height_px")
+        for name in (
+            *("stimulus_width_px", "choice_width_px", "monitor_width_px", "monitor_height_px"),
+            *("window_width_px", "window_height_px"),
+        )
         for odd in (None, 1.0, 100_001, *_ODD)
     ),
-    *(("frame_log", odd) for odd in (None, 1, *_ODD)),
-    *((name, odd) for name in ("refresh_rate_hz", "dropped_frames") for odd in (None, *_ODD)),
+    *((part, odd) for part in _PARTS for odd in (None, 1, *_ODD)),
+    *((name, odd) for name in ("refresh_rate_hz", "dropped_frames", "focus_losses") for odd in (None, *_ODD)),
+    *((name, odd) for name in ("blank_requested_frames", "blank_achieved_frames") for odd in (None, 1.5, *_ODD)),
     *((name, odd) for name in ("stimulus_requested_frames", "stimulus_achieved_frames") for odd in (1.5, *_ODD)),
-    *(("timing_ok", odd) for odd in (None, 0, 1, *_ODD) if not isinstance(odd, bool)),
+    *((name, odd) for name in ("stimulus_requested_msec", "stimulus_achieved_msec") for odd in _ODD),
+    *((name, odd) for name in ("px_per_degree", "viewing_distance_mm") for odd in (100_000.5, *_ODD)),
+    *((name, odd) for name in ("timing_ok", "full_screen") for odd in (None, 0, 1, *_ODD) if not isinstance(odd, bool)),
     *(("all of them", odd) for odd in (None, [], [answer(0)] * 51, {"0": answer(0)}, "x", 0, [None], [[answer(0)]])),
 ]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import socket
 import subprocess
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +18,7 @@ from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.local.server import BUNDLE_FILE, SESSIONS_FILE, listen, open_records, open_study, serving
 from lwise_core.sessions.store import PlatformIds
+from tests.command_line import COMMAND
 from tests.local.conftest import Server
 from tests.sessions.conftest import answer
 
@@ -141,3 +145,47 @@ def test_git_does_not_see_participants_data(server: Server) -> None:
     )
     assert (server.data / SESSIONS_FILE).exists()
     assert seen.stdout == ""
+
+
+# --- the end
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_told_to_stop_finishes_what_is_in_progress(
+    compiled: CompiledStudy, place: Path, tmp_path: Path, stop: signal.Signals
+) -> None:
+    """SIGTERM is how service managers stop a program, SIGINT is Ctrl-C."""
+    data, body = tmp_path / "data", json.dumps(_IDS).encode()
+    command = [*COMMAND, "serve", str(place / "moths_1"), "--data", str(data), "--port", "0"]
+    head = f"POST /api/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
+        try:
+            assert server.stdout is not None
+            link = next(line for line in server.stdout if line.startswith("Participant's link: "))
+            port = httpx.URL(link.split()[-1]).port
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as page:
+                page.sendall(head.encode())
+                # The server waits for the body now.
+                assert page.recv(100).startswith(b"HTTP/1.1 100")
+                server.send_signal(stop)
+                _wait_until_nobody_is_let_in(port)
+                page.sendall(body)
+                answered = page.makefile("rb").read()
+            assert answered.startswith(b"HTTP/1.1 200")
+            assert server.wait(timeout=30) == 0
+        finally:
+            server.kill()
+    assert not list(data.glob("*-wal"))
+    with open_records(data) as service:
+        assert [record["assignment_id"] for record in service.session_records()] == [_IDS["assignment_id"]]
+
+
+def _wait_until_nobody_is_let_in(port: int | None) -> None:
+    """A server that has understood that it shall stop takes no new connections."""
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=30).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server still lets people in")

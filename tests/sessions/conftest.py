@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from tests.experiments.conftest import write_data_set, write_study
 
 OpenStore = Callable[[], SessionStore]
 """Opens the same data anew, as another process would."""
+
+Crowd = Callable[[int], int]
 
 N_TRAINING, N_TEST = 8, 6
 N_TRIALS = N_TRAINING + N_TEST
@@ -50,27 +53,53 @@ def answer(index: int, **changes: Any) -> dict[str, Any]:
             "refresh_rate_hz": 59.94,
             "stimulus_requested_frames": None,
             "stimulus_achieved_frames": None,
+            "stimulus_requested_msec": None,
+            "stimulus_achieved_msec": None,
+            "blank_requested_frames": 0,
+            "blank_achieved_frames": 0,
             "dropped_frames": 0,
             "timing_ok": True,
+        },
+        "surroundings": {
+            "window_width_px": 1440,
+            "window_height_px": 820,
+            "full_screen": False,
+            "focus_losses": 0,
+            "px_per_degree": None,
+            "viewing_distance_mm": None,
         },
         **changes,
     }
 
 
 @contextmanager
-def _sqlite_stores(folder: Path) -> Iterator[OpenStore]:
+def _sqlite_stores(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
+    folder = request.getfixturevalue("tmp_path")
     with ExitStack() as opened:
         yield lambda: opened.enter_context(closing(SqliteStore(folder / "sessions.sqlite3")))
 
 
-_STORES = {"sqlite": _sqlite_stores}
+@contextmanager
+def _cloud_stores(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
+    aws = request.getfixturevalue("aws")
+    yield partial(aws.store, aws.new_place())
+
+
+_STORES = {"dynamo_s3": _cloud_stores, "sqlite": _sqlite_stores}
 
 
 @pytest.fixture(params=sorted(_STORES))
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
+def open_store(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
     """Every kind of store in turn: whatever stands in `_STORES` has to keep the contract."""
-    with _STORES[request.param](tmp_path) as opener:
+    with _STORES[request.param](request) as opener:
         yield opener
+
+
+@pytest.fixture
+def crowd(request: pytest.FixtureRequest) -> Crowd:
+    """Turns the size of a crowd into one that the kind of store can bear in a test: the stand-in for AWS is slow."""
+    is_slow = request.node.callspec.params["open_store"] == "dynamo_s3"
+    return lambda size: size // 5 if is_slow else size
 
 
 @pytest.fixture

@@ -39,12 +39,18 @@ def _changes(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @st.composite
+def _spoilt(draw: st.DrawFn, part: dict[str, Any]) -> dict[str, Any]:
+    changed = part | draw(_changes(sorted(part)))
+    changed.pop(draw(st.sampled_from([*changed, *["nothing"] * 20])), None)
+    return changed
+
+
+@st.composite
 def _spoilt_answers(draw: st.DrawFn) -> Any:
     """An answer to the third trial with fields changed or left out, or something else altogether."""
     whole = answer(2)
-    frame_log = whole["frame_log"] | draw(_changes(sorted(whole["frame_log"])))
-    frame_log.pop(draw(st.sampled_from([*frame_log, *["nothing"] * 20])), None)
-    spoilt = whole | {"frame_log": frame_log} | draw(_changes(sorted(whole)))
+    parts = {name: draw(_spoilt(whole[name])) for name in ("frame_log", "surroundings")}
+    spoilt = whole | parts | draw(_changes(sorted(whole)))
     spoilt.pop(draw(st.sampled_from([*spoilt, *["nothing"] * 20])), None)
     return draw(st.sampled_from([spoilt] * 9 + [draw(_CHANGED_VALUES)]))
 

@@ -103,7 +103,7 @@ def test_who_fails_ends_with_the_other_code_and_leaves_the_place_to_the_next(ser
     started = _start(service)
     _answer_screening(service, started, {"a": 0, "b": 0, "c": 0})
     ending = service.finish(started.token)
-    assert (ending.outcome, ending.code) == ("screened_out", "COUT17")
+    assert (ending.state, ending.code) == ("screened_out", "COUT17")
     assert _start(service).state == "screened_out"
     assert _start(service, "next").trialset["trialset_id"] == started.trialset["trialset_id"]
     states = {record["assignment_id"]: record["state"] for record in service.session_records()}
@@ -118,7 +118,7 @@ def test_whatever_the_page_does_who_failed_never_gets_the_code_for_completion(se
     service.record(started.token, [answer(t["index"], i_choice=t["i_correct_choice"]) for t in trials])
     for _ in range(2):
         ending = service.finish(started.token)
-        assert (ending.outcome, ending.code) == ("screened_out", "COUT17")
+        assert (ending.state, ending.code) == ("screened_out", "COUT17")
 
 
 def test_who_passes_gets_the_code_only_when_every_answer_is_stored(service: SessionService) -> None:
@@ -128,7 +128,7 @@ def test_who_passes_gets_the_code_only_when_every_answer_is_stored(service: Sess
         service.finish(started.token)
     service.record(started.token, [answer(n) for n in range(_N_SCREENING, _N_SCREENING + 3)])
     ending = service.finish(started.token)
-    assert (ending.outcome, ending.code) == ("completed", "CDONE42")
+    assert (ending.state, ending.code) == ("completed", "CDONE42")
     assert service.finish(started.token) == ending
 
 

@@ -62,7 +62,9 @@ def test_the_page_does_not_get_the_answers_of_the_test(service: SessionService) 
 
 
 def test_arrivals_are_spread_evenly_over_the_conditions(service: SessionService) -> None:
-    conditions = Counter(_start(service, f"session {number}").trialset["condition_idx"] for number in range(20))
+    for number in range(20):
+        _start(service, f"session {number}")
+    conditions = Counter(record["condition_idx"] for record in service.session_records())
     assert conditions == {0: 10, 1: 10}
 
 
@@ -98,6 +100,13 @@ def test_another_version_of_the_study_cannot_go_on_in_the_same_store(study: Stud
     SessionService(study, open_store())
     with pytest.raises(InputError, match="another version of this study"):
         SessionService(replace(study, seed=study.seed + 1), open_store())
+
+
+def test_texts_and_rules_may_be_mended_while_a_study_is_under_way(study: Study, open_store: OpenStore) -> None:
+    token = _start(SessionService(study, open_store())).token
+    mended = replace(study, title="Moths!", pages={"consent": "<p>New</p>"}, lease_minutes=5.0, platforms=("prolific",))
+    assert mended.sha256 != study.sha256
+    assert SessionService(mended, open_store()).record(token, [answer(0)]) == ([0], 1)
 
 
 # --- trying a study out

@@ -13,6 +13,8 @@ import pytest
 
 from lwise_core.errors import InputError
 from lwise_core.sessions.sqlite import SqliteStore
+from lwise_core.sessions.sqlite_schema import MIGRATIONS
+from lwise_core.sessions.store import PlatformIds
 
 _OPEN_STORE = """
 import sys
@@ -56,6 +58,16 @@ print(store.trial_indices("p"))
 )
 
 
+_ROWS_OF_FORMAT_2 = """
+INSERT INTO study VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa');
+INSERT INTO sessions VALUES
+    (1, 'p1', 'prolific', 's1', 'w1', 'study', 0, 1, '2026-01-31T13', 't1', 'early', 'completed', 'later'),
+    (2, 'p2', 'prolific', 's2', 'w2', 'study', 1, 1, '2026-01-31T13', 't2', 'early', NULL, NULL);
+INSERT INTO trials VALUES ('p1', 0, '{"obs": 0}');
+PRAGMA user_version = 2;
+"""
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "sessions.sqlite3"
@@ -88,8 +100,45 @@ def test_a_file_of_another_format_is_refused(path: Path) -> None:
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 7")
-    with pytest.raises(InputError, match=re.escape(f"{path}: data format 7; this version of lwise reads format 2")):
+    with pytest.raises(
+        InputError, match=re.escape(f"{path}: data format 7; this version of lwise reads formats 2 to 3")
+    ):
         SqliteStore(path)
+
+
+def test_a_file_of_an_earlier_format_goes_on_with_all_that_is_in_it(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(MIGRATIONS[0])
+        connection.executescript(_ROWS_OF_FORMAT_2)
+    with closing(SqliteStore(path)) as store:
+        store.claim("a" * 64)
+        done, silent = store.sessions()
+        assert (done.participant, done.state, done.holds_slot, done.finished_at) == ("p1", "completed", True, "later")
+        assert (silent.ids, silent.slot, silent.lease_until) == (
+            PlatformIds("prolific", "s2", "w2", "study"),
+            1,
+            "2026-01-31T13",
+        )
+        assert store.trials("p1") == [{"obs": 0}]
+        assert store.session_with_token("t2") == silent
+        next_one = store.open_session(
+            PlatformIds("prolific", "s3"),
+            participant="p3",
+            token_sha256="t3",  # noqa: S106 - no password
+            slot=None,
+            n_slots=2,
+            may_repeat=False,
+            now="2026-01-31T14",
+            lease_until="2026-01-31T15",
+        )
+        assert next_one.slot == 1
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA foreign_key_check").fetchone() is None
+        connection.execute("PRAGMA foreign_keys = ON")
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute("INSERT INTO trials VALUES ('nobody', 0, '{}')")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 
 from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
-from lwise_core.sessions.store import PlatformIds, Session, SessionStore
-from tests.sessions.conftest import OpenStore
+from lwise_core.sessions.store import PlatformIds, Problem, Session, SessionStore
+from tests.sessions.conftest import Crowd, OpenStore
 
 _NOW = "2026-01-31T12:00:00.000+00:00"
 _LATER = "2026-01-31T13:00:00.000+00:00"
@@ -75,7 +75,7 @@ def test_a_session_is_kept_as_it_was_opened(open_store: OpenStore) -> None:
         now=_NOW,
         lease_until=_LATER,
     )
-    assert opened == Session("p1", ids, slot=0, holds_slot=True, started_at=_NOW, finished_at=None)
+    assert opened == Session("p1", ids, slot=0, holds_slot=True, started_at=_NOW, lease_until=_LATER)
     assert opened.state == "started"
     elsewhere = open_store()
     assert elsewhere.session_with_token(_TOKEN) == opened
@@ -91,10 +91,11 @@ def test_slots_are_dealt_in_order_and_listed_oldest_first(store: SessionStore) -
     assert list(store.sessions()) == opened
 
 
-def test_no_slot_is_dealt_twice_to_a_crowd(open_store: OpenStore) -> None:
+def test_no_slot_is_dealt_twice_to_a_crowd(open_store: OpenStore, crowd: Crowd) -> None:
     stores = [open_store() for _ in range(2)]
-    sessions = _at_once([lambda n=n: _open(stores[n % 2], f"person {n}") for n in range(200)])  # type: ignore[misc]
-    assert sorted(session.slot for session in sessions) == list(range(200))
+    numbers = range(crowd(200))
+    sessions = _at_once([lambda n=n: _open(stores[n % 2], f"person {n}") for n in numbers])  # type: ignore[misc]
+    assert sorted(session.slot for session in sessions) == list(numbers)
 
 
 def test_one_assignment_opened_many_times_at_once_is_one_session(open_store: OpenStore) -> None:
@@ -105,18 +106,21 @@ def test_one_assignment_opened_many_times_at_once_is_one_session(open_store: Ope
     assert len(valid) == 1
 
 
-def test_when_all_slots_are_given_nobody_else_gets_one_and_nothing_is_kept(open_store: OpenStore) -> None:
+def test_when_all_slots_are_given_nobody_else_gets_one_and_nothing_is_kept(
+    open_store: OpenStore, crowd: Crowd
+) -> None:
     stores = [open_store() for _ in range(2)]
+    n_slots = crowd(30)
 
     def arrive(number: int) -> int | None:
         try:
-            return _open(stores[number % 2], f"person {number}", n_slots=30).slot
+            return _open(stores[number % 2], f"person {number}", n_slots=n_slots).slot
         except StudyFull:
             return None
 
-    slots = _at_once([lambda n=n: arrive(n) for n in range(80)])  # type: ignore[misc]
-    assert sorted(slot for slot in slots if slot is not None) == list(range(30))
-    assert len(list(stores[0].sessions())) == 30
+    slots = _at_once([lambda n=n: arrive(n) for n in range(crowd(80))])  # type: ignore[misc]
+    assert sorted(slot for slot in slots if slot is not None) == list(range(n_slots))
+    assert len(list(stores[0].sessions())) == n_slots
 
 
 def test_who_has_a_slot_keeps_it_when_the_study_is_full(store: SessionStore) -> None:
@@ -193,19 +197,112 @@ def test_a_full_study_has_room_again_when_a_lease_runs_out(store: SessionStore) 
         _open(store, "too late", n_slots=1, now=_LATER)
 
 
-def test_a_crowd_gets_the_slots_that_have_become_free_once_each(open_store: OpenStore) -> None:
+def test_a_crowd_gets_the_slots_that_have_become_free_once_each(open_store: OpenStore, crowd: Crowd) -> None:
     stores = [open_store() for _ in range(2)]
-    for number in range(50):
+    size = crowd(80)
+    for number in range(crowd(50)):
         _open(stores[0], f"silent {number}")
     arrivals = _at_once(
         [
             lambda n=n: _open(stores[n % 2], f"new {n}", now=_LATER, lease_until=_MUCH_LATER)  # type: ignore[misc]
-            for n in range(80)
+            for n in range(size)
         ]
     )
-    assert sorted(session.slot for session in arrivals) == list(range(80))
+    assert sorted(session.slot for session in arrivals) == list(range(size))
     holders = [session.slot for session in stores[1].sessions() if session.holds_slot]
-    assert sorted(holders) == list(range(80))
+    assert sorted(holders) == list(range(size))
+
+
+def test_a_sign_of_life_renews_the_lease(store: SessionStore) -> None:
+    reading = _open(store, "reading", token=_TOKEN)
+    store.renew_lease(reading.participant, lease_until=_MUCH_LATER)
+    found = store.session_with_token(_TOKEN)
+    assert found is not None
+    assert found.lease_until == _MUCH_LATER
+    assert _open(store, "new", now=_LATER, lease_until=_MUCH_LATER).slot == 1
+
+
+# --- what the platform says
+
+
+def test_the_slot_of_who_returned_goes_to_the_next_arrival_whatever_its_page_still_sends(store: SessionStore) -> None:
+    gone = _open(store, "gone", token=_TOKEN, lease_until=_MUCH_LATER)
+    assert store.release("inperson", "gone", reason="returned", now=_NOW)
+    store.add_trials(gone.participant, {0: {"n": 0}}, lease_until=_MUCH_LATER)
+    store.renew_lease(gone.participant, lease_until=_MUCH_LATER)
+    _open(store, "gone", lease_until=_MUCH_LATER)
+    assert _open(store, "next", now=_NOW, lease_until=_MUCH_LATER).slot == 0
+    found = store.session_of("inperson", "gone")
+    assert found is not None
+    assert (found.released, found.state, found.holds_slot) == ("returned", "started", False)
+    assert store.trials(gone.participant) == [{"n": 0}]
+
+
+def test_only_a_session_under_way_is_released(store: SessionStore) -> None:
+    ended = _open(store, "ended")
+    completed = store.end(ended.participant, outcome="completed", now=_NOW)
+    assert not store.release("inperson", "ended", reason="timed_out", now=_NOW)
+    assert not store.release("inperson", "nobody", reason="timed_out", now=_NOW)
+    assert list(store.sessions()) == [completed]
+
+
+# --- left, and begun anew
+
+
+def test_a_session_begun_anew_keeps_its_slot_and_what_was_before_is_kept_apart(open_store: OpenStore) -> None:
+    store = open_store()
+    _open(store, "other")
+    before = _open(store, "person", token=_TOKEN, worker="w")
+    store.add_trials(before.participant, {0: {"run": 1}}, lease_until=_LATER)
+    store.restart(before.participant, fresh="p2", now=_NOW)
+    store.add_trials("p2", {0: {"run": 2}}, lease_until=_LATER)
+    elsewhere = open_store()
+    now = elsewhere.session_with_token(_TOKEN)
+    assert now is not None
+    assert (now.participant, now.slot, now.holds_slot, now.state) == ("p2", before.slot, True, "started")
+    assert elsewhere.session_of("inperson", "person") == now
+    assert elsewhere.trials(before.participant) == [{"run": 1}]
+    assert elsewhere.trials("p2") == [{"run": 2}]
+    ended = next(session for session in elsewhere.sessions() if session.participant == before.participant)
+    assert (ended.state, ended.finished_at, ended.holds_slot) == ("restarted", _NOW, False)
+    assert _open(elsewhere, "person", worker="w").participant == "p2"
+    assert _open(elsewhere, "next", now=_NOW).slot == 2
+
+
+def test_a_session_may_be_begun_anew_many_times_at_once_and_is_so_once(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(2)]
+    participant = _open(stores[0], "person").participant
+    _at_once([lambda n=n: stores[n % 2].restart(participant, fresh=f"p{n}", now=_NOW) for n in range(40)])  # type: ignore[misc]
+    assert sorted(session.state for session in stores[0].sessions()) == ["restarted", "started"]
+
+
+def test_a_session_that_has_ended_is_not_begun_anew(store: SessionStore) -> None:
+    session = _open(store, "person")
+    completed = store.end(session.participant, outcome="completed", now=_NOW)
+    store.restart(session.participant, fresh="p2", now=_LATER)
+    assert list(store.sessions()) == [completed]
+
+
+# --- problems and addresses
+
+
+def test_problems_come_back_in_their_order_up_to_so_many_of_a_person(open_store: OpenStore) -> None:
+    store = open_store()
+    one, other = (_open(store, name).participant for name in ("one", "other"))
+    problems = [Problem("page_error", f"größer {number}", number or None, _NOW) for number in range(5)]
+    for problem in problems:
+        store.add_problem(one, problem, at_most=3)
+    store.add_problem(other, problems[0], at_most=3)
+    assert open_store().problems() == [*((one, problem) for problem in problems[:3]), (other, problems[0])]
+
+
+def test_an_address_is_kept_once_and_replaced(open_store: OpenStore) -> None:
+    store = open_store()
+    one, other = (_open(store, name).participant for name in ("one", "other"))
+    store.keep_email(one, "z@old.org")
+    store.keep_email(other, "b@example.org")
+    store.keep_email(one, "a@example.org")
+    assert open_store().emails() == ["a@example.org", "b@example.org"]
 
 
 # --- the same person again
@@ -323,6 +420,13 @@ def test_a_batch_is_kept_as_a_whole_or_not_at_all(store: SessionStore) -> None:
     assert store.trial_indices(participant) == set()
     store.add_trials(participant, {1: {"n": 1}}, lease_until=_LATER)
     assert store.trials(participant) == [{"n": 1}]
+
+
+def test_trials_are_counted_for_everybody_at_once(store: SessionStore) -> None:
+    one, other, _ = (_open(store, name).participant for name in ("one", "other", "without any"))
+    store.add_trials(one, {0: {}, 5: {}}, lease_until=_LATER)
+    store.add_trials(other, {1: {}}, lease_until=_LATER)
+    assert store.trial_counts() == {one: 2, other: 1}
 
 
 def test_trials_of_different_people_stay_apart(store: SessionStore) -> None:

@@ -6,6 +6,7 @@ sampled from a dirmap or given by trialsets.csv.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from lwise_core.experiments.authoring.prespecified import compile_prespecified
 from lwise_core.experiments.authoring.resolve import CompiledStudy, OnProgress
 from lwise_core.experiments.authoring.sampled import compile_sampled
 from lwise_core.experiments.study import PAGES, Study
+
+_TO_FILL_IN = "[FILL IN"
+"""Begins every place in the pages of a published study where a laboratory has to speak for itself."""
 
 
 def compile_study(study: Path, *, on_progress: OnProgress | None = None) -> CompiledStudy:
@@ -38,16 +42,17 @@ def compile_study(study: Path, *, on_progress: OnProgress | None = None) -> Comp
     read = read_config(folder.config)
     data_file = folder.data_file(read.config)
     compile_data = compile_prespecified if is_prespecified(data_file) else compile_sampled
+    pages = _pages(folder.instructions)
     data = compile_data(
         read.config,
         data_file,
         study_id=folder.study_id,
         where=folder.config,
-        pages=_pages(folder.instructions),
+        pages=pages,
         on_progress=on_progress or (lambda done, total: None),
     )
     refuse_if_any(folder.config, _shortages(data.study))
-    return replace(data, warnings=(*read.warnings, *data.warnings))
+    return replace(data, warnings=(*read.warnings, *_to_fill_in(pages), *data.warnings))
 
 
 def _shortages(study: Study) -> list[str]:
@@ -61,6 +66,16 @@ def _shortages(study: Study) -> list[str]:
         if len(conditions) == study.conditions.count
         else f"condition {', '.join(map(str, conditions))}: {shortage}"
         for shortage, conditions in conditions_of.items()
+    ]
+
+
+def _to_fill_in(pages: Mapping[str, str]) -> list[str]:
+    unfilled = [page for page, text in pages.items() if _TO_FILL_IN in " ".join(text.split())]
+    if not unfilled:
+        return []
+    return [
+        f"instructions: {', '.join(f'{page}.md' for page in unfilled)}: places marked {_TO_FILL_IN}: …] are left; "
+        "participants would read them as they stand"
     ]
 
 

@@ -301,6 +301,12 @@ class Deployment(_Strict):
     """How long a place in the study is kept after the last sign of life of its participant, in minutes. Then the next
     arrival gets it, so that every condition ends with as many participants as the others; who comes back all the same
     may finish in addition."""
+    on_return: Literal["resume", "restart", "block"] = "resume"
+    """What a participant finds who left amid the trials and comes back: `resume` at the first trial that is not stored;
+    `restart` the same trials from the first one, with the earlier answers kept as a session of their own; `block`: the
+    session is over, without a code, and its place goes to the next arrival."""
+    return_within_hours: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """Who comes back later than this after the last sign of life finds `block`, in hours. Default: no limit."""
     allow_repeats: bool = False
     """Whether the same person (`worker_id` of a platform) may take part again under another assignment."""
     completion_code: CodeReference | None = None
@@ -346,6 +352,19 @@ class Site(_Strict):
     screening: Screening | None = None
     """Who goes on after a block. The others end there, with the page `screened_out` and `screen_out_code`; their places
     go to the next arrivals."""
+
+    desktop_only: bool = True
+    """Whether phones and tablets are turned away, before anything is started."""
+    min_window_px: Annotated[int, Field(ge=0, le=10_000)] = 600
+    """Least width and height of the browser's window, in CSS px, checked at the start and after every trial. 0: any."""
+    calibrate_screen: bool = False
+    """Whether the screen's scale (a bank card held against it) and the viewing distance (blind spot) are measured
+    before the trials, so that degrees of visual angle are true. Otherwise 6 degrees are taken as 17.5 % of the screen's
+    smaller side."""
+    full_screen: bool = False
+    """Whether the trials are shown in full screen; leaving it is recorded, and between trials the page asks back."""
+    ask_email: bool = False
+    """Whether the last page offers to leave an e-mail address. It is kept apart from all other data."""
 
     @field_validator("bonus")
     @classmethod

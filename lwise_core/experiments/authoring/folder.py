@@ -16,6 +16,12 @@ CONFIG_FILE = "config.yaml"
 TRIALSETS_FILE = "trialsets.csv"
 DATA_FILES = ("dirmap.csv", "dataset_dirmap.csv", TRIALSETS_FILE)
 """Names of the data file that are found without being told; the second is L-WISE's name of the first."""
+DATA_SOURCE_FILE = "data_source.yaml"
+"""Says where the data file comes from, in a study that is kept without it."""
+
+
+class MissingDataError(InputError):
+    """A study that is kept without its data file, which `lwise experiments fetch-dirmap` gets."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,30 @@ class StudyFolder:
         named = config.deployment.data_spec_file_name
         if named is not None:
             if not (self.root / named).is_file():
+                self._refuse_if_to_be_fetched()
                 raise InputError(f"{self.root / named}: no such file; deployment.data_spec_file_name names it")
             return self.root / named
         found = [name for name in DATA_FILES if (self.root / name).is_file()]
+        if not found:
+            self._refuse_if_to_be_fetched()
         if len(found) > 1:
             raise InputError(
                 f"{self.root}: has {' and '.join(found)}; say which one to use with deployment.data_spec_file_name"
             )
         return self.root / (found or DATA_FILES)[0]
+
+    def _refuse_if_to_be_fetched(self) -> None:
+        if (self.root / DATA_SOURCE_FILE).is_file():
+            study = self.root if self.config.name == CONFIG_FILE else self.config
+            raise MissingDataError(
+                f"{self.root}: this study is kept without its data file; get it with "
+                f"`lwise experiments fetch-dirmap {study}`"
+            )
+
+
+def study_folders() -> list[StudyFolder]:
+    """Every study that can be given by its id."""
+    return [StudyFolder(config.parent, config) for config in sorted(EXPERIMENTS.glob(f"*/{CONFIG_FILE}"))]
 
 
 def find_study(study: Path) -> StudyFolder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from lwise_core.experiments.study import (
     Choices,
     CodeReferences,
     Conditions,
+    PageSettings,
+    Returning,
     Slots,
     Study,
 )
@@ -66,6 +68,8 @@ def common_parts(config: StudyConfig, *, n_conditions: int) -> dict[str, Any]:
         "lease_minutes": deployment.lease_minutes,
         "allow_repeats": deployment.allow_repeats,
         "codes": CodeReferences(deployment.completion_code, deployment.screen_out_code),
+        "returning": Returning(deployment.on_return, deployment.return_within_hours),
+        "page": PageSettings(**config.site.model_dump(include={field.name for field in fields(PageSettings)})),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def compile_sampled(
     InputError
         Naming every problem of the config file with this dirmap, or of the dirmap.
     """
-    rows = read_dirmap(dirmap)
+    rows = _counted_from_zero(read_dirmap(dirmap))
     classes = _classes(rows, dirmap)
     problems: list[str] = []
     if not config.session_config:
@@ -324,6 +325,15 @@ def _places(config: StudyConfig) -> Iterable[tuple[str, TrialConfig | BlockConfi
         for types in [block.trial_types or {}, *(block.conditional_trial_types or ())]:
             for name, written in types.items():
                 yield f"block {block.name!r}, trial type {name}", written
+
+
+def _counted_from_zero(rows: Sequence[DirmapRow]) -> Sequence[DirmapRow]:
+    """The rows with their classes numbered 0, 1, 2 …; a published subset keeps the numbers of the whole data set."""
+    numbers = sorted({row.class_num for row in rows})
+    if numbers == list(range(len(numbers))):
+        return rows
+    place = {number: place for place, number in enumerate(numbers)}
+    return [replace(row, class_num=place[row.class_num]) for row in rows]
 
 
 def _classes(rows: Sequence[DirmapRow], where: Path) -> list[str]:

@@ -1,0 +1,169 @@
+"""The data file of a study that is not shipped with it: where it comes from, and how it is told from any other.
+
+`data_source.yaml` in the study's folder names for each such file its address and, as far as they are known, its size
+and SHA-256. A file that is not the recorded one is never put into the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lwise_core import atomic_files
+from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.experiments.authoring.config import StudyConfig
+from lwise_core.experiments.authoring.config_file import problems_of, read_config
+from lwise_core.experiments.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
+from lwise_core.experiments.authoring.resolve import OnProgress
+
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+
+
+class DataSource(BaseModel):
+    """An entry of data_source.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    sha256: Annotated[str, Field(pattern=_SHA256.pattern)] | None = None
+    bytes: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What was (or would be) put into a study's folder.
+
+    Attributes
+    ----------
+    origin : address or path that it comes from, or None if it was there already.
+    sha256, n_bytes : of the content; in a rehearsal of a download as recorded, or None.
+    """
+
+    path: Path
+    origin: str | None
+    sha256: str | None
+    n_bytes: int | None
+
+
+def fetch_data_file(
+    study: Path,
+    *,
+    copy: Path | None = None,
+    url: str | None = None,
+    sha256: str | None = None,
+    dry_run: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Fetched:
+    """Put the data file of a study into its folder, whole and checked, or leave the folder as it is.
+
+    Parameters
+    ----------
+    study : the study's folder, a config file in it, or its id.
+    copy : a copy of the file on this machine; nothing is downloaded then.
+    url : address to download from instead of the recorded one.
+    sha256 : of the file, if none is recorded.
+
+    Raises
+    ------
+    InputError
+        If the study names no source, the file is there already with other content, there is nothing to check a
+        download against, or what came is not the recorded file.
+    DownloadError
+        If the file could not be downloaded.
+    """
+    folder = find_study(study)
+    name, source = _source(folder, read_config(folder.config).config)
+    target = folder.root / name
+    expected = _expected(source, sha256, folder.root / DATA_SOURCE_FILE)
+    if target.exists():
+        return _found(target, expected)
+    if copy is None and expected is None:
+        raise InputError(
+            f"{target}: its SHA-256 is not recorded, so a download could not be checked; give it with --sha256, or a "
+            "copy of the file that you trust with --from"
+        )
+    origin = str(copy) if copy else url or source.url
+    if copy is None and dry_run:
+        return Fetched(target, origin, expected, source.bytes)
+    content = _read(copy) if copy else _download(origin, on_progress)
+    found = hashlib.sha256(content).hexdigest()
+    if expected not in (None, found):
+        raise InputError(
+            f"{origin}: is not the file of this study: its SHA-256 is {found} ({len(content):,} bytes); expected "
+            f"{expected}. Nothing was written"
+        )
+    if not dry_run:
+        atomic_files.write_bytes(target, content)
+    return Fetched(target, origin, found, len(content))
+
+
+def _source(folder: StudyFolder, config: StudyConfig) -> tuple[str, DataSource]:
+    """The name of the study's data file, and where it comes from."""
+    path = folder.root / DATA_SOURCE_FILE
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; the data file of this study comes with it or is made by you")
+    sources = _read_sources(path)
+    names = DATA_FILES if config.deployment.data_spec_file_name is None else (config.deployment.data_spec_file_name,)
+    for name in names:
+        if name in sources:
+            return name, sources[name]
+    raise InputError(f"{path}: has no entry for {' or '.join(names)}; found {', '.join(sources) or 'nothing'}")
+
+
+def _read_sources(path: Path) -> dict[str, DataSource]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: expected a mapping from names of files to their source")
+    sources, problems = {}, []
+    for name, entry in document.items():
+        try:
+            sources[str(name)] = DataSource.model_validate(entry)
+        except ValidationError as error:
+            problems += problems_of(error, DataSource, str(name))
+    refuse_if_any(path, problems)
+    return sources
+
+
+def _expected(source: DataSource, given: str | None, where: Path) -> str | None:
+    """The SHA-256 that the file must have, recorded or given."""
+    if given is None:
+        return source.sha256
+    given = given.lower()
+    if not _SHA256.fullmatch(given):
+        raise InputError(f"--sha256 is {given!r}; expected 64 hexadecimal digits")
+    if source.sha256 not in (None, given):
+        raise InputError(f"--sha256 is {given}, but {where} records {source.sha256}; leave one of them out")
+    return given
+
+
+def _found(target: Path, expected: str | None) -> Fetched:
+    content = _read(target)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if expected not in (None, sha256):
+        raise InputError(
+            f"{target}: is there already with other content (SHA-256 {sha256}; expected {expected}); move it away to "
+            "get the recorded file"
+        )
+    return Fetched(target, None, sha256, len(content))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _download(url: str, on_progress: OnProgress | None) -> bytes:
+    from lwise_core.experiments.authoring.download import download
+
+    return download(url, on_progress=on_progress or (lambda done, total: None))

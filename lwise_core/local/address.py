@@ -1,0 +1,45 @@
+"""Under which address other people reach a server of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+_ANYWHERE = "192.0.2.1"  # reserved for documentation (RFC 5737): nobody's, so it is beyond the local network
+
+
+def address_of(host: str, port: int) -> str:
+    """The web address of a server that listens on `host`; if it listens on all of them, the machine's own."""
+    if not others_reach(host):
+        name = "localhost" if host == "127.0.0.1" else host
+    elif _is_unspecified(host):
+        name = _own_address()
+    else:
+        name = host
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def others_reach(host: str) -> bool:
+    """Whether a server that listens on `host` can be reached from other machines."""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _own_address() -> str:
+    """The address with which this machine goes to others; its name where it has no network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Picks a way through the network; nothing is sent.
+            probe.connect((_ANYWHERE, 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

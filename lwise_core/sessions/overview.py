@@ -1,0 +1,199 @@
+"""A study under way as its researcher wants to see it: counts per condition, time needed, places left, every session.
+
+A pure function of what is stored and of the moment. Knows nothing of stores, HTTP or pages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Literal
+
+from lwise_core.experiments.conditions import condition_of
+from lwise_core.experiments.study import Study
+from lwise_core.experiments.trialset import trialset_of_slot
+from lwise_core.sessions.store import TEST_PLATFORM, Problem, ReleaseReason, Session
+
+Progress = Literal["finished", "under_way", "dropped_out", "screened_out", "abandoned", "restarted"]
+"""Where a session stands. `under_way`: its lease runs; `dropped_out`: its lease is over, or the platform has ended it;
+`abandoned`: left, and not to be gone on with; `restarted`: the earlier answers of someone who has begun anew."""
+
+_PROGRESS_OF_OUTCOME: Mapping[str, Progress] = {
+    "completed": "finished",
+    "screened_out": "screened_out",
+    "abandoned": "abandoned",
+    "restarted": "restarted",
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many sessions stand where."""
+
+    finished: int = 0
+    under_way: int = 0
+    dropped_out: int = 0
+    screened_out: int = 0
+    abandoned: int = 0
+    restarted: int = 0
+
+
+@dataclass(frozen=True)
+class SessionAtAGlance:
+    """One session.
+
+    Attributes
+    ----------
+    last_seen : the last sign of life; None after the platform has ended the lease, which leaves no trace of it.
+    may_be_released : whether its place can be given back.
+    """
+
+    participant: str
+    platform: str
+    assignment_id: str
+    condition_idx: int
+    progress: Progress
+    released: ReleaseReason | None
+    n_stored: int
+    n_trials: int
+    started_at: str
+    last_seen: str | None
+    may_be_released: bool
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything at one moment. Only `sessions` and `n_tried_out` know of sessions on the platform `test`.
+
+    Attributes
+    ----------
+    conditions : by condition_idx.
+    platforms : platform -> number of sessions.
+    median_minutes : from start to end, of the finished sessions; None before the first.
+    places_left : how many may still begin now; None: without end.
+    n_tried_out : sessions on the platform `test`.
+    sessions : the newest first.
+    """
+
+    at: str
+    conditions: tuple[Counts, ...]
+    total: Counts
+    platforms: Mapping[str, int]
+    median_minutes: float | None
+    places_left: int | None
+    n_tried_out: int
+    sessions: tuple[SessionAtAGlance, ...]
+
+
+def overview_of(
+    study: Study,
+    sessions: Sequence[Session],
+    *,
+    trial_counts: Mapping[str, int],
+    problems: Iterable[tuple[str, Problem]],
+    now: datetime,
+) -> Overview:
+    """Look at all sessions of a study, which come oldest first.
+
+    Parameters
+    ----------
+    trial_counts : participant -> number of stored trials; who has none may be left out.
+    problems : (participant, problem), oldest first.
+    """
+    problems_of: dict[str, list[Problem]] = {}
+    for participant, problem in problems:
+        problems_of.setdefault(participant, []).append(problem)
+    seen = [
+        _at_a_glance(
+            study,
+            session,
+            n_stored=trial_counts.get(session.participant, 0),
+            problems=tuple(problems_of.get(session.participant, ())),
+            now=now,
+        )
+        for session in sessions
+    ]
+    return _summary(study, sessions=sessions, seen=seen, now=now)
+
+
+def _summary(study: Study, *, sessions: Sequence[Session], seen: Sequence[SessionAtAGlance], now: datetime) -> Overview:
+    real = [one for one in seen if one.platform != TEST_PLATFORM]
+    of_condition: dict[int, list[SessionAtAGlance]] = {index: [] for index in range(study.conditions.count)}
+    for one in real:
+        of_condition[one.condition_idx].append(one)
+    minutes = [
+        (datetime.fromisoformat(session.finished_at) - datetime.fromisoformat(session.started_at))
+        / timedelta(minutes=1)
+        for session in sessions
+        if session.outcome == "completed" and session.finished_at and session.ids.platform != TEST_PLATFORM
+    ]
+    n_taken = sum(
+        session.holds_slot and one.progress in ("finished", "under_way")
+        for session, one in zip(sessions, seen, strict=True)
+    )
+    n_places = None if study.slots.reuse else study.slots.count
+    return Overview(
+        at=now.isoformat(timespec="milliseconds"),
+        conditions=tuple(_counts(of_condition[index]) for index in sorted(of_condition)),
+        total=_counts(real),
+        platforms=dict(Counter(one.platform for one in real).most_common()),
+        median_minutes=median(minutes) if minutes else None,
+        places_left=None if n_places is None else n_places - n_taken,
+        n_tried_out=len(seen) - len(real),
+        sessions=tuple(reversed(seen)),
+    )
+
+
+def _at_a_glance(
+    study: Study, session: Session, *, n_stored: int, problems: tuple[Problem, ...], now: datetime
+) -> SessionAtAGlance:
+    trialset_id = trialset_of_slot(study, session.slot)
+    return SessionAtAGlance(
+        participant=session.participant,
+        platform=session.ids.platform,
+        assignment_id=session.ids.assignment_id,
+        condition_idx=condition_of(study, trialset_id),
+        progress=_progress(session, now),
+        released=session.released,
+        n_stored=n_stored,
+        n_trials=n_trials(study, trialset_id),
+        started_at=session.started_at,
+        last_seen=_last_seen(session, timedelta(minutes=study.lease_minutes)),
+        may_be_released=session.outcome is None and session.released is None and session.ids.platform != TEST_PLATFORM,
+        problems=problems,
+    )
+
+
+def _progress(session: Session, now: datetime) -> Progress:
+    if session.outcome is not None:
+        return _PROGRESS_OF_OUTCOME[session.outcome]
+    has_left = session.released is not None or datetime.fromisoformat(session.lease_until) <= now
+    return "dropped_out" if has_left else "under_way"
+
+
+def _last_seen(session: Session, lease: timedelta) -> str | None:
+    if session.finished_at is not None:
+        return session.finished_at
+    if session.released is not None:
+        return None
+    # Every sign of life sets the lease to its full length.
+    return (datetime.fromisoformat(session.lease_until) - lease).isoformat(timespec="milliseconds")
+
+
+def n_trials(study: Study, trialset_id: int) -> int:
+    """The length of a trial set, without drawing it."""
+    if study.prespecified:
+        return len(study.prespecified[trialset_id].trials)
+    return sum(
+        len(study.classes) * sum(block.n_per_class.values()) + block.n_calibration_trials + block.n_repeats
+        for block in study.blocks
+    )
+
+
+def _counts(sessions: Iterable[SessionAtAGlance]) -> Counts:
+    counted: Counter[str] = Counter(session.progress for session in sessions)
+    return Counts(**counted)

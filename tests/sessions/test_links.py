@@ -1,0 +1,64 @@
+"""The links of every platform are those that the participant's page understands."""
+
+from __future__ import annotations
+
+import pytest
+
+from lwise_core.errors import InputError
+from lwise_core.sessions.links import platform_links
+
+
+def _urls(address: str, *platforms: str) -> dict[str, str]:
+    return {link.platform: link.url for link in platform_links(address, platforms)}
+
+
+def test_a_study_open_to_all_has_a_link_for_every_known_platform() -> None:
+    assert _urls("https://moths.example.org") == {
+        "prolific": "https://moths.example.org/?PLATFORM=prolific"
+        "&PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}",
+        "mturk": "https://moths.example.org/?PLATFORM=mturk",
+        "inperson": "https://moths.example.org/?PLATFORM=inperson",
+        "test": "https://moths.example.org/?PLATFORM=test&TRIALSET_ID=0",
+    }
+
+
+def test_only_platforms_that_may_take_part_have_a_link_and_trying_out_always_comes_last() -> None:
+    assert list(_urls("http://localhost:8000", "inperson", "prolific")) == ["inperson", "prolific", "test"]
+    assert list(_urls("http://localhost:8000", "test", "mturk")) == ["mturk", "test"]
+
+
+def test_a_label_of_ones_own_is_written_as_an_address_needs_it() -> None:
+    assert _urls("http://localhost", "class 3b & 4")["class 3b & 4"] == "http://localhost/?PLATFORM=class+3b+%26+4"
+
+
+@pytest.mark.parametrize("address", ["https://a.example/", "https://a.example"])
+def test_a_slash_at_the_end_makes_no_difference(address: str) -> None:
+    assert _urls(address)["mturk"] == "https://a.example/?PLATFORM=mturk"
+
+
+def test_a_study_may_lie_below_a_folder() -> None:
+    assert _urls("https://a.example/moths/")["mturk"] == "https://a.example/moths/?PLATFORM=mturk"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "localhost:8000",
+        "ftp://a.example",
+        "https://",
+        "https://a b.example",
+        "http://a:99999",
+        "http://[::1",
+        "a\n",
+    ],
+)
+def test_what_is_no_address_of_a_page_is_refused(address: str) -> None:
+    with pytest.raises(InputError, match="is not the address of a study; expected one like https://"):
+        platform_links(address)
+
+
+@pytest.mark.parametrize("address", ["https://a.example/?PLATFORM=test", "https://a.example/#x"])
+def test_an_address_with_parameters_is_refused(address: str) -> None:
+    with pytest.raises(InputError, match="has parameters already"):
+        platform_links(address)

@@ -1,0 +1,106 @@
+"""What a page reports besides answers: kept if it can be understood, bounded, and apart from the answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lwise_core.experiments.study import PageSettings, Study
+from lwise_core.sessions.errors import InvalidRequest, UnknownToken
+from lwise_core.sessions.service import MAX_PROBLEMS, SessionService
+from lwise_core.sessions.store import PlatformIds, SessionStore
+from tests.sessions.conftest import N_TRIALS
+
+_REPORT = {"kind": "picture_missing", "message": "0123abcd.png could not be loaded", "trial_index": 3}
+
+
+@pytest.fixture
+def token(service: SessionService) -> str:
+    return service.start(PlatformIds("prolific", "s", worker_id="w")).token
+
+
+@pytest.fixture
+def asking(study: Study, store: SessionStore) -> SessionService:
+    """The service of a study that asks for addresses."""
+    return SessionService(replace(study, page=PageSettings(ask_email=True)), store)
+
+
+def test_a_problem_is_kept_with_its_time_under_the_pseudonym(service: SessionService, token: str) -> None:
+    service.report_problem(token, _REPORT)
+    service.report_problem(token, {"kind": "page_error", "message": "größer", "trial_index": None})
+    (participant,) = [record["participant"] for record in service.session_records()]
+    kept = [(who, problem.kind, problem.message, problem.trial_index) for who, problem in service.problems()]
+    assert kept == [(participant, *_REPORT.values()), (participant, "page_error", "größer", None)]
+    times = [problem.at for _, problem in service.problems()]
+    assert times == sorted(times)
+    assert times[0].startswith("2026-01-31T12:")
+
+
+def test_of_very_many_problems_only_the_first_are_kept(service: SessionService, token: str) -> None:
+    for number in range(MAX_PROBLEMS + 5):
+        service.report_problem(token, {**_REPORT, "message": f"number {number}"})
+    assert [problem.message for _, problem in service.problems()] == [f"number {n}" for n in range(MAX_PROBLEMS)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "gossip"},
+        {"kind": None},
+        {"kind": ["page_error"]},
+        {"message": ""},
+        {"message": None},
+        {"message": "x" * 501},
+        {"message": "two\nlines"},
+        {"message": "\ud800"},
+        {"trial_index": -1},
+        {"trial_index": N_TRIALS},
+        {"trial_index": True},
+        {"trial_index": 1.0},
+        {"trial_index": "1"},
+    ],
+    ids=str,
+)
+def test_a_report_that_cannot_be_understood_is_refused(
+    service: SessionService, token: str, change: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidRequest):
+        service.report_problem(token, _REPORT | change)
+    assert service.problems() == []
+
+
+def test_only_a_session_reports(service: SessionService) -> None:
+    with pytest.raises(UnknownToken):
+        service.report_problem("made up", _REPORT)
+    with pytest.raises(UnknownToken):
+        service.heartbeat("made up")
+    with pytest.raises(UnknownToken):
+        service.leave_email("made up", "a@example.org")
+
+
+def test_an_address_is_kept_where_it_is_asked_for_and_stands_in_no_record(asking: SessionService) -> None:
+    token = asking.start(PlatformIds("inperson", "s")).token
+    asking.leave_email(token, "  first@example.org ")
+    asking.leave_email(token, "ana.mørk+moths@example.museum")
+    assert asking.emails() == ["ana.mørk+moths@example.museum"]
+    assert "example" not in str([*asking.session_records(), *asking.trial_records()])
+
+
+def test_an_address_that_nobody_asked_for_is_refused(service: SessionService, token: str) -> None:
+    with pytest.raises(InvalidRequest, match="does not ask"):
+        service.leave_email(token, "a@example.org")
+    assert service.emails() == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "@", "a@b", "a b@example.org", "a@@example.org", "a@example.", "a@example.org, b@example.org",
+     "a@example.org\nBcc: x@y.org", "a\x00@example.org", "a" * 250 + "@b.org", None, 3, ["a@example.org"]],
+)  # fmt: skip
+def test_what_cannot_be_an_address_is_refused(asking: SessionService, address: Any) -> None:
+    token = asking.start(PlatformIds("inperson", "s")).token
+    with pytest.raises(InvalidRequest, match="not an e-mail address"):
+        asking.leave_email(token, address)
+    assert asking.emails() == []
