@@ -23,6 +23,7 @@ from lwise_core.experiments.authoring.config import (
     Screening,
     Site,
     Stimuli,
+    Throttle,
     Tier,
     TrialConfig,
     TrialSettings,
@@ -93,6 +94,8 @@ def config_page() -> str:
         f"{_fields_table(HitConfig)}\n"
         "## deployment\n\n"
         f"{_fields_table(Deployment)}\n"
+        "`throttle`:\n\n"
+        f"{_fields_table(Throttle)}\n"
         "## site\n\n"
         f"{_fields_table(Site)}\n"
         "A step of `bonus`:\n\n"
@@ -148,10 +151,11 @@ def _default(model: type[BaseModel], name: str) -> str:
     field = model.model_fields[name]
     if field.is_required():
         return "needed"
-    return f"`{json.dumps(field.get_default(call_default_factory=True))}`"
+    default = field.get_default(call_default_factory=True)
+    return f"`{json.dumps(default.model_dump() if isinstance(default, BaseModel) else default)}`"
 
 
-_PARTS = {"TrialTypeConfig": "trial type", "Tier": "step", "Screening": "see below"}
+_PARTS = {"TrialTypeConfig": "trial type", "Tier": "step", "Screening": "see below", "Throttle": "see below"}
 _HOLDS = {"boolean": "true or false", "string": "text", "integer": "whole number", "number": "number", "null": "null"}
 
 

@@ -190,7 +190,7 @@ class Screening:
 
 @dataclass(frozen=True)
 class CodeReferences:
-    """Where the codes are kept that a platform pays for, never the codes themselves, e.g. ``env:COMPLETION_CODE``."""
+    """Where the codes are kept that a platform pays for, never the codes themselves: ``env:NAME`` or ``ssm:NAME``."""
 
     completion: str | None
     screen_out: str | None

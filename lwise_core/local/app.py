@@ -15,20 +15,18 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lwise_core.experiments.study import Study
-from lwise_core.experiments.views import STIMULUS_FOLDER, outside_origins
+from lwise_core.experiments.views import STIMULUS_FOLDER
 from lwise_core.local.api import api_routes
-from lwise_core.local.endpoints import failed, refused
+from lwise_core.local.endpoints import Run, failed, refused
 from lwise_core.local.ranges import OnlyByteRanges
 from lwise_core.local.rate_limit import SessionLimits
 from lwise_core.local.researcher import Researcher, researcher_calls, researcher_page
 from lwise_core.sessions.errors import RequestRefused
+from lwise_core.sessions.page_headers import page_headers
 from lwise_core.sessions.service import SessionService
 
 _NO_TIME = "Thu, 01 Jan 1970 00:00:00 GMT"
 _FOR_EVER = "public, max-age=31536000, immutable"
-_MTURK_FRAMES = "https://*.mturk.com"
-_MTURK_FORMS = "https://www.mturk.com https://workersandbox.mturk.com"
 
 
 def create_app(
@@ -37,6 +35,7 @@ def create_app(
     files: Mapping[str, Path],
     site: Path,
     limits: SessionLimits,
+    run: Run,
     researcher: Researcher | None = None,
 ) -> Starlette:
     """The whole server of one study.
@@ -46,6 +45,7 @@ def create_app(
     files : the picture behind each opaque name.
     site : folder of the built pages, with `index.html` and `researcher.html`.
     limits : how fast a session may send.
+    run : has the service called for participants.
     researcher : who may see the study under way; None: nobody, and there is no page for it.
     """
 
@@ -64,37 +64,17 @@ def create_app(
     routes = [
         Route("/healthz", healthz),
         # A mount of its own, so that a wrong method is not looked up among the files of the page.
-        Mount("/api", routes=[*api_routes(service, limits), *calls_of_researcher]),
+        Mount("/api", routes=[*api_routes(service, limits, run), *calls_of_researcher]),
         *([] if researcher is None else [researcher_page(site)]),
         Route(f"/{STIMULUS_FOLDER}/{{name}}", stimulus),
         Mount("/", StaticFiles(directory=site, html=True)),
     ]
-    headers = _safe_headers(service.study)
+    headers = page_headers(service.study)
     handlers: Mapping[Any, Any] = {RequestRefused: refused, HTTPException: failed, Exception: _broken(headers)}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.add_middleware(OnlyByteRanges)
     app.add_middleware(_SafeHeaders, headers=headers)
     return app
-
-
-def _safe_headers(study: Study) -> dict[str, str]:
-    """Headers of every answer.
-
-    Pictures may come from where the study has them. If it is open to Mechanical Turk, that may show the page in its
-    frame, and be sent the form that submits the task.
-    """
-    here = " ".join(["'self'", *outside_origins(study)])
-    with_mturk = "mturk" in study.platforms
-    frames = f"'self' {_MTURK_FRAMES}" if with_mturk else "'self'"
-    forms = _MTURK_FORMS if with_mturk else "'none'"
-    return {
-        "Content-Security-Policy": (
-            f"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src {here} data: blob:; "
-            f"connect-src {here}; font-src 'self'; base-uri 'none'; form-action {forms}; frame-ancestors {frames}"
-        ),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
 
 
 def _broken(headers: Mapping[str, str]) -> Callable[[Request, Exception], Awaitable[Response]]:

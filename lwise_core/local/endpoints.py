@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,43 +11,26 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from lwise_core.sessions.errors import (
-    AlreadyTookPart,
-    InvalidRequest,
-    NotYours,
-    RequestRefused,
-    StudyFull,
-    TrialsMissing,
-    UnknownToken,
-)
+from lwise_core.sessions import api
+from lwise_core.sessions.errors import RequestRefused
 
-MAX_BODY_BYTES = 256 * 1024
+Handle = Callable[[dict[str, Any], str], dict[str, Any]]
+"""From body and Bearer token of a request to the content of its answer."""
 
-_STATUS_OF = {
-    InvalidRequest: 400,
-    UnknownToken: 401,
-    AlreadyTookPart: 403,
-    NotYours: 403,
-    TrialsMissing: 409,
-    StudyFull: 410,
-}
+Run = Callable[[Handle, dict[str, Any], str], Awaitable[dict[str, Any]]]
+"""Has a call made outside of the event loop, so that a disk write blocks nobody else."""
 
 
 def endpoint(
-    handle: Callable[[dict[str, Any], str], dict[str, Any]],
-    *,
-    wait: Callable[[dict[str, Any], str], float] = lambda _, __: 0,
+    handle: Handle, *, run: Run = run_in_threadpool, wait: Callable[[dict[str, Any], str], float] = lambda _, __: 0
 ) -> Callable[[Request], Awaitable[Response]]:
-    """An API call: body and Bearer token to `handle`, in a thread so that a disk write blocks nobody else.
-
-    `wait` says for the same two in how many seconds the call may be made; 0: now.
-    """
+    """An API call; `wait` says for body and token in how many seconds it may be made; 0: now."""
 
     async def answer(request: Request) -> Response:
         body, token = await _json_object(request), bearer_token(request)
         if seconds := wait(body, token):
             raise HTTPException(429, "too many requests", headers={"Retry-After": str(math.ceil(seconds))})
-        content = await run_in_threadpool(handle, body, token)
+        content = await run(handle, body, token)
         return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
     return answer
@@ -56,8 +38,7 @@ def endpoint(
 
 def bearer_token(request: Request) -> str:
     """The token that a request carries; empty if there is none."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token if scheme == "Bearer" else ""
+    return api.bearer_token(request.headers.get("Authorization", ""))
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
@@ -65,26 +46,18 @@ async def _json_object(request: Request) -> dict[str, Any]:
     try:
         async for chunk in request.stream():
             received += chunk
-            if len(received) > MAX_BODY_BYTES:
-                raise HTTPException(413, f"a request may have {MAX_BODY_BYTES // 1024} KB at most")
+            if len(received) > api.MAX_BODY_BYTES:
+                raise HTTPException(413, api.too_large())
     except ClientDisconnect:
         # Someone closed the page; nobody reads this answer, but it keeps a traceback out of the log.
         raise HTTPException(400, "the request broke off") from None
-    try:
-        body = json.loads(received)
-    except (ValueError, RecursionError):
-        raise InvalidRequest("expected JSON") from None
-    if not isinstance(body, dict):
-        raise InvalidRequest("expected a JSON object")
-    return body
+    return api.json_object(received)
 
 
 async def refused(_: Request, error: RequestRefused) -> Response:
     """The answer to a request that the rules do not allow."""
-    content: dict[str, Any] = {"error": str(error)}
-    if isinstance(error, TrialsMissing):
-        content["missing"] = error.missing
-    return JSONResponse(content, status_code=_STATUS_OF[type(error)])
+    status, content = api.refusal(error)
+    return JSONResponse(content, status_code=status)
 
 
 async def failed(_: Request, error: HTTPException) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,14 +22,13 @@ from lwise_core.local.access_log import ACCESS_LOG_FILE, AccessLog, open_access_
 from lwise_core.local.app import create_app
 from lwise_core.local.rate_limit import SessionLimits
 from lwise_core.local.researcher import Researcher
+from lwise_core.local.shared_commit import SharedCommit
 from lwise_core.sessions.service import CompletionCodes, SessionService
 from lwise_core.sessions.sqlite import SqliteStore
 
 SITE = Path(__file__).parent / "site"
 BUNDLE_FILE = "bundle.json"
 SESSIONS_FILE = "sessions.sqlite3"
-_SWITCH_SECONDS = 0.0005
-"""Python's own 0.005 make a queue out of a few hundred answers a second."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,12 @@ def open_study(
         # Participants' data do not belong into a study's version control.
         atomic_files.write_text(data / ".gitignore", "*\n")
         app = create_app(
-            service, files=compiled.files, site=site, limits=limits or SessionLimits(), researcher=researcher
+            service,
+            files=compiled.files,
+            site=site,
+            limits=limits or SessionLimits(),
+            run=SharedCommit(store.transaction).run,
+            researcher=researcher,
         )
         with open_access_log(data / ACCESS_LOG_FILE) as log:
             yield LocalStudy(AccessLog(app, log), service)
@@ -77,7 +80,7 @@ def open_study(
 
 
 def completion_codes(references: CodeReferences, environment: Mapping[str, str]) -> CompletionCodes:
-    """The codes that the study refers to.
+    """The codes that the study refers to. One in a parameter of AWS is for the deployed study alone.
 
     Raises
     ------
@@ -86,7 +89,8 @@ def completion_codes(references: CodeReferences, environment: Mapping[str, str])
     """
     found: dict[str, str | None] = {}
     for outcome, reference in (("completed", references.completion), ("screened_out", references.screen_out)):
-        name = None if reference is None else reference.removeprefix("env:")
+        kind, _, variable = (reference or "").partition(":")
+        name = variable if kind == "env" else None
         if name is not None and not environment.get(name):
             raise InputError(f"environment variable {name} is not set; the study takes the code for {outcome} from it")
         found[outcome] = None if name is None else environment[name]
@@ -128,8 +132,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until interrupted (Ctrl-C or SIGTERM); answers in progress are finished first."""
-    # A thread that comes back from SQLite, as it does ten times an answer, waits this long for a busy event loop.
-    sys.setswitchinterval(_SWITCH_SECONDS)
     _server(app).run(sockets=[listener])
 
 

@@ -1,21 +1,22 @@
 """`SessionStore` in one SQLite file: write-ahead log, one writer, and nothing acknowledged before it is on the disk.
 
-Readers have connections of their own, so that they wait for no disk; they see all that has been acknowledged.
+Who only reads has a connection of its own, waits for no disk, and sees all that has been acknowledged.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
-from lwise_core.sessions.group_commit import GroupCommit
 from lwise_core.sessions.sqlite_schema import MIGRATIONS, OLDEST_SCHEMA, SCHEMA_VERSION
 from lwise_core.sessions.store import Outcome, PlatformIds, Problem, ReleaseReason, Session
 
@@ -28,6 +29,10 @@ _SESSION_COLUMNS = (
 _OF_ASSIGNMENT = "platform = ? AND assignment_id = ? AND outcome IS NOT 'restarted'"
 _RENEW_LEASE = "UPDATE sessions SET lease_until = ? WHERE participant = ? AND released IS NULL"
 
+_OUTERMOST = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_WITHIN = ("SAVEPOINT step", "RELEASE step", ("ROLLBACK TO step", "RELEASE step"))
+"""How a transaction begins, ends well, and ends badly."""
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -35,11 +40,12 @@ Result = TypeVar("Result")
 def _writing(
     method: Callable[Concatenate[SqliteStore, sqlite3.Connection, Arguments], Result],
 ) -> Callable[Concatenate[SqliteStore, Arguments], Result]:
-    """A method that writes, as an operation of a group commit: its `connection` stands in the group's transaction."""
+    """A method whose `connection` stands in a transaction, which its end commits."""
 
     @wraps(method)
     def committed(store: SqliteStore, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-        return store._writer.run(lambda connection: method(store, connection, *arguments, **named))
+        with store.transaction() as connection:
+            return method(store, connection, *arguments, **named)
 
     return committed
 
@@ -47,18 +53,12 @@ def _writing(
 def _reading(
     method: Callable[Concatenate[SqliteStore, sqlite3.Connection, Arguments], Result],
 ) -> Callable[Concatenate[SqliteStore, Arguments], Result]:
-    """A method that reads: its `connection` is its own for as long as it runs."""
+    """A method that only reads."""
 
     @wraps(method)
     def read(store: SqliteStore, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-        try:
-            connection = store._idle_readers.pop()
-        except IndexError:
-            connection = store._connect()
-        try:
+        with store._reader() as connection:
             return method(store, connection, *arguments, **named)
-        finally:
-            store._idle_readers.append(connection)
 
     return read
 
@@ -70,11 +70,12 @@ class SqliteStore:
         if must_exist and not path.is_file():
             raise InputError(f"{path}: no such data file; `lwise serve` makes it when the first participant arrives")
         self._path = path
+        self._turn = threading.RLock()
+        self._writing_thread: int | None = None
         self._idle_readers: list[sqlite3.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._connect()
-            self._writer = GroupCommit(self._connection)
             self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise InputError(f"{path}: cannot be used as a data file ({error}); choose another with --data") from None
@@ -108,8 +109,49 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
-        for connection in (*self._idle_readers, self._connection):
-            connection.close()
+        with self._turn:
+            for connection in (*self._idle_readers, self._connection):
+                connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Keep all that the block writes, or nothing if it raises.
+
+        One within another, as every method that writes is one, can fail by itself, and is on the disk when the
+        outermost has ended. One writer at a time, in this process by a lock, among processes by BEGIN IMMEDIATE.
+        """
+        with self._turn:
+            is_outermost = not self._connection.in_transaction
+            begin, end, undo = _OUTERMOST if is_outermost else _WITHIN
+            self._connection.execute(begin)
+            self._writing_thread = threading.get_ident()
+            try:
+                yield self._connection
+                self._connection.execute(end)
+            except BaseException:
+                # On a full disk SQLite may have rolled back already, and then the outermost cannot be committed either.
+                if self._connection.in_transaction:
+                    for statement in undo:
+                        self._connection.execute(statement)
+                raise
+            finally:
+                if is_outermost:
+                    self._writing_thread = None
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        if self._writing_thread == threading.get_ident():
+            # Within a transaction one sees what one has written so far.
+            yield self._connection
+            return
+        try:
+            connection = self._idle_readers.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            self._idle_readers.append(connection)
 
     @_writing
     def claim(self, connection: sqlite3.Connection, study_sha256: str) -> None:

@@ -149,7 +149,7 @@ _STALLS = """
 
 def test_no_miss_goes_without_its_flag(tmp_path: Path, browser: Browser) -> None:
     """In real time, with a page that is kept busy at every place of some trials and left alone in others."""
-    timings = [Timing(100, 6, 100, 6)] * 20
+    timings = [Timing(100, 6, 100, 6)] * 16
     stalls = {trial: frame for frame, trial in enumerate(range(2, 15))}
     study = compile_study(write_timed_study(tmp_path, timings, intertrial_msec=100))
     with (

@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
-from lwise_core.local.endpoints import MAX_BODY_BYTES
 from lwise_core.local.server import open_records
+from lwise_core.sessions.api import MAX_BODY_BYTES
 from tests.local.conftest import Server
 from tests.sessions.conftest import answer
 

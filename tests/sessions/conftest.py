@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,7 +98,7 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
 def crowd(request: pytest.FixtureRequest) -> Crowd:
     """Turns the size of a crowd into one that the kind of store can bear in a test: the stand-in for AWS is slow."""
     is_slow = request.node.callspec.params["open_store"] == "dynamo_s3"
-    return lambda size: size // 5 if is_slow else size
+    return lambda size: size // 8 if is_slow else size
 
 
 @pytest.fixture

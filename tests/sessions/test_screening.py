@@ -159,6 +159,10 @@ def test_codes_come_from_the_environment_of_the_server() -> None:
             completion_codes(references, environment)
 
 
+def test_a_code_of_the_cloud_is_not_given_out_on_one_machine() -> None:
+    assert completion_codes(CodeReferences("ssm:/moths/done", "env:OUT"), {"OUT": "c2"}) == CompletionCodes(None, "c2")
+
+
 # --- what is refused
 
 

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -86,6 +87,29 @@ def test_what_was_acknowledged_outlives_a_killed_process(path: Path) -> None:
         (session,) = store.sessions()
         assert store.trials("p")[:20] == [{"obs": index} for index in range(20)]
     assert session.slot == 0
+
+
+def test_within_a_transaction_only_who_writes_sees_it_and_nobody_else_waits_for_its_end(path: Path) -> None:
+    with closing(SqliteStore(path)) as store, ThreadPoolExecutor(1) as elsewhere:
+        ids, token = PlatformIds("inperson", "a"), "t"
+        with store.transaction():
+            opened = store.open_session(
+                ids,
+                participant="p",
+                token_sha256=token,
+                slot=None,
+                n_slots=None,
+                may_repeat=True,
+                now="now",
+                lease_until="later",
+            )
+            store.add_trials("p", {0: {"obs": 0}}, lease_until="later")
+            assert store.session_with_token(token) == opened
+            assert store.trials("p") == [{"obs": 0}]
+            assert elsewhere.submit(store.session_with_token, token).result() is None
+            assert elsewhere.submit(store.trials, "p").result() == []
+        assert elsewhere.submit(store.session_with_token, token).result() == opened
+        assert elsewhere.submit(store.trials, "p").result() == [{"obs": 0}]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")

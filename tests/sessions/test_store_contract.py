@@ -106,9 +106,7 @@ def test_one_assignment_opened_many_times_at_once_is_one_session(open_store: Ope
     assert len(valid) == 1
 
 
-def test_when_all_slots_are_given_nobody_else_gets_one_and_nothing_is_kept(
-    open_store: OpenStore, crowd: Crowd
-) -> None:
+def test_when_all_slots_are_given_nobody_else_gets_one_and_nothing_is_kept(open_store: OpenStore, crowd: Crowd) -> None:
     stores = [open_store() for _ in range(2)]
     n_slots = crowd(30)
 
@@ -395,6 +393,30 @@ def test_trials_come_back_by_index_whatever_order_they_came_in(open_store: OpenS
     elsewhere = open_store()
     assert elsewhere.trials(participant) == [records[0], records[2], records[10]]
     assert elsewhere.trial_indices(participant) == {0, 2, 10}
+
+
+def test_indices_may_be_asked_for_from_one_on(store: SessionStore) -> None:
+    participant = _open(store, "person").participant
+    store.add_trials(participant, {index: {} for index in (0, 1, 4, 7)}, lease_until=_LATER)
+    assert store.trial_indices(participant, first=1) == {1, 4, 7}
+    assert store.trial_indices(participant, first=8) == set()
+
+
+def test_what_is_kept_is_seen_by_everyone_at_once(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(2)]
+    participants = [_open(stores[0], f"person {number}").participant for number in range(_N_THREADS)]
+
+    def sees_its_own(number: int, index: int) -> bool:
+        stores[number % 2].add_trials(participants[number], {index: {}}, lease_until=_LATER)
+        return stores[index % 2].trial_indices(participants[number]) == set(range(index + 1))
+
+    # Each thread is given the calls of one participant, in this order.
+    calls = [
+        lambda number=number, index=index: sees_its_own(number, index)  # type: ignore[misc]
+        for index in range(10)
+        for number in range(_N_THREADS)
+    ]
+    assert all(_at_once(calls))
 
 
 def test_the_first_record_of_a_trial_stays(store: SessionStore) -> None:

@@ -7,6 +7,7 @@ docs/formats/config.md. Needs pydantic; never imported by a server. Files are re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -38,10 +39,12 @@ def _bucket_name(text: str) -> str:
 
 def _code_reference(text: str) -> str:
     kind, _, name = text.partition(":")
-    if kind != "env" or not name.isidentifier():
+    is_variable = kind == "env" and name.isidentifier()
+    is_parameter = kind == "ssm" and re.fullmatch(r"[A-Za-z0-9_./-]{1,1011}", name)
+    if not is_variable and not is_parameter:
         raise ValueError(
-            "expected env:NAME, the environment variable of the server that holds the code; the code itself does not "
-            "belong into this file"
+            "expected env:NAME, the environment variable of the server that holds the code, or ssm:NAME, the parameter "
+            "of AWS Systems Manager; the code itself does not belong into this file"
         )
     return text
 
@@ -278,6 +281,15 @@ class HitConfig(_Strict):
     """Approve an assignment as soon as it is submitted."""
 
 
+class Throttle(_Strict):
+    """`deployment.throttle`: how many calls a deployed study answers; a participant makes about one a trial."""
+
+    per_second: Annotated[float, Field(gt=0, le=10_000)] = 200
+    """Calls per second on average. What comes beyond is turned away, and the page tries again."""
+    at_once: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """Calls at once."""
+
+
 class Deployment(_Strict):
     """`deployment`: who may take part, and how participants are dealt to conditions."""
 
@@ -310,11 +322,22 @@ class Deployment(_Strict):
     allow_repeats: bool = False
     """Whether the same person (`worker_id` of a platform) may take part again under another assignment."""
     completion_code: CodeReference | None = None
-    """Where the server finds the code that a finished participant gets: `env:NAME`, an environment variable."""
+    """Where the server finds the code that a finished participant gets: `env:NAME`, an environment variable, or
+    `ssm:NAME`, a parameter of AWS Systems Manager. On one machine a parameter is not read, and there is no code."""
     screen_out_code: CodeReference | None = None
     """The same for who is screened out."""
     platforms: Annotated[list[str], Field(min_length=1)] | None = None
     """Platforms whose participants may take part, e.g. prolific, mturk, inperson; `test` always may. Default: any."""
+    on_destroy: Literal["keep", "delete"] = "keep"
+    """What `cdk destroy` does with participants' data: leave tables and bucket behind, or delete them for good."""
+    termination_protection: bool = False
+    """Whether `cdk destroy` is refused until this is taken back by another `cdk deploy`."""
+    throttle: Throttle = Throttle()
+    """How many calls the deployed study answers."""
+    alarm_email: str | None = None
+    """Address that is written to when the deployed study has errors, is slow, or nobody finishes. Default: nobody."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tags of everything that is deployed, e.g. for a bill per project."""
     data_spec_file_name: FileName | None = None
     """Name of the dirmap or of the file of trial sets. Default: the one of dirmap.csv, dataset_dirmap.csv and
     trialsets.csv that is there."""

@@ -1,0 +1,74 @@
+"""`AccountStack`: what an account and region need once, whatever studies come and go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.acknowledgements import acknowledge
+
+_LOGS_KEPT = Duration.days(90)
+
+
+def log_bucket_name(stack: Stack) -> str:
+    """Name of the bucket that keeps access logs. Fixed, so that other stacks can name it without depending on it."""
+    return f"lwise-logs-{stack.account}-{stack.region}"
+
+
+class AccountStack(Stack):
+    """The role with which API Gateway writes logs, and the bucket for access logs of buckets with participants' data.
+
+    Both outlive every study: an account has one such role, and logs that arrive late would keep a study's stack from
+    being deleted.
+    """
+
+    def __init__(self, scope: Construct, id_: str, **options: Any) -> None:
+        super().__init__(scope, id_, **options)
+        self._build_api_gateway_role()
+        self._build_log_bucket()
+
+    def _build_api_gateway_role(self) -> None:
+        role = iam.Role(
+            self,
+            "ApiGatewayLogs",
+            assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            managed_policies=[
+                iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AmazonAPIGatewayPushToCloudWatchLogs")
+            ],
+        )
+        acknowledge(
+            role,
+            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
+            "the policy that API Gateway asks for; it may write logs and nothing else",
+        )
+        account = apigateway.CfnAccount(self, "ApiGatewayAccount", cloud_watch_role_arn=role.role_arn)
+        account.node.add_dependency(role)
+        # Without it every API of the account would stop logging.
+        account.apply_removal_policy(RemovalPolicy.RETAIN)
+        role.apply_removal_policy(RemovalPolicy.RETAIN)
+
+    def _build_log_bucket(self) -> None:
+        bucket = s3.Bucket(
+            self,
+            "Logs",
+            bucket_name=log_bucket_name(self),
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            lifecycle_rules=[s3.LifecycleRule(expiration=_LOGS_KEPT)],
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
+        bucket.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject"],
+                principals=[iam.ServicePrincipal("logging.s3.amazonaws.com")],
+                resources=[bucket.arn_for_objects("*")],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        acknowledge(bucket, "AwsSolutions-S1", "it is itself the bucket that logs go to")

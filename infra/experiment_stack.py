@@ -1,0 +1,115 @@
+"""`ExperimentStack`: one study online. Wires the parts together; what each of them is stands in its own module."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import Annotations, CfnOutput, CfnWaitConditionHandle, Stack, Tags
+from constructs import Construct
+
+from infra.monitoring import Monitoring
+from infra.session_api import SessionApi
+from infra.session_storage import SessionStorage
+from infra.site import Site
+from lambdas.assemble import assemble_session_api
+from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.experiments.authoring.config import Deployment
+from lwise_core.experiments.authoring.config_file import read_config
+from lwise_core.experiments.authoring.folder import StudyFolder
+from lwise_core.experiments.authoring.resolve import CompiledStudy
+from lwise_core.experiments.bundle import to_bundle
+from lwise_core.sessions.links import platform_links
+from lwise_core.sessions.page_headers import page_headers
+
+_SSM = "ssm:"
+_ANY_ADDRESS = "https://address"
+
+
+class ExperimentStack(Stack):
+    """Page, pictures, API, function, tables and alarms of one study.
+
+    Participants' data are kept when the stack is destroyed, unless the study says `on_destroy: delete`. A study that
+    cannot be deployed, because its data file was not fetched or its config has an error, is a stack without resources
+    that says why: it is listed, and keeps no other study from being deployed.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, study: StudyFolder, page: Path, work: Path, **options: Any
+    ) -> None:
+        """
+        Parameters
+        ----------
+        page : folder of the built page.
+        work : where a folder may be made for files that are put together for the deployment.
+        """
+        super().__init__(scope, id_, description=f"lwise study {study.study_id}", **options)
+        try:
+            if not (page / "index.html").is_file():
+                raise InputError(f"{page}: the participant's page is not built; run `make site`")
+            compiled, config = compile_study(study.config), read_config(study.config).config
+        except InputError as error:
+            CfnWaitConditionHandle(self, "Nothing")  # CloudFormation knows no template without resources
+            Annotations.of(self).add_error(str(error))
+        else:
+            self._build(compiled, config.deployment, page=page, work=work / id_)
+
+    def _build(self, compiled: CompiledStudy, deployment: Deployment, *, page: Path, work: Path) -> None:
+        self.termination_protection = deployment.termination_protection
+        code, pictures = work / "function", work / "pictures"
+        assemble_session_api(code, to_bundle(compiled.study))
+        _gather(compiled.files, pictures)
+        references = (compiled.study.codes.completion, compiled.study.codes.screen_out)
+
+        self.storage = SessionStorage(self, "Storage", keep=deployment.on_destroy == "keep")
+        self.sessions = SessionApi(
+            self,
+            "Sessions",
+            code=code,
+            storage=self.storage,
+            parameters=[name.removeprefix(_SSM) for name in references if name is not None and name.startswith(_SSM)],
+            rate_limit=deployment.throttle.per_second,
+            burst_limit=deployment.throttle.at_once,
+        )
+        self.site = Site(
+            self,
+            "Site",
+            api=self.sessions.api,
+            headers=page_headers(compiled.study),
+            page=page,
+            own_pictures=pictures if compiled.files else None,
+            stimulus_bucket=None,
+        )
+        Monitoring(self, "Monitoring", function=self.sessions.function, email=deployment.alarm_email)
+        for name, value in {"lwise:study": compiled.study.study_id, **deployment.tags}.items():
+            Tags.of(self).add(name, value)
+        self._add_outputs(compiled)
+
+    def _add_outputs(self, compiled: CompiledStudy) -> None:
+        storage = self.storage
+        outputs = {
+            "Address": self.site.url,
+            "DataBucket": storage.data_bucket.bucket_name,
+            "SessionTable": storage.session_table.table_name,
+            "CounterTable": storage.counter_table.table_name,
+        }
+        # The address is known to CloudFormation only; links are made for another one, which then gives way to it.
+        for link in platform_links(_ANY_ADDRESS, compiled.study.platforms):
+            outputs[f"Link{_letters(link.platform)}"] = link.url.replace(_ANY_ADDRESS, self.site.url, 1)
+        for id_, value in outputs.items():
+            CfnOutput(self, id_, value=value).override_logical_id(id_)
+
+
+def _letters(platform: str) -> str:
+    """A platform's label as part of an output's id."""
+    return "".join(character for character in platform.title() if character.isascii() and character.isalnum())
+
+
+def _gather(files: Mapping[str, Path], folder: Path) -> None:
+    """The pictures of a study under their opaque names in one folder."""
+    folder.mkdir(parents=True)
+    for name, path in files.items():
+        shutil.copyfile(path, folder / name)

@@ -1,0 +1,71 @@
+"""`SiteDeployments`: files of this machine into a bucket, as part of a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aws_cdk import IgnoreMode, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_s3_deployment as s3_deployment
+from constructs import Construct
+
+from infra.acknowledgements import acknowledge, logical_id
+from infra.log_group import log_group
+
+_MEMORY_MB = 1769
+"""One whole core: with less, larger folders take longer than a function may."""
+
+
+class SiteDeployments(Construct):
+    """Copies folders into one bucket, with a role that can do this and no more. Nothing is deleted from the bucket."""
+
+    def __init__(self, scope: Construct, id_: str, *, bucket: s3.Bucket) -> None:
+        super().__init__(scope, id_)
+        self._bucket = bucket
+        self._log_group = log_group(self, "Logs")
+        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self._log_group.grant_write(self._role)
+        self._allow(["s3:ListBucket", "s3:GetBucketLocation"], [bucket.bucket_arn])
+        self._allow(["s3:PutObject"], [bucket.arn_for_objects("*")])
+        acknowledge(
+            self._role,
+            f"AwsSolutions-IAM5[Resource::<{logical_id(bucket)}.Arn>/*]",
+            "it writes the files of the page, whose names change, into a bucket that holds nothing else",
+        )
+
+    def deploy(
+        self, id_: str, folder: Path, *, cache_control: str, prefix: str = "", leave_out: Sequence[str] = ()
+    ) -> Construct:
+        """Copy a folder below `prefix`; `leave_out` are patterns as in .gitignore."""
+        asset = s3_assets.Asset(
+            self, f"{id_}Files", path=str(folder), exclude=list(leave_out), ignore_mode=IgnoreMode.GIT
+        )
+        self._allow(["s3:GetObject"], [asset.bucket.arn_for_objects(asset.s3_object_key)])
+        self._allow(["s3:ListBucket"], [asset.bucket.bucket_arn])
+        deployment = s3_deployment.BucketDeployment(
+            self,
+            id_,
+            sources=[s3_deployment.Source.bucket(asset.bucket, asset.s3_object_key)],
+            destination_bucket=self._bucket,
+            destination_key_prefix=prefix or None,
+            cache_control=[s3_deployment.CacheControl.from_string(cache_control)],
+            prune=False,
+            retain_on_delete=True,
+            role=self._role.without_policy_updates(),
+            log_group=self._log_group,
+            memory_limit=_MEMORY_MB,
+        )
+        deployment.node.add_dependency(self._role)
+        self._acknowledge_provider()
+        return deployment
+
+    def _acknowledge_provider(self) -> None:
+        for child in Stack.of(self).node.children:
+            if child.node.id.startswith("Custom::CDKBucketDeployment"):
+                acknowledge(child, "AwsSolutions-L1", "the CDK's own function, whose runtime the CDK sets")
+
+    def _allow(self, actions: list[str], resources: list[str]) -> None:
+        self._role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))

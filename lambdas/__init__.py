@@ -1,0 +1,1 @@
+"""What runs as functions on AWS: an event in, a call of `lwise_core`, an answer out."""

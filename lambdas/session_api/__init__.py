@@ -1,0 +1,1 @@
+"""The function behind `api/*` of a deployed study."""

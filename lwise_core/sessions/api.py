@@ -1,0 +1,143 @@
+"""The calls of a participant's page over HTTP, the same whatever serves them: what is asked, answered and refused.
+
+Each call is one call of `SessionService`. Knows no rules, and no server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lwise_core.experiments.study import PAGES
+from lwise_core.sessions.errors import (
+    AlreadyTookPart,
+    InvalidRequest,
+    NotYours,
+    RequestRefused,
+    StudyFull,
+    TrialsMissing,
+    UnknownToken,
+)
+from lwise_core.sessions.service import SessionService
+from lwise_core.sessions.store import PlatformIds
+
+Json = dict[str, Any]
+
+MAX_BODY_BYTES = 256 * 1024
+
+_STATUS_OF = {
+    InvalidRequest: 400,
+    UnknownToken: 401,
+    AlreadyTookPart: 403,
+    NotYours: 403,
+    TrialsMissing: 409,
+    StudyFull: 410,
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: its method, and what it does with the service, the body and the token of a request."""
+
+    method: str
+    handle: Callable[[SessionService, Json, str], Json]
+
+
+def bearer_token(authorization: str) -> str:
+    """The token of an Authorization header; empty if there is none."""
+    scheme, _, token = authorization.partition(" ")
+    return token if scheme == "Bearer" else ""
+
+
+def json_object(body: bytes | bytearray) -> Json:
+    """The body of a request.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is no JSON object.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("expected JSON") from None
+    if not isinstance(content, dict):
+        raise InvalidRequest("expected a JSON object")
+    return content
+
+
+def too_large() -> str:
+    """What is said to who sends more than `MAX_BODY_BYTES`, with status 413."""
+    return f"a request may have {MAX_BODY_BYTES // 1024} KB at most"
+
+
+def refusal(error: RequestRefused) -> tuple[int, Json]:
+    """Status and content of the answer to a request that the rules do not allow."""
+    content: Json = {"error": str(error)}
+    if isinstance(error, TrialsMissing):
+        content["missing"] = error.missing
+    return _STATUS_OF[type(error)], content
+
+
+def _study(service: SessionService, _: Json, __: str) -> Json:
+    """What the page is told of a study before anyone takes part."""
+    study = service.study
+    return {
+        "study_id": study.study_id,
+        "title": study.title,
+        "pages": {name: study.pages.get(name) for name in PAGES},
+        "screening_block": None if study.screening is None else study.screening.block,
+        "page": asdict(study.page),
+    }
+
+
+def _start(service: SessionService, body: Json, _: str) -> Json:
+    ids = PlatformIds(*(body.get(key) for key in ("platform", "assignment_id", "worker_id", "study_id")))  # type: ignore[arg-type]
+    return vars(service.start(ids, trialset_id=body.get("trialset_id")))
+
+
+def _record(service: SessionService, body: Json, token: str) -> Json:
+    responses = body.get("trials")
+    if not isinstance(responses, list):
+        raise InvalidRequest("expected a list of trials")
+    stored, next_trial = service.record(token, responses)
+    return {"stored": stored, "next_trial": next_trial}
+
+
+def _screening(service: SessionService, _: Json, token: str) -> Json:
+    return {"passed": service.screening(token)}
+
+
+def _finish(service: SessionService, _: Json, token: str) -> Json:
+    ending = service.finish(token)
+    return {"state": ending.state, "code": ending.code, **asdict(ending.result)}
+
+
+def _heartbeat(service: SessionService, _: Json, token: str) -> Json:
+    service.heartbeat(token)
+    return {}
+
+
+def _problem(service: SessionService, body: Json, token: str) -> Json:
+    service.report_problem(token, body)
+    return {}
+
+
+def _contact(service: SessionService, body: Json, token: str) -> Json:
+    service.leave_email(token, body.get("email"))
+    return {}
+
+
+CALLS: Mapping[str, Call] = {
+    "study": Call("GET", _study),
+    "sessions": Call("POST", _start),
+    "trials": Call("POST", _record),
+    "screening": Call("POST", _screening),
+    "finish": Call("POST", _finish),
+    "heartbeat": Call("POST", _heartbeat),
+    "problems": Call("POST", _problem),
+    "contact": Call("POST", _contact),
+}
+"""By their names below `/api/`."""

@@ -1,0 +1,373 @@
+"""`SessionStore` in the cloud: sessions and trials in DynamoDB, e-mail addresses apart from them in a private bucket.
+
+The session table; every request reads and writes by key:
+
+    pk                                      sk                        attributes
+    "participant <participant>"             "session"                 what `Session` has, and token_sha256, trials (the
+                                                                      indices that are kept), n_problems, released_at
+    "participant <participant>"             "trial <index>"           record: JSON
+    "assignment [<platform>, <assignment>]" "-"                       participant: the one who goes on
+    "person [<platform>, <worker>]"         "-"                       participant: the first one
+    "token <sha256>"                        "-"                       participant; stays when there is a newer one
+    "study"                                 "-"                       sha256
+    "sessions"                              "<time> <participant>"    participant; for the researcher's list
+    "problems"                              "<time> <participant>"    participant, and what `Problem` has; likewise
+
+The counter table is described in `dynamo_slots`, the bucket has `emails/<participant>`. docs/cloud-costs.md says why
+trials are not in the bucket.
+
+A trial is kept when its index stands in `trials` of its session, which one write sees to after all records of a batch
+are there: so a batch is kept as a whole or not at all. What is decided by several items, as who gets a slot, is written
+in one transaction whose conditions are what was read before; if one of them does not hold any more, all is read anew.
+
+Boto3's clients come from outside and are to try again by themselves where a request got no answer: every write here may
+be made twice.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from lwise_core.errors import InputError
+from lwise_core.sessions.dynamo import Item, Table, Write, until_done, write_together
+from lwise_core.sessions.dynamo_slots import FreeSlot, Slots
+from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
+from lwise_core.sessions.store import Outcome, PlatformIds, Problem, ReleaseReason, Session
+
+PK, SK = "pk", "sk"
+
+Key = tuple[str, str]
+Made = TypeVar("Made", Session, PlatformIds, Problem)
+
+_ONLY = "-"
+_STUDY: Key = ("study", _ONLY)
+_LISTED = "sessions"
+_PROBLEMS = "problems"
+_EMAILS = "emails/"
+_RENEW_LEASE = "SET lease_until = if_not_exists(released_at, :lease_until)"
+"""`released_at` is there once the platform has ended the lease, which is then renewed no more."""
+
+
+class DynamoS3Store:
+    """Sessions in two tables and a bucket; safe to use from several threads, and by any number of functions at once."""
+
+    def __init__(self, *, dynamodb: Any, s3: Any, session_table: str, counter_table: str, bucket: str) -> None:
+        self._dynamodb = dynamodb
+        self._s3 = s3
+        self._table = Table(dynamodb, session_table, PK, SK)
+        self._slots = Slots(dynamodb, counter_table)
+        self._bucket = bucket
+
+    def claim(self, study_sha256: str) -> None:
+        found = self._table.get(*_STUDY)
+        if found is None and not self._table.put_new({**_at(_STUDY), "sha256": study_sha256}):
+            found = self._table.get(*_STUDY)
+        if found is not None and found["sha256"] != study_sha256:
+            raise InputError(
+                f"table {self._table.name}: holds sessions of another version of this study "
+                f"({found['sha256'][:12]}…, now {study_sha256[:12]}…); deploy it under a number of its own"
+            )
+
+    def open_session(
+        self,
+        ids: PlatformIds,
+        *,
+        participant: str,
+        token_sha256: str,
+        slot: int | None,
+        n_slots: int | None,
+        may_repeat: bool,
+        now: str,
+        lease_until: str,
+    ) -> Session:
+        asked = Session(participant, ids, slot or 0, slot is None, started_at=now, lease_until=lease_until)
+
+        def attempt(number: int) -> Session | None:
+            found = self._item_of(ids.platform, ids.assignment_id)
+            if found is not None:
+                if found.get("worker_id") != ids.worker_id:
+                    raise NotYours
+                return self._reopen(found["participant"], token_sha256, lease_until=lease_until)
+            if not may_repeat and ids.worker_id is not None and self._table.get(*_person(ids)):
+                raise AlreadyTookPart
+            opening = partial(self._opening, token_sha256=token_sha256, may_repeat=may_repeat)
+            if slot is None:
+                return self._open_in_a_slot(asked, opening, n_slots=n_slots, width=number + 1)
+            return asked if write_together(self._dynamodb, opening(asked)) else None
+
+        return until_done(attempt)
+
+    def session_of(self, platform: str, assignment_id: str) -> Session | None:
+        item = self._item_of(platform, assignment_id)
+        return None if item is None else _session(item)
+
+    def session_with_token(self, token_sha256: str) -> Session | None:
+        token = self._table.get(*_token(token_sha256))
+        item = None if token is None else self._item(token["participant"])
+        return _session(item) if item is not None and item.get("token_sha256") == token_sha256 else None
+
+    def add_trials(self, participant: str, records: Mapping[int, Mapping[str, Any]], *, lease_until: str) -> None:
+        texts = {index: json.dumps(record, ensure_ascii=False, allow_nan=False) for index, record in records.items()}
+        for index, text in texts.items():
+            self._table.put_new({**_at(_trial(participant, index)), "record": text})
+        self._table.update(
+            _of(participant),
+            f"{_RENEW_LEASE} ADD trials :indices",
+            {":lease_until": lease_until, ":indices": set(texts)},
+            condition="attribute_exists(pk)",
+        )
+
+    def renew_lease(self, participant: str, *, lease_until: str) -> None:
+        self._table.update(
+            _of(participant), _RENEW_LEASE, {":lease_until": lease_until}, condition="attribute_exists(pk)"
+        )
+
+    def release(self, platform: str, assignment_id: str, *, reason: ReleaseReason, now: str) -> bool:
+        def attempt(_: int) -> bool | None:
+            item = self._item_of(platform, assignment_id)
+            if item is None or "outcome" in item:
+                return False
+            change = "SET lease_until = :now, released_at = :now, released = :reason"
+            writes = [self._changing(item, change, {":now": now, ":reason": reason})]
+            if item["holds_slot"]:
+                writes.append(self._slots.freeing(item["slot"], item["participant"]))
+            return write_together(self._dynamodb, writes) or None
+
+        return until_done(attempt)
+
+    def restart(self, participant: str, *, fresh: str, now: str) -> None:
+        def attempt(_: int) -> bool | None:
+            item = self._item(participant)
+            if item is None or "outcome" in item:
+                return False
+            return write_together(self._dynamodb, self._restarting(item, fresh=fresh, now=now)) or None
+
+        until_done(attempt)
+
+    def trial_indices(self, participant: str, *, first: int = 0) -> set[int]:
+        item = self._item(participant) or {}
+        return {index for index in item.get("trials", ()) if index >= first}
+
+    def trials(self, participant: str) -> list[dict[str, Any]]:
+        # The session itself is the first of them: whatever it lists was there before.
+        found = self._table.query("pk = :pk", {":pk": _of(participant)[0]})
+        kept = {_trial(participant, index)[1] for index in next(found, {}).get("trials", ())}
+        return [json.loads(item["record"]) for item in found if item[SK] in kept]
+
+    def trial_counts(self) -> dict[str, int]:
+        return {item["participant"]: len(item["trials"]) for item in self._items() if "trials" in item}
+
+    def add_problem(self, participant: str, problem: Problem, *, at_most: int) -> None:
+        counted = self._table.update(
+            _of(participant),
+            "SET n_problems = if_not_exists(n_problems, :none) + :one",
+            {":none": 0, ":one": 1, ":at_most": at_most},
+            condition="attribute_exists(pk) AND (attribute_not_exists(n_problems) OR n_problems < :at_most)",
+        )
+        if counted is not None:
+            place = _at((_PROBLEMS, _moment(problem.at, participant)))
+            self._table.put_new({**place, "participant": participant, **asdict(problem)})
+
+    def problems(self) -> list[tuple[str, Problem]]:
+        found = self._table.query("pk = :problems", {":problems": _PROBLEMS})
+        return [(item["participant"], _made(Problem, item)) for item in found]
+
+    def keep_email(self, participant: str, email: str) -> None:
+        self._s3.put_object(Bucket=self._bucket, Key=f"{_EMAILS}{participant}", Body=email.encode())
+
+    def emails(self) -> list[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=_EMAILS)
+        names = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return sorted(self._s3.get_object(Bucket=self._bucket, Key=name)["Body"].read().decode() for name in names)
+
+    def end(self, participant: str, *, outcome: Outcome, now: str) -> Session:
+        def attempt(_: int) -> Session | None:
+            item = self._table.get(*_of(participant))
+            if item is None:
+                raise KeyError(participant)
+            if "outcome" in item:
+                return _session(item)
+            ending = {"outcome": outcome, "finished_at": now}
+            change = "SET outcome = :outcome, finished_at = :finished_at"
+            writes = [self._changing(item, change, {f":{name}": value for name, value in ending.items()})]
+            if item["holds_slot"]:
+                settling = self._slots.keeping if outcome == "completed" else self._slots.freeing
+                writes.append(settling(item["slot"], participant))
+            return _session(item | ending) if write_together(self._dynamodb, writes) else None
+
+        return until_done(attempt)
+
+    def sessions(self) -> list[Session]:
+        return [_session(item) for item in self._items()]
+
+    def _items(self) -> list[Item]:
+        listed = self._table.query("pk = :sessions", {":sessions": _LISTED})
+        return self._table.get_many(_of(entry["participant"]) for entry in listed)
+
+    def _item(self, participant: str) -> Item | None:
+        return self._table.get(*_of(participant))
+
+    def _item_of(self, platform: str, assignment_id: str) -> Item | None:
+        pointer = self._table.get(*_assignment(platform, assignment_id))
+        return None if pointer is None else self._item(pointer["participant"])
+
+    def _reopen(self, participant: str, token_sha256: str, *, lease_until: str) -> Session | None:
+        """Give a session a new token; None if it was begun anew meanwhile."""
+        # It opens nothing before the session knows it, and what the session knew before opens nothing from then on.
+        self._table.put(_pointer(_token(token_sha256), participant))
+        item = self._table.update(
+            _of(participant),
+            f"{_RENEW_LEASE}, token_sha256 = :token",
+            {":lease_until": lease_until, ":token": token_sha256, ":restarted": "restarted"},
+            condition="attribute_exists(pk) AND (attribute_not_exists(outcome) OR outcome <> :restarted)",
+        )
+        return None if item is None else _session(item)
+
+    def _open_in_a_slot(
+        self, asked: Session, opening: Callable[[Session], list[Write]], *, n_slots: int | None, width: int
+    ) -> Session | None:
+        """Open a session in a slot that has become free, else in the next one; None if others got in the way."""
+        participant, lease_until = asked.participant, asked.lease_until
+        overdue = self._overdue(now=asked.started_at, width=width)
+        if overdue is not None:
+            free, holder = overdue
+            session = replace(asked, slot=free.number)
+            taking = [self._slots.taking(free, participant, lease_until=lease_until)]
+            losing = [] if holder is None else [self._losing_slot(holder)]
+            return session if write_together(self._dynamodb, [*taking, *losing, *opening(session)]) else None
+        reservation = f"{lease_until} {secrets.token_hex(8)}"
+        number = self._slots.draw(reservation, n_slots=n_slots, now=asked.started_at)
+        if number is None:
+            raise StudyFull
+        session = replace(asked, slot=number)
+        giving = self._slots.giving(number, participant, lease_until=lease_until)
+        if write_together(self._dynamodb, [giving, *opening(session)]):
+            self._slots.forget(reservation)
+            return session
+        self._slots.put_back(reservation, number)
+        return None
+
+    def _overdue(self, *, now: str, width: int) -> tuple[FreeSlot, Item | None] | None:
+        """A free slot and the session of its holder: the lowest; for who has lost it to others, one of the `width`
+        lowest."""
+        slots = self._slots.free(now)
+        while slots:
+            slot = random.choice(slots[:width])  # noqa: S311 - no secret
+            holder = None if slot.participant is None else self._item(slot.participant)
+            if holder is None or "outcome" in holder or holder["lease_until"] <= now:
+                return slot, holder
+            self._slots.postpone(slot, holder["lease_until"])
+            slots.remove(slot)
+        return None
+
+    def _opening(self, session: Session, *, token_sha256: str, may_repeat: bool) -> list[Write]:
+        """To keep a new session, if its assignment has none, and its person neither unless that `may_repeat`."""
+        participant, ids = session.participant, session.ids
+        kept = {name: value for name, value in vars(session).items() if name != "ids"}
+        item = {**_at(_of(participant)), **kept, **vars(ids), "token_sha256": token_sha256}
+        pointers = [
+            self._table.putting(_pointer(_assignment(ids.platform, ids.assignment_id), participant), is_new=True),
+            self._table.putting(_pointer(_token(token_sha256), participant), is_new=False),
+            self._table.putting(_pointer(_listed(session.started_at, participant), participant), is_new=True),
+        ]
+        if ids.worker_id is not None:
+            pointers.append(self._table.putting(_pointer(_person(ids), participant), is_new=not may_repeat))
+        return [self._table.putting(item, is_new=True), *pointers]
+
+    def _restarting(self, item: Item, *, fresh: str, now: str) -> list[Write]:
+        """To let a session go on under a fresh pseudonym, which everything that leads to it then names."""
+        participant = item["participant"]
+        goes_on = {name: value for name, value in item.items() if name not in ("trials", "n_problems")}
+        goes_on |= {**_at(_of(fresh)), "participant": fresh, "started_at": now}
+        writes = [
+            self._changing(
+                item,
+                "SET outcome = :restarted, finished_at = :now, holds_slot = :no REMOVE token_sha256",
+                {":restarted": "restarted", ":now": now, ":no": False},
+            ),
+            self._table.putting(goes_on, is_new=True),
+            self._table.putting(_pointer(_assignment(item["platform"], item["assignment_id"]), fresh), is_new=False),
+            self._table.putting(_pointer(_token(item["token_sha256"]), fresh), is_new=False),
+            self._table.putting(_pointer(_listed(now, fresh), fresh), is_new=True),
+        ]
+        if item["holds_slot"]:
+            writes.append(self._slots.handing_over(item["slot"], participant, fresh=fresh))
+        return writes
+
+    def _changing(self, item: Item, change: str, values: Item) -> Write:
+        """To change a session that is under way, if it is still what was read."""
+        read = {":held": item["holds_slot"], ":leased": item["lease_until"], ":token": item["token_sha256"]}
+        return self._table.updating(
+            _of(item["participant"]),
+            change,
+            values | read,
+            condition="attribute_not_exists(outcome) AND holds_slot = :held AND lease_until = :leased"
+            " AND token_sha256 = :token",
+        )
+
+    def _losing_slot(self, holder: Item) -> Write:
+        """To take a holder's slot away, if no sign of life has come meanwhile."""
+        return self._table.updating(
+            _of(holder["participant"]),
+            "SET holds_slot = :no",
+            {":no": False, ":leased": holder["lease_until"]},
+            condition="lease_until = :leased",
+        )
+
+
+def _session(item: Item) -> Session:
+    return _made(Session, item | {"ids": _made(PlatformIds, item)})
+
+
+def _made(kind: type[Made], item: Item) -> Made:
+    """A dataclass from the attributes that have its fields' names; what is absent is None."""
+    return kind(**{field.name: item.get(field.name) for field in fields(kind)})  # type: ignore[arg-type]
+
+
+def _at(key: Key) -> Item:
+    return dict(zip((PK, SK), key, strict=True))
+
+
+def _pointer(key: Key, participant: str) -> Item:
+    return {**_at(key), "participant": participant}
+
+
+def _of(participant: str) -> Key:
+    return f"participant {participant}", "session"
+
+
+def _trial(participant: str, index: int) -> Key:
+    return f"participant {participant}", f"trial {index:06d}"
+
+
+def _assignment(platform: str, assignment_id: str) -> Key:
+    # As a list, so that no two pairs of ids become one text.
+    return f"assignment {_list(platform, assignment_id)}", _ONLY
+
+
+def _person(ids: PlatformIds) -> Key:
+    return f"person {_list(ids.platform, ids.worker_id)}", _ONLY
+
+
+def _list(*texts: str | None) -> str:
+    return json.dumps(texts, ensure_ascii=False)
+
+
+def _token(token_sha256: str) -> Key:
+    return f"token {token_sha256}", _ONLY
+
+
+def _listed(started_at: str, participant: str) -> Key:
+    return _LISTED, _moment(started_at, participant)
+
+
+def _moment(time_: str, participant: str) -> str:
+    # Of what has the same time, what was written first comes first.
+    return f"{time_} {time.time_ns():020d} {participant}"

@@ -1,0 +1,29 @@
+"""The security headers of a study's page, whichever server shows it."""
+
+from __future__ import annotations
+
+from lwise_core.experiments.study import Study
+from lwise_core.experiments.views import outside_origins
+
+_MTURK_FRAMES = "https://*.mturk.com"
+_MTURK_FORMS = "https://www.mturk.com https://workersandbox.mturk.com"
+
+
+def page_headers(study: Study) -> dict[str, str]:
+    """Headers of every answer.
+
+    Pictures may come from where the study has them. If it is open to Mechanical Turk, that may show the page in its
+    frame, and be sent the form that submits the task.
+    """
+    here = " ".join(["'self'", *outside_origins(study)])
+    with_mturk = "mturk" in study.platforms
+    frames = f"'self' {_MTURK_FRAMES}" if with_mturk else "'self'"
+    forms = _MTURK_FORMS if with_mturk else "'none'"
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src {here} data: blob:; "
+            f"connect-src {here}; font-src 'self'; base-uri 'none'; form-action {forms}; frame-ancestors {frames}"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }

@@ -1,0 +1,63 @@
+"""What `cdk destroy` leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.conftest import Synthesised
+
+_KEPT, _DELETED = "ExperimentStack-kept-1", "ExperimentStack-deleted-2"
+_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
+
+
+def test_data_outlive_their_stack(synthesised: Synthesised) -> None:
+    kept = {
+        id_
+        for type_ in _DATA
+        for id_, resource in synthesised.resources(_KEPT, type_).items()
+        if resource["DeletionPolicy"] == "RetainExceptOnCreate" and resource["UpdateReplacePolicy"] == "Retain"
+    }
+    assert {id_[:-8] for id_ in kept} == {"StorageSessions", "StorageCounter", "StorageData"}
+    tables = synthesised.resources(_KEPT, "AWS::DynamoDB::Table").values()
+    assert all(table["Properties"]["DeletionProtectionEnabled"] for table in tables)
+    assert synthesised.stack(_KEPT).termination_protection
+
+
+def test_everything_else_goes_with_it(synthesised: Synthesised) -> None:
+    resources = synthesised.templates[_KEPT]["Resources"]
+    kept = {resource["Type"] for resource in resources.values() if "Retain" in resource.get("DeletionPolicy", "")}
+    assert kept == {*_DATA, "AWS::S3::BucketPolicy"} or kept == set(_DATA)
+
+
+def test_a_study_may_ask_for_its_data_to_be_deleted(synthesised: Synthesised) -> None:
+    resources = synthesised.templates[_DELETED]["Resources"].values()
+    assert not [resource for resource in resources if "Retain" in resource.get("DeletionPolicy", "")]
+    tables = synthesised.resources(_DELETED, "AWS::DynamoDB::Table").values()
+    assert not any(table["Properties"].get("DeletionProtectionEnabled") for table in tables)
+    emptied = synthesised.resources(_DELETED, "Custom::S3AutoDeleteObjects")
+    assert len(emptied) == len(synthesised.resources(_DELETED, "AWS::S3::Bucket"))
+
+
+def test_tables_can_be_restored_to_any_moment_and_objects_to_any_version(synthesised: Synthesised) -> None:
+    for table in synthesised.resources(_KEPT, "AWS::DynamoDB::Table").values():
+        assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    (data,) = [
+        bucket for id_, bucket in synthesised.resources(_KEPT, "AWS::S3::Bucket").items() if "StorageData" in id_
+    ]
+    assert data["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def test_files_are_copied_and_never_taken_away(synthesised: Synthesised) -> None:
+    deployments = synthesised.resources(_KEPT, "Custom::CDKBucketDeployment").values()
+    assert len(deployments) == 3
+    assert all(deployment["Properties"]["Prune"] is False for deployment in deployments)
+    destinations = {str(deployment["Properties"]["DestinationBucketName"]) for deployment in deployments}
+    assert len(destinations) == 1
+    assert "SiteBucket" in destinations.pop()
+
+
+@pytest.mark.parametrize("name", [_KEPT, _DELETED])
+def test_log_groups_go_with_the_stack_and_keep_lines_for_a_limited_time(synthesised: Synthesised, name: str) -> None:
+    groups = synthesised.resources(name, "AWS::Logs::LogGroup").values()
+    assert groups
+    assert {group["Properties"]["RetentionInDays"] for group in groups} == {90}

@@ -1,0 +1,41 @@
+"""What a study's stack is made of."""
+
+from __future__ import annotations
+
+import json
+
+import cfnlint.api
+import pytest
+
+from tests.infra.conftest import REGION, Synthesised
+
+_KEPT = "ExperimentStack-kept-1"
+_DEPLOYED = ["AccountStack", _KEPT, "ExperimentStack-deleted-2"]
+_SUPERFLUOUS_DEPENDENCY = "W3005"
+"""Written by the CDK itself."""
+
+
+@pytest.mark.parametrize("name", _DEPLOYED)
+def test_cfn_lint_has_nothing_to_say(synthesised: Synthesised, name: str) -> None:
+    found = cfnlint.api.lint(json.dumps(synthesised.templates[name]), regions=[REGION])
+    assert [str(one) for one in found if one.rule.id != _SUPERFLUOUS_DEPENDENCY] == []
+
+
+def test_outputs_have_fixed_names(synthesised: Synthesised) -> None:
+    outputs = synthesised.templates[_KEPT]["Outputs"]
+    links = {name for name in outputs if name.startswith("Link")}
+    assert links == {"LinkProlific", "LinkMturk", "LinkInperson", "LinkTest"}
+    assert {"Address", "DataBucket", "SessionTable", "CounterTable"} <= outputs.keys()
+    _, (address, domain, query) = outputs["LinkProlific"]["Value"]["Fn::Join"]
+    assert address == "https://"
+    assert "SiteDistribution" in str(domain)
+    assert query.startswith("/?PLATFORM=prolific&PID={{%PROLIFIC_PID%}}")
+
+
+def test_a_study_that_cannot_be_deployed_is_listed_and_says_why(synthesised: Synthesised) -> None:
+    name = "ExperimentStack-broken-3"
+    assert [resource["Type"] for resource in synthesised.templates[name]["Resources"].values()] == [
+        "AWS::CloudFormation::WaitConditionHandle"
+    ]
+    (said,) = [entry.data for entry in synthesised.stack(name).node.metadata if entry.type == "aws:cdk:error"]
+    assert "titel" in str(said)

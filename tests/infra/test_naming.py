@@ -1,0 +1,25 @@
+"""A study's folder and its stack have one name, said in two ways."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
+from lwise_core.errors import InputError
+
+
+def test_underscores_become_hyphens() -> None:
+    assert experiment_stack_name("idaea4_10") == "ExperimentStack-idaea4-10"
+    assert stimulus_stack_name("imagenet_animals") == "StimulusStack-imagenet-animals"
+
+
+@pytest.mark.parametrize("name", ["möths_1", "a b_1", "x" * 130, "a.b_1"])
+def test_a_name_that_no_stack_may_have_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="letters, digits, hyphens and underscores"):
+        experiment_stack_name(name)
+
+
+def test_two_studies_that_would_be_one_stack_are_named() -> None:
+    refuse_twins(["moths_1", "moths_2"])
+    with pytest.raises(InputError, match="big_moths_1 and big-moths_1 would both be ExperimentStack-big-moths-1"):
+        refuse_twins(["big_moths_1", "moths_2", "big-moths_1"])

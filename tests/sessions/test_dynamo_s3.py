@@ -1,0 +1,236 @@
+"""The store in the cloud where it differs from one file: others in the way, answers that get lost, half a start."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest import mock
+
+import pytest
+from moto.dynamodb.exceptions import TransactionCanceledException
+from moto.dynamodb.models import DynamoDBBackend
+
+from lwise_core.sessions.dynamo_s3 import DynamoS3Store
+from lwise_core.sessions.errors import StudyFull
+from lwise_core.sessions.store import PlatformIds, Session
+from tests.aws import Place, StandIn
+
+_NOW = "2026-01-31T12:00:00.000+00:00"
+_SOON = "2026-01-31T13:00:00.000+00:00"
+_LATER = "2026-01-31T20:00:00.000+00:00"
+
+
+@pytest.fixture
+def place(aws: StandIn) -> Place:
+    return aws.new_place()
+
+
+@pytest.fixture
+def store(aws: StandIn, place: Place) -> DynamoS3Store:
+    return aws.store(place)
+
+
+def _open(
+    store: DynamoS3Store, name: str, *, now: str = _NOW, lease_until: str = _SOON, n_slots: int | None = None
+) -> Session:
+    return store.open_session(
+        PlatformIds("inperson", name, worker_id=name),
+        participant=f"p {name}",
+        token_sha256=f"t {name}",
+        slot=None,
+        n_slots=n_slots,
+        may_repeat=False,
+        now=now,
+        lease_until=lease_until,
+    )
+
+
+class _Died(Exception):  # noqa: N818 - what happens to a function
+    """The function ends here: out of time, or its machine is gone."""
+
+
+def _dying_at(store: DynamoS3Store, operation: str) -> Any:
+    """While the store's process dies when it is about to call this operation."""
+    return mock.patch.object(store._dynamodb, operation, side_effect=_Died)
+
+
+# --- others in the way
+
+
+@pytest.fixture
+def conflicts() -> Iterator[Callable[[int], Any]]:
+    """Makes that many of the next transactions fail as they do when another one is under way at the same place."""
+    transact, left = DynamoDBBackend.transact_write_items, itertools.count()
+
+    def patched(n_conflicts: int) -> Any:
+        def conflicting(backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
+            if next(left) < n_conflicts:
+                raise TransactionCanceledException([("TransactionConflict", "ongoing", None)] + [(None,) * 3] * 5)  # type: ignore[list-item]
+            transact(backend, writes)
+
+        return mock.patch.object(DynamoDBBackend, "transact_write_items", conflicting)
+
+    return patched  # type: ignore[return-value]
+
+
+def test_a_transaction_that_others_were_in_the_way_of_is_made_again(
+    store: DynamoS3Store, conflicts: Callable[[int], Any]
+) -> None:
+    with conflicts(5):
+        session = _open(store, "person")
+        assert store.end(session.participant, outcome="completed", now=_NOW).state == "completed"
+    assert [one.state for one in store.sessions()] == ["completed"]
+
+
+def test_a_number_that_was_drawn_in_vain_is_the_next_ones(
+    store: DynamoS3Store, conflicts: Callable[[int], Any]
+) -> None:
+    with conflicts(3):
+        assert _open(store, "unlucky").slot == 0
+    assert [_open(store, name).slot for name in ("a", "b")] == [1, 2]
+
+
+def test_who_never_gets_through_is_told_so_and_nothing_is_kept(
+    store: DynamoS3Store, conflicts: Callable[[int], Any]
+) -> None:
+    with conflicts(10**6), mock.patch("lwise_core.sessions.dynamo.time.sleep"), pytest.raises(TimeoutError):
+        _open(store, "person")
+    assert store.sessions() == []
+    assert _open(store, "next").slot == 0
+
+
+def test_a_crowd_is_served_though_every_second_transaction_meets_another(aws: StandIn, place: Place) -> None:
+    transact, numbers = DynamoDBBackend.transact_write_items, itertools.count()
+
+    def every_second(backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
+        if next(numbers) % 2:
+            raise TransactionCanceledException([("TransactionConflict", "ongoing", None)])
+        transact(backend, writes)
+
+    stores = [aws.store(place) for _ in range(2)]
+    with mock.patch.object(DynamoDBBackend, "transact_write_items", every_second), ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: _open(stores[n % 2], f"person {n}", lease_until=_LATER), range(20)))
+    slots = sorted(session.slot for session in stores[0].sessions())
+    assert len(set(slots)) == 20
+    # Those who were in each other's way may have left numbers to the next ones, which get them before any new number.
+    gaps = set(range(max(slots))) - set(slots)
+    assert {_open(stores[0], f"late {n}").slot for n in range(len(gaps))} == gaps
+
+
+@pytest.mark.parametrize("sign", ["an answer", "the end"])
+def test_who_is_heard_of_at_the_last_moment_keeps_the_slot(aws: StandIn, place: Place, sign: str) -> None:
+    here, there = aws.store(place), aws.store(place)
+    participant = _open(here, "silent for long").participant
+    transact = here._dynamodb.transact_write_items
+
+    def after_the_sign(**request: Any) -> Any:
+        if sign == "an answer":
+            there.add_trials(participant, {0: {}}, lease_until=_LATER)
+        else:
+            there.end(participant, outcome="completed", now=_SOON)
+        return transact(**request)
+
+    with mock.patch.object(here._dynamodb, "transact_write_items", after_the_sign):
+        assert _open(here, "next", now=_SOON, lease_until=_LATER).slot == 1
+    assert [session.holds_slot for session in here.sessions()] == [True, True]
+
+
+def test_who_starts_so_slowly_that_the_number_has_gone_to_another_gets_the_next(aws: StandIn, place: Place) -> None:
+    here, there = aws.store(place), aws.store(place)
+    transact, is_first = here._dynamodb.transact_write_items, iter([True])
+
+    def after_the_lease(**request: Any) -> Any:
+        if next(is_first, False):
+            others = [_open(there, name, now=_SOON, lease_until=_LATER).slot for name in ("finds out", "next")]
+            assert others == [1, 0]
+        return transact(**request)
+
+    with mock.patch.object(here._dynamodb, "transact_write_items", after_the_lease):
+        assert _open(here, "slow").slot == 2
+
+
+# --- a function dies half-way
+
+
+def test_a_number_whose_session_was_never_kept_is_given_to_another_when_its_lease_is_over(store: DynamoS3Store) -> None:
+    with _dying_at(store, "transact_write_items"), pytest.raises(_Died):
+        _open(store, "dies")
+    assert _open(store, "meanwhile", lease_until=_LATER).slot == 1
+    assert _open(store, "finds out", now=_SOON, lease_until=_LATER).slot == 2
+    assert _open(store, "next", now=_SOON, lease_until=_LATER).slot == 0
+    assert _open(store, "after", now=_SOON, lease_until=_LATER).slot == 3
+
+
+def test_a_slot_whose_reservation_was_not_cleared_away_is_not_given_twice(store: DynamoS3Store) -> None:
+    forget = "lwise_core.sessions.dynamo_slots.Slots.forget"
+    with mock.patch(forget, side_effect=_Died), pytest.raises(_Died):
+        _open(store, "dies after its session was kept")
+    store.end("p dies after its session was kept", outcome="completed", now=_NOW)
+    slots = [_open(store, name, now=_SOON, lease_until=_LATER).slot for name in ("a", "b", "c")]
+    assert slots == [1, 2, 3]
+
+
+def test_who_comes_back_after_a_start_that_broke_off_is_served(store: DynamoS3Store) -> None:
+    with _dying_at(store, "transact_write_items"), pytest.raises(_Died):
+        _open(store, "person")
+    assert _open(store, "person").state == "started"
+    assert len(store.sessions()) == 1
+
+
+def test_a_batch_whose_end_was_not_written_is_not_there_and_may_be_sent_again(store: DynamoS3Store) -> None:
+    participant = _open(store, "person").participant
+    with _dying_at(store, "update_item"), pytest.raises(_Died):
+        store.add_trials(participant, {0: {"n": 0}, 1: {"n": 1}}, lease_until=_LATER)
+    assert (store.trial_indices(participant), store.trials(participant)) == (set(), [])
+    store.add_trials(participant, {0: {"n": 0}, 1: {"n": 1}}, lease_until=_LATER)
+    assert store.trials(participant) == [{"n": 0}, {"n": 1}]
+
+
+# --- an answer gets lost, and boto3 sends the request again
+
+
+def test_a_number_is_drawn_once_though_the_answer_got_lost(store: DynamoS3Store) -> None:
+    update = store._dynamodb.update_item
+
+    def twice(**request: Any) -> Any:
+        update(**request)
+        return update(**request)
+
+    with mock.patch.object(store._dynamodb, "update_item", twice):
+        assert _open(store, "person").slot == 0
+    assert _open(store, "next").slot == 1
+
+
+# --- what it costs
+
+
+def test_a_full_study_refuses_without_drawing_a_number(store: DynamoS3Store) -> None:
+    _open(store, "early", n_slots=1)
+    for name in ("late", "later"):
+        with pytest.raises(StudyFull):
+            _open(store, name, n_slots=1)
+    assert _open(store, "once there is room").slot == 1
+
+
+def test_no_request_of_a_participant_looks_at_more_than_its_own(aws: StandIn, store: DynamoS3Store) -> None:
+    """Among ten others; of a session's trials `trials` alone reads all."""
+    for number in range(10):
+        _open(store, f"other {number}", lease_until=_LATER)
+    called: list[str] = []
+    store._dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: called.append(model.name))
+    found: list[int] = []
+    store._dynamodb.meta.events.register(
+        "after-call.dynamodb.Query", lambda parsed, **_: found.append(parsed["ScannedCount"])
+    )
+    session = _open(store, "person", lease_until=_LATER)
+    store.session_with_token("t person")
+    store.add_trials(session.participant, {0: {}, 1: {}}, lease_until=_LATER)
+    store.trial_indices(session.participant)
+    store.renew_lease(session.participant, lease_until=_LATER)
+    store.session_of("inperson", "person")
+    store.trials(session.participant)
+    store.end(session.participant, outcome="completed", now=_NOW)
+    assert set(called) == {"GetItem", "PutItem", "UpdateItem", "TransactWriteItems", "Query"}
+    assert found == [0, 3]
