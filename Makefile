@@ -16,7 +16,7 @@ help: ## Show this list
 demo: .venv/.ready $(SITE) ## The whole way on one machine; DEMO="--no-serve" passes options on
 	$(PYTHON) -m lwise_core.cli demo $(DEMO)
 
-test: .venv/.ready $(SITE) browser ## Every test, in a real browser too
+test: .venv/.ready $(SITE) node_modules/.ready browser ## Every test, in a real browser too
 	npm --prefix experiment_site test
 	$(PYTHON) -m pytest $(PYTEST)
 
@@ -38,15 +38,19 @@ wheel: .venv/.ready $(SITE) ## Build dist/*.whl with the participant's page insi
 	uv build --quiet
 
 clean: ## Remove everything that the other targets made
-	rm -rf .venv dist demo experiment_site/node_modules lwise_core/local/site
+	rm -rf .venv cdk.out dist demo node_modules experiment_site/node_modules lwise_core/local/site
 
 .venv/.ready: pyproject.toml lwise_core/__init__.py
 	@command -v uv >/dev/null || python3 -m pip install --quiet --user uv || python3 -m pip install --quiet --user --break-system-packages uv
-	uv sync --quiet --extra vision --extra local --extra analysis --group test --group lint --no-default-groups --python 3.11
+	uv sync --quiet --extra vision --extra local --extra analysis --extra infra --group test --group lint --no-default-groups --python 3.11
 	@touch $@
 
 experiment_site/node_modules/.ready: experiment_site/package.json experiment_site/package-lock.json
 	npm --prefix experiment_site ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(SITE): experiment_site/node_modules/.ready $(SITE_SOURCES)

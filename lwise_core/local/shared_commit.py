@@ -63,9 +63,8 @@ class SharedCommit:
             with self._transaction():
                 outcomes += map(_outcome, calls)
         except Exception as error:
-            # Nothing is kept. Who has been refused, if it came to that, has written nothing and is told so.
-            refusals = [refusal for _, refusal in outcomes] or [None] * len(calls)
-            return [(None, refusal or error) for refusal in refusals]
+            # Nothing is kept. A refusal does not hold either: it may rest on what a neighbour has written.
+            return [(None, error)] * len(calls)
         return outcomes
 
 

@@ -72,6 +72,7 @@ class SqliteStore:
         self._path = path
         self._turn = threading.RLock()
         self._writing_thread: int | None = None
+        self._given_up: BaseException | None = None
         self._idle_readers: list[sqlite3.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,22 +122,30 @@ class SqliteStore:
         outermost has ended. One writer at a time, in this process by a lock, among processes by BEGIN IMMEDIATE.
         """
         with self._turn:
-            is_outermost = not self._connection.in_transaction
+            is_outermost = self._writing_thread is None
             begin, end, undo = _OUTERMOST if is_outermost else _WITHIN
+            self._check_not_given_up()
             self._connection.execute(begin)
             self._writing_thread = threading.get_ident()
             try:
                 yield self._connection
+                self._check_not_given_up()
                 self._connection.execute(end)
-            except BaseException:
-                # On a full disk SQLite may have rolled back already, and then the outermost cannot be committed either.
+            except BaseException as error:
                 if self._connection.in_transaction:
                     for statement in undo:
                         self._connection.execute(statement)
+                else:
+                    self._given_up = error
                 raise
             finally:
                 if is_outermost:
-                    self._writing_thread = None
+                    self._writing_thread = self._given_up = None
+
+    def _check_not_given_up(self) -> None:
+        # On a full disk SQLite rolls all of a transaction back, whoever's statement it was that did not fit.
+        if self._given_up is not None:
+            raise self._given_up
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:

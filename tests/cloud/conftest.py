@@ -1,0 +1,37 @@
+"""Assemblies of the sample app, and a fresh AWS account."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cloud.cdk_command import PROJECT, require_cdk
+from tests.cloud.stand_in import JSII_VARIABLES, StandIn
+
+
+@pytest.fixture(scope="session")
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the assemblies `first` and `changed` of the sample app."""
+    require_cdk()
+    folder = tmp_path_factory.mktemp("sample")
+    subprocess.run(
+        [sys.executable, "-m", "tests.cloud.sample_app", folder, StandIn.account, StandIn.region],
+        cwd=PROJECT,
+        env={**os.environ, **JSII_VARIABLES},
+        check=True,
+    )
+    return folder
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """An account that was bootstrapped and is otherwise empty."""
+    require_cdk()
+    with StandIn() as opened:
+        opened.bootstrap()
+        yield opened
