@@ -13,7 +13,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra.account_stack import AccountStack
 from infra.experiment_stack import ExperimentStack
-from infra.naming import experiment_stack_name, refuse_twins
+from lwise_core.cloud.naming import experiment_stack_name, refuse_twins
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.folder import StudyFolder, study_folders
 

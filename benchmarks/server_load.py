@@ -10,8 +10,8 @@ could reach is measured on the same disk in the same run. Exit code 1 if a reque
 or not the goal for the latency is met. Linux; more than 1,000 participants need `ulimit -n` to allow as many files.
 
 Last measured 2026-11-25 on an idle AMD EPYC (2 cores), Linux 6.18, Python 3.11.7, SQLite 3.40.1, lwise 0.1.0, uvicorn
-0.54.0 with httptools and uvloop; n = 60,000 trials of 1,000 participants in 60 s. record: p50 1.5, p95 8.0, p99 48, most
-174 ms; start: p50 4.1, p99 33 ms; 0 of 65,994 requests failed; all 157,406 acknowledged trials kept as sent.
+0.54.0 with httptools and uvloop; n = 60,000 trials of 1,000 participants in 60 s. record: p50 1.5, p95 8.0, p99 48,
+most 174 ms; start: p50 4.1, p99 33 ms; 0 of 65,994 requests failed; all 157,406 acknowledged trials kept as sent.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def main(
         console.print(f"  {times} x {what}")
     n_trials, n_sessions = sum(sent.acknowledged.values()), len(sent.acknowledged)
     console.print(
-        f"Trials acknowledged: {n_trials} in {n_sessions} sessions; sessions in which they are not kept as sent: {len(wrong)}"
+        f"Trials acknowledged: {n_trials} in {n_sessions} sessions; "
+        f"sessions in which they are not kept as sent: {len(wrong)}"
     )
     for difference in wrong[:5]:
         console.print(f"  {difference}")

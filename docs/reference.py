@@ -117,7 +117,7 @@ def _columns_table(columns: Sequence[Column]) -> str:
             (
                 f"`{column.name}`",
                 f"{column.kind}{', ' + column.unit if column.unit else ''}",
-                "yes" if column.nullable else "",
+                "yes" if column.nullable else "in older data" if column.later else "",
                 column.description,
             )
             for column in columns

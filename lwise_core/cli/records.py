@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import typer
 
+from lwise_core.cli.compiling import STUDY, compile_with_warnings
 from lwise_core.cli.progress import console, step
+from lwise_core.errors import InputError
 
 app = typer.Typer(help="Participants' data.", no_args_is_help=True)
 
@@ -29,6 +32,39 @@ def export(
     """
     export_tables(data, out or data)
     console.print(f"{out or data}: trials.csv, sessions.csv", markup=False)
+
+
+@app.command()
+def download(
+    study: Path = STUDY,
+    out: Path = typer.Option(Path("data"), "--out", "-o", help="Folder for trials.csv and sessions.csv."),
+    tables: str | None = typer.Option(
+        None, help="SESSION_TABLE,COUNTER_TABLE,BUCKET of a study whose stack is gone (default: those of its stack)."
+    ),
+) -> None:
+    """Write trials.csv and sessions.csv of a deployed study, and count whether every stored trial is among them.
+
+    Example: `lwise data download moths_0 --out moths-data`
+    """
+    from lwise_core.cloud.deployed import Tables, open_sessions, tables_of
+    from lwise_core.records.tables import write_tables
+
+    compiled = compile_with_warnings(study).study
+    names = None if tables is None else tables.split(",")
+    if names is not None and len(names) != len(fields(Tables)):
+        raise InputError(f"--tables is {tables}; expected three names: SESSION_TABLE,COUNTER_TABLE,BUCKET")
+    service = open_sessions(compiled, tables_of(compiled.study_id) if names is None else Tables(*names))
+    with step("Reading the sessions"):
+        sessions = service.session_records()
+        trials = list(service.trial_records())
+    n_stored = sum(session["n_stored"] for session in sessions)
+    if len(trials) != n_stored:
+        raise InputError(
+            f"{len(trials)} trials were read, but the sessions have {n_stored}: participants are answering just now; "
+            "try again"
+        )
+    write_tables(trials, sessions, out)
+    console.print(f"{out}: trials.csv ({len(trials)}), sessions.csv ({len(sessions)})", markup=False)
 
 
 @app.command()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["text", "whole", "number", "flag", "list"]
@@ -30,6 +30,7 @@ class Column:
     ----------
     unit : of a number, e.g. ``ms``; empty for counts, indices and text.
     nullable : whether a cell may be empty.
+    later : whether records of the first version lack it; their cells are empty.
     """
 
     name: str
@@ -37,6 +38,12 @@ class Column:
     description: str
     unit: str = ""
     nullable: bool = False
+    later: bool = False
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether a table with an empty cell is accepted."""
+        return self.nullable or self.later
 
 
 def _whole(name: str, description: str, unit: str = "", *, nullable: bool = False) -> Column:
@@ -55,7 +62,7 @@ def _flag(name: str, description: str, *, nullable: bool = False) -> Column:
     return Column(name, "flag", description, "", nullable)
 
 
-TRIAL_COLUMNS: Sequence[Column] = (
+_TRIAL_COLUMNS: Sequence[Column] = (
     _text("participant", "Pseudonym of the participant"),
     _whole("obs", "Index of the trial in the session, from 0"),
     _whole("block", "Index of the block in which the trial was shown, from 0"),
@@ -152,6 +159,12 @@ TRIAL_COLUMNS: Sequence[Column] = (
     _whole("trialset_id", "Trial set of the participant"),
     _text("platform", "Where the participant came from, e.g. prolific or inperson"),
 )
+
+_LATER = (
+    *("window_width_px", "window_height_px", "full_screen", "focus_losses", "px_per_degree", "viewing_distance_mm"),
+    *("stimulus_requested_msec", "stimulus_achieved_msec", "blank_requested_frames", "blank_achieved_frames"),
+)
+TRIAL_COLUMNS: Sequence[Column] = tuple(replace(column, later=column.name in _LATER) for column in _TRIAL_COLUMNS)
 
 PLATFORM_IDS = frozenset({"assignment_id", "worker_id"})
 """What a platform knows a person by: stays in sessions.csv, so that trials.csv can be shared."""

@@ -83,7 +83,7 @@ def _table(
     values: dict[str, Any] = {}
     for column in columns:
         _refuse_missing(records, column, source)
-        values[column.name] = _typed([record[column.name] for record in records], column, source)
+        values[column.name] = _typed([record.get(column.name) for record in records], column, source)
     for name in further:
         values[name] = _untyped([record.get(name) for record in records])
     return pd.DataFrame(values, columns=[*known, *further]).sort_values(sort_by, kind="stable", ignore_index=True)
@@ -91,7 +91,7 @@ def _table(
 
 def _refuse_missing(records: Sequence[Mapping[str, Any]], column: Column, source: str) -> None:
     lacking = sum(column.name not in record for record in records)
-    if lacking:
+    if lacking and not column.later:
         raise InputError(f"{source}: {column.name} is missing in {lacking} of {len(records)} records")
 
 
@@ -114,7 +114,7 @@ def _typed(values: Sequence[Any], column: Column, source: str) -> pd.Series:
         # A CSV cell cannot tell empty text from none.
         series = series.mask(series == "")
     n_missing = int(series.isna().sum())
-    if n_missing and not column.nullable:
+    if n_missing and not column.may_be_empty:
         raise InputError(f"{source}: column {column.name} is empty in {n_missing} of {len(series)} rows")
     return series
 
@@ -218,7 +218,7 @@ def _parsed(cells: pd.Series, column: Column, path: Path) -> list[Any]:
 def _value(cell: Any, column: Column) -> Any:
     if cell is not pd.NA:
         return _PARSERS[column.kind](cell)
-    if not column.nullable:
+    if not column.may_be_empty:
         raise ValueError
     return None
 

@@ -71,6 +71,8 @@ def test_help_of_every_command_has_an_example(tmp_path: Path) -> None:
         "serve",
         "links",
         "data export",
+        "data emails",
+        "data download",
         "report",
     ):
         assert f"lwise {command} " in succeed(*command.split(), "--help", folder=tmp_path).replace("\n", " "), command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
+from lwise_core.cloud.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
 from lwise_core.errors import InputError
 
 

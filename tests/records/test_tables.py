@@ -185,6 +185,17 @@ def test_record_with_a_value_that_does_not_fit_is_refused(changes: dict[str, Any
         trials_table([trial_record(Person("p1"), 0) | changes])
 
 
+def test_records_of_an_earlier_version_have_empty_cells_in_the_columns_that_came_later(tmp_path: Path) -> None:
+    """A data folder must be exported by whatever version comes after the one that wrote it."""
+    later = [column.name for column in TRIAL_COLUMNS if column.later]
+    assert {"focus_losses", "blank_achieved_frames"} < set(later)
+    earlier = {name: value for name, value in trial_record(Person("p1"), 0).items() if name not in later}
+    write_tables([earlier, trial_record(Person("p1"), 1)], [], tmp_path)
+    table = read_trials(tmp_path / "trials.csv")
+    assert table["focus_losses"].isna().tolist() == [True, False]
+    assert_frame_equal(table, trials_table([earlier, trial_record(Person("p1"), 1)]))
+
+
 def test_record_without_a_column_is_refused() -> None:
     record = trial_record(Person("p1"), 0)
     del record["perf"]
