@@ -1,7 +1,8 @@
-"""Fixtures shared by all tests: small real pictures, made in code and seeded."""
+"""Fixtures shared by all tests: a real Chromium, and small real pictures, made in code and seeded."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 from lwise_core.simulation.moths import write_moths
 from tests.aws import StandIn, aws_stand_in
+from tests.browser import ARGUMENTS, chromium
 from tests.command_line import succeed
 
 CLASSES = ("red", "green", "blue")
@@ -35,6 +38,23 @@ def write_photographs(root: Path, *, per_class: dict[str, int], size: int = 32, 
             for number in range(count):
                 Image.fromarray(coloured_noise(channel, size=size, random=random)).save(folder / f"{number:03d}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; without one the test fails where `CI` is set and is skipped elsewhere."""
+    executable = chromium()
+    if executable is None:
+        message = "no Chromium on this machine: run `make test`, which installs one"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    # Chromium refuses its sandbox to root.
+    arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else ARGUMENTS
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=executable, args=list(arguments))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

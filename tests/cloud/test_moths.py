@@ -21,9 +21,6 @@ from tests.cloud.cdk_command import require_cdk
 from tests.cloud.edge import Edge
 from tests.cloud.stand_in import StandIn
 from tests.command_line import COMMAND
-from tests.e2e.conftest import browser
-
-__all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
 

@@ -1,39 +1,18 @@
-"""A real Chromium, and studies for it."""
+"""Studies for a real Chromium."""
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.score import with_scores
-from tests.browser import ARGUMENTS, chromium
 from tests.experiments.conftest import write_data_set, write_study
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium; without one the test fails where `CI` is set and is skipped elsewhere."""
-    executable = chromium()
-    if executable is None:
-        message = "no Chromium on this machine: run `make test`, which installs one"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    # Chromium refuses its sandbox to root.
-    arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else ARGUMENTS
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=executable, args=list(arguments))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
