@@ -339,7 +339,7 @@ class _Draw:
     def _no_http(self) -> Drawn:
         garbage = [
             *(b"\x16\x03\x01" + self._chance.randbytes(100), b"GET\r\n\r\n", b"\r\n" * 5),
-            *(b"POST /api/finish HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"GET  /  HTTP/1.1\r\n\r\n"),
+            *(b"POST /api/finish HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"GET / HTTX/1.1\r\n\r\n"),
             b"POST /api/finish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
             b"POST /api/finish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             b"POST /api/finish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",

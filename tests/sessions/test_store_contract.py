@@ -101,7 +101,10 @@ def test_no_slot_is_dealt_twice_to_a_crowd(open_store: OpenStore, crowd: Crowd) 
 def test_one_assignment_opened_many_times_at_once_is_one_session(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     sessions = _at_once([lambda n=n: _open(stores[n % 2], "same", token=f"t{n}") for n in range(40)])  # type: ignore[misc]
-    assert {(session.participant, session.slot) for session in sessions} == {("participant of inperson same", 0)}
+    # Which slot it is may depend on who was first; that all of them got the same one may not.
+    assert {session.participant for session in sessions} == {"participant of inperson same"}
+    assert len({session.slot for session in sessions}) == 1
+    assert len(list(stores[0].sessions())) == 1
     valid = [n for n in range(40) if stores[0].session_with_token(f"t{n}")]
     assert len(valid) == 1
 
