@@ -5,8 +5,22 @@
 Every start is a Python of its own on one core, with the function's folder as it is deployed and no package but boto3.
 The folder holds no compiled Python, as on AWS: what is imported is compiled anew. The first answer is to a new
 participant, with its trial set, against a stand-in for AWS on the other cores; the time that boto3 takes for its calls,
-waiting included, is set apart, because it says nothing of AWS. The exit code is 0 whether or not the goal is met. Linux
-or macOS.
+waiting included, is set apart, because it says nothing of AWS. The goal is judged by the 95th percentile; the exit code
+is 0 whether or not it is met. Linux or macOS.
+
+Last measured 2026-11-25 on an AMD EPYC (2 cores, 1 used, load 0.5 to 1), Linux 6.18, Python 3.11.7, boto3 1.44.8; the
+published moth study; n = 60 starts. Median (95th percentile).
+
+    import of the function, compiling it     30.4 (37.8) ms
+    load the bundle                           1.8 (2.3) ms
+    first answer, without calls of AWS       10.8 (17.0) ms
+    all but boto3                            43.1 (57.1) ms    goal 80 ms
+    boto3: import                            92.7 (112.5) ms
+    boto3: make the client                   58.3 (83.4) ms
+    boto3: calls of the stand-in             27.4 (50.9) ms
+
+While browsers kept both cores busy (load 3), everything took up to twice as long, boto3's import too: all but boto3
+was 94 (163) ms then, beyond the goal.
 """
 
 from __future__ import annotations

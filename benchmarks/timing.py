@@ -15,6 +15,8 @@ Last measured 2026-11-25 on an AMD EPYC (2 cores), Linux 6.18, Chromium 156.0, P
     seed  load when it ended  frames as requested       nothing missed or off    misses without a flag
     0     0.1                 300 (98.8 to 100 %)       300 (98.8 to 100 %)      0 of 0
     0     3.6                 299 (98.2 to 99.99 %)     297 (97.1 to 99.8 %)     0 of 3
+    3     3.0                 298 (97.6 to 99.92 %)     290 (94.0 to 98.4 %)     0 of 10
+    3     0.8, from 2.4       295 (96.2 to 99.5 %)      290 (94.0 to 98.4 %)     0 of 10
     2     5.4                 271 (86.4 to 93.4 %)      247 (77.5 to 86.5 %)     0 of 53
     1     16.3                255 (80.5 to 88.8 %)      193 (58.6 to 69.8 %)     0 of 107
 

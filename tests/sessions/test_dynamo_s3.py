@@ -203,6 +203,32 @@ def test_a_number_is_drawn_once_though_the_answer_got_lost(store: DynamoS3Store)
     assert _open(store, "next").slot == 1
 
 
+# --- more than one answer of DynamoDB holds
+
+
+def test_trials_of_more_than_a_megabyte_come_back_whole(store: DynamoS3Store) -> None:
+    participant = _open(store, "person").participant
+    records = {index: {"obs": index, "text": "x" * 60_000} for index in range(20)}
+    store.add_trials(participant, records, lease_until=_LATER)
+    assert store.trials(participant) == list(records.values())
+
+
+def test_more_than_a_hundred_sessions_are_listed_in_their_order(store: DynamoS3Store) -> None:
+    names = [f"{number}" for number in range(105)]
+    for name in names:
+        store.open_session(
+            PlatformIds("test", name),
+            participant=f"p {name}",
+            token_sha256=f"t {name}",
+            slot=0,
+            n_slots=None,
+            may_repeat=True,
+            now=_NOW,
+            lease_until=_SOON,
+        )
+    assert [session.ids.assignment_id for session in store.sessions()] == names
+
+
 # --- what it costs
 
 
