@@ -151,9 +151,8 @@ class DynamoS3Store:
 
         until_done(attempt)
 
-    def trial_indices(self, participant: str, *, first: int = 0) -> set[int]:
-        item = self._item(participant) or {}
-        return {index for index in item.get("trials", ()) if index >= first}
+    def trial_indices(self, participant: str) -> set[int]:
+        return set((self._item(participant) or {}).get("trials", ()))
 
     def trials(self, participant: str) -> list[dict[str, Any]]:
         # The session itself is the first of them: whatever it lists was there before.

@@ -92,7 +92,6 @@ class SessionService:
         self._codes = codes
         self._clock = clock
         self._lease = timedelta(minutes=study.lease_minutes)
-        self._next_trials: dict[str, int] = {}
         self._trialset = lru_cache(maxsize=_TRIALSETS_AT_HAND)(
             lambda slot: build_trialset(study, trialset_of_slot(study, slot))
         )
@@ -354,13 +353,9 @@ class SessionService:
         return sorted(set(indices) - self._store.trial_indices(session.participant))
 
     def _next_trial(self, session: Session) -> int:
-        # Trials are never taken away, so that only those need to be looked for that were not there the last time.
-        first = self._next_trials.get(session.participant, 0)
-        stored = self._store.trial_indices(session.participant, first=first)
+        stored = self._store.trial_indices(session.participant)
         n_trials = self._n_trials(session)
-        found = next((index for index in range(first, n_trials) if index not in stored), n_trials)
-        self._next_trials[session.participant] = found
-        return found
+        return next((index for index in range(n_trials) if index not in stored), n_trials)
 
     def _n_trials(self, session: Session) -> int:
         return len(self._trialset(session.slot).trials)

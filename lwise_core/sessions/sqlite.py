@@ -271,10 +271,8 @@ class SqliteStore:
         )
 
     @_reading
-    def trial_indices(self, connection: sqlite3.Connection, participant: str, *, first: int = 0) -> set[int]:
-        rows = connection.execute(
-            "SELECT trial_index FROM trials WHERE participant = ? AND trial_index >= ?", (participant, first)
-        )
+    def trial_indices(self, connection: sqlite3.Connection, participant: str) -> set[int]:
+        rows = connection.execute("SELECT trial_index FROM trials WHERE participant = ?", (participant,))
         return {index for (index,) in rows}
 
     @_reading

@@ -122,8 +122,8 @@ class SessionStore(Protocol):
         `restarted` and holds no slot.
         """
 
-    def trial_indices(self, participant: str, *, first: int = 0) -> set[int]:
-        """Indices of the trials that are kept, from `first` on."""
+    def trial_indices(self, participant: str) -> set[int]:
+        """Indices of the trials that are kept."""
 
     def trials(self, participant: str) -> list[dict[str, Any]]:
         """Trial records in the order of their indices."""

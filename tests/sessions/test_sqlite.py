@@ -7,15 +7,20 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from lwise_core.errors import InputError
+from lwise_core.experiments.study import Study
+from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.sqlite_schema import MIGRATIONS
 from lwise_core.sessions.store import PlatformIds
+from tests.sessions.conftest import answer
+
+_PERSON = PlatformIds("prolific", "session", worker_id="worker")
 
 _OPEN_STORE = """
 import sys
@@ -186,3 +191,19 @@ def test_reading_makes_no_file(path: Path) -> None:
     with pytest.raises(InputError, match="no such data file"):
         SqliteStore(path, must_exist=True)
     assert not path.parent.exists()
+
+
+class _DiskFullError(Exception):
+    """What ends a transaction that others have written into."""
+
+
+def test_a_session_goes_on_before_an_answer_that_was_not_committed(study: Study, path: Path) -> None:
+    """Whoever comes back must be shown the trial again, or could never finish."""
+    with closing(SqliteStore(path)) as store:
+        service = SessionService(study, store)
+        token = service.start(_PERSON).token
+        service.record(token, [answer(0)])
+        with suppress(_DiskFullError), store.transaction():
+            assert service.record(token, [answer(1)]) == ([1], 2)
+            raise _DiskFullError
+        assert service.start(_PERSON).next_trial == 1

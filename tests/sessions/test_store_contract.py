@@ -398,13 +398,6 @@ def test_trials_come_back_by_index_whatever_order_they_came_in(open_store: OpenS
     assert elsewhere.trial_indices(participant) == {0, 2, 10}
 
 
-def test_indices_may_be_asked_for_from_one_on(store: SessionStore) -> None:
-    participant = _open(store, "person").participant
-    store.add_trials(participant, {index: {} for index in (0, 1, 4, 7)}, lease_until=_LATER)
-    assert store.trial_indices(participant, first=1) == {1, 4, 7}
-    assert store.trial_indices(participant, first=8) == set()
-
-
 def test_what_is_kept_is_seen_by_everyone_at_once(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     participants = [_open(stores[0], f"person {number}").participant for number in range(_N_THREADS)]
