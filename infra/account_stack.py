@@ -11,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.acknowledgements import acknowledge
+from infra.private_bucket import private_bucket
 
 _LOGS_KEPT = Duration.days(90)
 
@@ -53,15 +54,12 @@ class AccountStack(Stack):
         role.apply_removal_policy(RemovalPolicy.RETAIN)
 
     def _build_log_bucket(self) -> None:
-        bucket = s3.Bucket(
+        bucket = private_bucket(
             self,
             "Logs",
+            keep=True,
             bucket_name=log_bucket_name(self),
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
             lifecycle_rules=[s3.LifecycleRule(expiration=_LOGS_KEPT)],
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         bucket.add_to_resource_policy(
             iam.PolicyStatement(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from lwise_core.experiments.authoring.config_file import read_config
 from lwise_core.experiments.authoring.folder import StudyFolder
 from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.experiments.bundle import to_bundle
+from lwise_core.experiments.study import CodeReferences
 from lwise_core.sessions.links import platform_links
 from lwise_core.sessions.page_headers import page_headers
 
@@ -51,26 +52,27 @@ class ExperimentStack(Stack):
             if not (page / "index.html").is_file():
                 raise InputError(f"{page}: the participant's page is not built; run `make site`")
             compiled, config = compile_study(study.config), read_config(study.config).config
+            parameters = _parameters(compiled.study.codes)
         except InputError as error:
             CfnWaitConditionHandle(self, "Nothing")  # CloudFormation knows no template without resources
             Annotations.of(self).add_error(str(error))
         else:
-            self._build(compiled, config.deployment, page=page, work=work / id_)
+            self._build(compiled, config.deployment, parameters=parameters, page=page, work=work / id_)
 
-    def _build(self, compiled: CompiledStudy, deployment: Deployment, *, page: Path, work: Path) -> None:
+    def _build(
+        self, compiled: CompiledStudy, deployment: Deployment, *, parameters: Sequence[str], page: Path, work: Path
+    ) -> None:
         self.termination_protection = deployment.termination_protection
         code, pictures = work / "function", work / "pictures"
         assemble_session_api(code, to_bundle(compiled.study))
         _gather(compiled.files, pictures)
-        references = (compiled.study.codes.completion, compiled.study.codes.screen_out)
-
         self.storage = SessionStorage(self, "Storage", keep=deployment.on_destroy == "keep")
         self.sessions = SessionApi(
             self,
             "Sessions",
             code=code,
             storage=self.storage,
-            parameters=[name.removeprefix(_SSM) for name in references if name is not None and name.startswith(_SSM)],
+            parameters=parameters,
             rate_limit=deployment.throttle.per_second,
             burst_limit=deployment.throttle.at_once,
         )
@@ -81,7 +83,6 @@ class ExperimentStack(Stack):
             headers=page_headers(compiled.study),
             page=page,
             own_pictures=pictures if compiled.files else None,
-            stimulus_bucket=None,
         )
         Monitoring(self, "Monitoring", function=self.sessions.function, email=deployment.alarm_email)
         for name, value in {"lwise:study": compiled.study.study_id, **deployment.tags}.items():
@@ -101,6 +102,23 @@ class ExperimentStack(Stack):
             outputs[f"Link{_letters(link.platform)}"] = link.url.replace(_ANY_ADDRESS, self.site.url, 1)
         for id_, value in outputs.items():
             CfnOutput(self, id_, value=value).override_logical_id(id_)
+
+
+def _parameters(codes: CodeReferences) -> list[str]:
+    """Names of the SSM parameters that hold the codes.
+
+    Raises
+    ------
+    InputError
+        If a code is somewhere else, where the function could not find it when somebody has earned it.
+    """
+    references = [reference for reference in vars(codes).values() if reference is not None]
+    for reference in references:
+        if not reference.startswith(_SSM):
+            raise InputError(
+                f"deployment: a code is {reference}; a deployed study needs ssm:NAME, e.g. ssm:/lwise/done"
+            )
+    return [reference.removeprefix(_SSM) for reference in references]
 
 
 def _letters(platform: str) -> str:

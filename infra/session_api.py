@@ -19,7 +19,7 @@ from lambdas.assemble import HANDLER
 _MEMORY_MB = 512
 """A third of a core; with less, a cold start takes longer than it saves."""
 _LONGEST = Duration.seconds(15)
-_KEY_ACTIONS = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+_KEY_ACTIONS = ("GetItem", "Query", "PutItem", "UpdateItem")
 _EMAIL_KEYS = "emails/*"
 
 _TEXT, _LIST = apigateway.JsonSchemaType.STRING, apigateway.JsonSchemaType.ARRAY

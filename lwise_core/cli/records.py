@@ -46,7 +46,7 @@ def download(
 
     Example: `lwise data download moths_0 --out moths-data`
     """
-    from lwise_core.cloud.deployed import Tables, open_sessions, tables_of
+    from lwise_core.cloud.deployed import Tables, all_records, open_sessions, tables_of
     from lwise_core.records.tables import write_tables
 
     compiled = compile_with_warnings(study).study
@@ -55,14 +55,7 @@ def download(
         raise InputError(f"--tables is {tables}; expected three names: SESSION_TABLE,COUNTER_TABLE,BUCKET")
     service = open_sessions(compiled, tables_of(compiled.study_id) if names is None else Tables(*names))
     with step("Reading the sessions"):
-        sessions = service.session_records()
-        trials = list(service.trial_records())
-    n_stored = sum(session["n_stored"] for session in sessions)
-    if len(trials) != n_stored:
-        raise InputError(
-            f"{len(trials)} trials were read, but the sessions have {n_stored}: participants are answering just now; "
-            "try again"
-        )
+        sessions, trials = all_records(service)
     write_tables(trials, sessions, out)
     console.print(f"{out}: trials.csv ({len(trials)}), sessions.csv ({len(sessions)})", markup=False)
 

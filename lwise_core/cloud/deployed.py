@@ -53,6 +53,26 @@ def open_sessions(study: Study, tables: Tables) -> SessionService:
         raise InputError(f"table {tables.session_table}: {_why(error)}") from None
 
 
+def all_records(service: SessionService) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Session and trial records of a study, also while participants answer.
+
+    Raises
+    ------
+    InputError
+        If fewer trials can be read than the sessions have.
+    """
+    try:
+        sessions = service.session_records()
+        trials = list(service.trial_records())
+    except (BotoCoreError, ClientError) as error:
+        raise InputError(f"the sessions: {_why(error)}") from None
+    # Read first, sessions know no more trials than there are by now.
+    n_stored = sum(session["n_stored"] for session in sessions)
+    if len(trials) < n_stored:
+        raise InputError(f"{len(trials)} trials were read, but the sessions have {n_stored}; nothing was written")
+    return sessions, trials
+
+
 def _outputs(stack: str) -> Mapping[str, str]:
     try:
         (described,) = boto3.Session().client("cloudformation").describe_stacks(StackName=stack)["Stacks"]

@@ -18,18 +18,10 @@ def experiment_stack_name(study_id: str) -> str:
     InputError
         If the id has letters that no stack's name may have.
     """
-    return _checked(f"ExperimentStack-{study_id.replace('_', '-')}", study_id)
-
-
-def stimulus_stack_name(dataset: str) -> str:
-    """`idaea4` -> `StimulusStack-idaea4`.
-
-    Raises
-    ------
-    InputError
-        If the name has letters that no stack's name may have.
-    """
-    return _checked(f"StimulusStack-{dataset.replace('_', '-')}", dataset)
+    name = f"ExperimentStack-{study_id.replace('_', '-')}"
+    if not _STACK_NAME.fullmatch(name):
+        raise InputError(f"{study_id}: makes the stack name {name}; use letters, digits, hyphens and underscores only")
+    return name
 
 
 def refuse_twins(study_ids: Iterable[str]) -> None:
@@ -45,9 +37,3 @@ def refuse_twins(study_ids: Iterable[str]) -> None:
         if first != study_id:
             name = experiment_stack_name(study_id)
             raise InputError(f"studies {first} and {study_id} would both be {name}; rename one folder")
-
-
-def _checked(name: str, of: str) -> str:
-    if not _STACK_NAME.fullmatch(name):
-        raise InputError(f"{of}: makes the stack name {name}; use letters, digits, hyphens and underscores only")
-    return name

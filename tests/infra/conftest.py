@@ -64,6 +64,7 @@ def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
         write_study(folder / "kept_1", data_set, {**_BLOCK, "deployment": _KEPT}),
         write_study(folder / "deleted_2", data_set, {**_BLOCK, "deployment": _DELETED}),
         write_study(folder / "broken_3", data_set, {**_BLOCK, "site": {"titel": "x"}}),
+        write_study(folder / "codeless_4", data_set, {**_BLOCK, "deployment": {"completion_code": "env:DONE"}}),
     ]
     context = json.loads((_REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     # Errors of a study that cannot be deployed are the command line's to judge, stack by stack.

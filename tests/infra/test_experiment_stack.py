@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import cfnlint.api
 import pytest
@@ -32,10 +33,13 @@ def test_outputs_have_fixed_names(synthesised: Synthesised) -> None:
     assert query.startswith("/?PLATFORM=prolific&PID={{%PROLIFIC_PID%}}")
 
 
-def test_a_study_that_cannot_be_deployed_is_listed_and_says_why(synthesised: Synthesised) -> None:
-    name = "ExperimentStack-broken-3"
-    assert [resource["Type"] for resource in synthesised.templates[name]["Resources"].values()] == [
+@pytest.mark.parametrize(("name", "reason"), [("broken-3", "titel"), ("codeless-4", "env:DONE; .* needs ssm:NAME")])
+def test_a_study_that_cannot_be_deployed_is_listed_and_says_why(
+    synthesised: Synthesised, name: str, reason: str
+) -> None:
+    stack = f"ExperimentStack-{name}"
+    assert [resource["Type"] for resource in synthesised.templates[stack]["Resources"].values()] == [
         "AWS::CloudFormation::WaitConditionHandle"
     ]
-    (said,) = [entry.data for entry in synthesised.stack(name).node.metadata if entry.type == "aws:cdk:error"]
-    assert "titel" in str(said)
+    (said,) = [entry.data for entry in synthesised.stack(stack).node.metadata if entry.type == "aws:cdk:error"]
+    assert re.search(reason, str(said))

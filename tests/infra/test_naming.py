@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lwise_core.cloud.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
+from lwise_core.cloud.naming import experiment_stack_name, refuse_twins
 from lwise_core.errors import InputError
 
 
 def test_underscores_become_hyphens() -> None:
     assert experiment_stack_name("idaea4_10") == "ExperimentStack-idaea4-10"
-    assert stimulus_stack_name("imagenet_animals") == "StimulusStack-imagenet-animals"
 
 
 @pytest.mark.parametrize("name", ["möths_1", "a b_1", "x" * 130, "a.b_1"])
