@@ -16,6 +16,7 @@ from lwise_core.simulation.moths import write_moths
 from tests.aws import StandIn, aws_stand_in
 from tests.browser import ARGUMENTS, chromium
 from tests.command_line import succeed
+from tests.unavailable import unavailable
 
 CLASSES = ("red", "green", "blue")
 SMALL_DEMO = ("--no-serve", "--learners", 2, "--seed", 5)
@@ -45,10 +46,7 @@ def browser() -> Iterator[Browser]:
     """Chromium; without one the test fails where `CI` is set and is skipped elsewhere."""
     executable = chromium()
     if executable is None:
-        message = "no Chromium on this machine: run `make test`, which installs one"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        unavailable("no Chromium on this machine: run `make test`, which installs one")
     # Chromium refuses its sandbox to root.
     arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else ARGUMENTS
     with sync_playwright() as playwright:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
+from tests.unavailable import unavailable
 
 PROJECT = Path(__file__).parents[2]
 _CLI = PROJECT / "node_modules" / "aws-cdk" / "bin" / "cdk"
@@ -27,14 +26,9 @@ class CdkError(Exception):
 def require_cdk() -> None:
     """Go on only where there is a `cdk` command: a test fails where `CI` is set, and is skipped elsewhere."""
     if shutil.which("node") is None:
-        message = "no Node.js on this machine"
-    elif not _CLI.is_file():
-        message = "no cdk command: run `npm ci` at the root of the project"
-    else:
-        return
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+        unavailable("no Node.js on this machine")
+    if not _CLI.is_file():
+        unavailable("no cdk command: run `npm ci` at the root of the project")
 
 
 def run_cdk(*arguments: str, app: Path | str | None, output: Path, environment: Mapping[str, str]) -> str:

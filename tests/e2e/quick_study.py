@@ -84,6 +84,18 @@ def begin(page: Page, link: str) -> None:
     page.get_by_test_id("start").click()
 
 
+def leave_with_an_answer_on_its_way(page: Page) -> None:
+    """Answer two trials, of which the server gets the first, and leave while there is no connection."""
+    with page.expect_response("**/api/trials"):
+        answer(page, 0)
+    on_screen(page, 1)
+    page.context.set_offline(True)
+    answer(page, 1)
+    on_screen(page, 2)
+    page.goto("about:blank")
+    page.context.set_offline(False)
+
+
 def on_screen(page: Page, index: int) -> Locator:
     """The trial that must be on the screen now, with its choices."""
     trial = page.locator(f"[data-trial-index='{index}']")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.quick_study import answer, begin, on_screen, quick_study
+from tests.e2e.quick_study import answer, begin, leave_with_an_answer_on_its_way, quick_study
 
 pytestmark = pytest.mark.browser
 
@@ -42,13 +42,7 @@ def test_who_may_not_go_on_is_told_so_once_the_last_answers_are_stored(
         context = browser.new_context()
         page = context.new_page()
         begin(page, study.link())
-        answer(page, 0)
-        on_screen(page, 1)
-        context.set_offline(True)
-        answer(page, 1)
-        on_screen(page, 2)
-        page.goto("about:blank")
-        context.set_offline(False)
+        leave_with_an_answer_on_its_way(page)
         page.goto(study.link())
         abandoned = page.get_by_test_id("abandoned")
         expect(abandoned).to_contain_text("cannot be continued")

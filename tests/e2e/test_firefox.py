@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.browser import firefox
 from tests.command_line import served, succeed
+from tests.unavailable import unavailable
 
 pytestmark = pytest.mark.browser
 
@@ -21,10 +21,7 @@ _SITE = Path(__file__).parent.parent.parent / "experiment_site"
 def test_what_is_answered_in_firefox_is_what_is_stored(short_study: Path, tmp_path: Path) -> None:
     executable = firefox()
     if executable is None:
-        message = "no Firefox on this machine: run `make test`, which installs one where it can"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        unavailable("no Firefox on this machine: run `make test`, which installs one where it can")
     with served(short_study, tmp_path / "data") as address:
         driven = subprocess.run(
             ["node", "test/browsers/firefox.mjs", executable, f"{address}/?PLATFORM=inperson&ASSIGNMENT_ID=fox"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.quick_study import answer, begin, on_screen, quick_study
+from tests.e2e.quick_study import answer, begin, leave_with_an_answer_on_its_way, on_screen, quick_study
 
 pytestmark = pytest.mark.browser
 
@@ -17,14 +17,7 @@ def test_an_answer_that_was_still_on_its_way_does_not_count_in_the_new_run(tmp_p
         context = browser.new_context()
         page = context.new_page()
         begin(page, study.link())
-        with page.expect_response("**/api/trials"):
-            answer(page, 0)
-        on_screen(page, 1)
-        context.set_offline(True)
-        answer(page, 1)
-        on_screen(page, 2)
-        page.goto("about:blank")
-        context.set_offline(False)
+        leave_with_an_answer_on_its_way(page)
         page.goto(study.link())
         page.get_by_test_id("start").click()
         with page.expect_response("**/api/trials"):
