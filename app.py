@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -12,12 +13,17 @@ from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.account_stack import AccountStack
+from infra.compute_stack import ComputeStack
 from infra.experiment_stack import ExperimentStack
-from lwise_core.cloud.naming import experiment_stack_name, refuse_twins
+from infra.stimulus_stack import StimulusStack
+from lwise_core.cloud.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
 from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.config_file import read_config
 from lwise_core.experiments.authoring.folder import StudyFolder, study_folders
 
 _PAGE = Path(__file__).parent / "lwise_core" / "local" / "site"
+_READABLE_BUCKETS = "readable_buckets"
+"""Buckets with data sets that jobs may read."""
 
 
 def main() -> None:
@@ -35,11 +41,29 @@ def build(app: App, studies: Sequence[StudyFolder], *, page: Path, work: Path) -
         account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
     )
     account = AccountStack(app, "AccountStack", env=environment)
+    ComputeStack(app, "ComputeStack", readable_buckets=_named(app, _READABLE_BUCKETS), env=environment)
     refuse_twins(study.study_id for study in studies)
+    _add_stimulus_stacks(app, studies, environment)
     for study in studies:
         name = experiment_stack_name(study.study_id)
         stack = ExperimentStack(app, name, study=study, page=page, work=work, env=environment)
         stack.add_stack_dependency(account, "its API logs with the account's role")
+
+
+def _add_stimulus_stacks(app: App, studies: Sequence[StudyFolder], environment: Environment) -> None:
+    """One for every data set that a study shows; a config with an error is its study's own to complain of."""
+    datasets: dict[str, str] = {}
+    for study in studies:
+        with contextlib.suppress(InputError):
+            if (dataset := read_config(study.config).config.stimuli.dataset) is not None:
+                datasets.setdefault(stimulus_stack_name(dataset), dataset)
+    for name, dataset in sorted(datasets.items()):
+        StimulusStack(app, name, dataset=dataset, env=environment)
+
+
+def _named(app: App, key: str) -> list[str]:
+    """Names with commas between them, which `cdk` was given with `-c key=…`."""
+    return [name for name in str(app.node.try_get_context(key) or "").split(",") if name]
 
 
 if __name__ == "__main__":

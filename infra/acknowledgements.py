@@ -18,3 +18,22 @@ def logical_id(construct: Construct) -> str:
     resource = construct.node.default_child
     assert isinstance(resource, CfnElement), f"{construct.node.path} has no resource of its own"  # noqa: S101
     return str(Stack.of(construct).resolve(resource.logical_id))
+
+
+def finding_on(scope: Construct, arn: str) -> str:
+    """What cdk-nag calls a policy's `arn` with a wildcard: what only CloudFormation knows stands in angle brackets."""
+    match Stack.of(scope).resolve(arn):
+        case {"Fn::Join": ["", [*parts]]}:
+            return f"AwsSolutions-IAM5[Resource::{''.join(map(_part, parts))}]"
+        case text:
+            return f"AwsSolutions-IAM5[Resource::{text}]"
+
+
+def _part(part: object) -> str:
+    match part:
+        case {"Ref": name}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"<{name}.{attribute}>"
+        case text:
+            return str(text)

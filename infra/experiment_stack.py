@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aws_cdk import Annotations, CfnOutput, CfnWaitConditionHandle, Stack, Tags
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.monitoring import Monitoring
@@ -15,9 +16,10 @@ from infra.session_api import SessionApi
 from infra.session_storage import SessionStorage
 from infra.site import Site
 from lambdas.assemble import assemble_session_api
+from lwise_core.cloud.naming import stimulus_bucket_name
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.config import Deployment
+from lwise_core.experiments.authoring.config import StudyConfig
 from lwise_core.experiments.authoring.config_file import read_config
 from lwise_core.experiments.authoring.folder import StudyFolder
 from lwise_core.experiments.authoring.resolve import CompiledStudy
@@ -57,15 +59,17 @@ class ExperimentStack(Stack):
             CfnWaitConditionHandle(self, "Nothing")  # CloudFormation knows no template without resources
             Annotations.of(self).add_error(str(error))
         else:
-            self._build(compiled, config.deployment, parameters=parameters, page=page, work=work / id_)
+            self._build(compiled, config, parameters=parameters, page=page, work=work / id_)
 
     def _build(
-        self, compiled: CompiledStudy, deployment: Deployment, *, parameters: Sequence[str], page: Path, work: Path
+        self, compiled: CompiledStudy, config: StudyConfig, *, parameters: Sequence[str], page: Path, work: Path
     ) -> None:
+        deployment, dataset = config.deployment, config.stimuli.dataset
+        files = compiled.files if dataset is None else {}
         self.termination_protection = deployment.termination_protection
         code, pictures = work / "function", work / "pictures"
         assemble_session_api(code, to_bundle(compiled.study))
-        _gather(compiled.files, pictures)
+        _gather(files, pictures)
         self.storage = SessionStorage(self, "Storage", keep=deployment.on_destroy == "keep")
         self.sessions = SessionApi(
             self,
@@ -82,12 +86,17 @@ class ExperimentStack(Stack):
             api=self.sessions.api,
             headers=page_headers(compiled.study),
             page=page,
-            own_pictures=pictures if compiled.files else None,
+            own_pictures=pictures if files else None,
+            stimulus_bucket=None if dataset is None else self._stimulus_bucket(dataset),
         )
         Monitoring(self, "Monitoring", function=self.sessions.function, email=deployment.alarm_email)
         for name, value in {"lwise:study": compiled.study.study_id, **deployment.tags}.items():
             Tags.of(self).add(name, value)
         self._add_outputs(compiled)
+
+    def _stimulus_bucket(self, dataset: str) -> s3.IBucket:
+        """The bucket of a `StimulusStack`, whose own policy lets the distribution read it."""
+        return s3.Bucket.from_bucket_name(self, "Stimuli", stimulus_bucket_name(dataset, self.account, self.region))
 
     def _add_outputs(self, compiled: CompiledStudy) -> None:
         storage = self.storage

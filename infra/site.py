@@ -9,6 +9,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.acknowledgements import NO_FIREWALL, acknowledge
@@ -37,6 +38,7 @@ class Site(Construct):
         headers: Mapping[str, str],
         page: Path,
         own_pictures: Path | None,
+        stimulus_bucket: s3.IBucket | None,
     ) -> None:
         """
         Parameters
@@ -44,23 +46,32 @@ class Site(Construct):
         headers : security headers of every answer.
         page : folder of the built page.
         own_pictures : folder of pictures that go with the page; None: there are none.
+        stimulus_bucket : the bucket of a `StimulusStack` that has the pictures instead.
         """
         super().__init__(scope, id_)
         self.bucket = private_bucket(self, "Bucket", keep=False)
         acknowledge(self.bucket, "AwsSolutions-S1", "holds no data of anyone, and only CloudFront reads it")
-        self.distribution = self._build_distribution(api, headers)
+        self.distribution = self._build_distribution(api, headers, stimulus_bucket)
         self.url = f"https://{self.distribution.distribution_domain_name}"
         self._deploy(page, own_pictures)
 
-    def _build_distribution(self, api: apigateway.RestApi, headers: Mapping[str, str]) -> cloudfront.Distribution:
+    def _build_distribution(
+        self, api: apigateway.RestApi, headers: Mapping[str, str], stimulus_bucket: s3.IBucket | None
+    ) -> cloudfront.Distribution:
         with_headers = self._build_headers(headers)
         site = origins.S3BucketOrigin.with_origin_access_control(self.bucket)
-        kept = cloudfront.BehaviorOptions(
-            origin=site,
-            cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
-            response_headers_policy=with_headers,
-            viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+        pictures = (
+            site if stimulus_bucket is None else origins.S3BucketOrigin.with_origin_access_control(stimulus_bucket)
         )
+
+        def kept(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:
+            return cloudfront.BehaviorOptions(
+                origin=origin,
+                cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                response_headers_policy=with_headers,
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+            )
+
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -82,11 +93,17 @@ class Site(Construct):
                     response_headers_policy=with_headers,
                     viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
                 ),
-                "assets/*": kept,
-                f"{STIMULUS_FOLDER}/*": kept,
+                "assets/*": kept(site),
+                f"{STIMULUS_FOLDER}/*": kept(pictures),
             },
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
         )
+        if stimulus_bucket is not None:
+            acknowledge(
+                distribution,
+                "Annotation::@aws-cdk/aws-cloudfront-origins:updateImportedBucketPolicyOac",
+                "StimulusStack lets every distribution of the account read its pictures",
+            )
         acknowledge(
             distribution,
             "AwsSolutions-CFR3",

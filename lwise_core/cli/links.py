@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def links(
-    address: str = typer.Argument(help="Where the study is served, e.g. http://192.168.1.20:8000."),
+    served: str = typer.Argument(
+        help="Where the study is served, e.g. http://192.168.1.20:8000, or a deployed study: its folder or id."
+    ),
     study: Path | None = typer.Option(
         None, help="Study folder, config file or id: only links of the platforms that may take part."
     ),
@@ -32,7 +35,8 @@ def links(
 
     Example: `lwise links http://192.168.1.20:8000 --svg door-sign.svg`
     """
-    found = platform_links(address, () if study is None else _platforms(study))
+    address, platforms = (served, ()) if ":" in served else _deployed(Path(served))
+    found = platform_links(address, platforms if study is None else _platforms(study))
     in_person = in_person_link(found)
     if svg is not None:
         if in_person is None:
@@ -74,8 +78,16 @@ def _qr(url: str) -> segno.QRCode:
     return segno.make_qr(url, error="m")
 
 
-def _platforms(study: Path) -> list[str]:
+def _platforms(study: Path) -> Sequence[str]:
     from lwise_core.experiments.authoring.config_file import read_config
     from lwise_core.experiments.authoring.folder import find_study
 
     return read_config(find_study(study).config).config.deployment.platforms or []
+
+
+def _deployed(study: Path) -> tuple[str, Sequence[str]]:
+    """Address and platforms of a study in the cloud."""
+    from lwise_core.cloud.deployed import find_deployed, study_id_of
+
+    found = find_deployed(study_id_of(study))
+    return found.address, found.platforms

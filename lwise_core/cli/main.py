@@ -8,7 +8,7 @@ import sys
 import typer
 
 from lwise_core import __version__
-from lwise_core.cli import dataset, demo, experiments, links, records, serve, vision
+from lwise_core.cli import dataset, demo, experiments, links, records, serve, status, stimuli, teardown, vision
 from lwise_core.cli.progress import errors
 from lwise_core.errors import InputError
 
@@ -17,6 +17,7 @@ INTERRUPTED = 130
 _EXTRA_OF_MODULE = {
     **dict.fromkeys(("torch", "torchvision", "PIL", "numpy", "safetensors"), "vision"),
     **dict.fromkeys(("starlette", "uvicorn", "httpx", "segno"), "local"),
+    **dict.fromkeys(("boto3", "botocore"), "cloud"),
     **dict.fromkeys(("pandas", "scipy", "statsmodels", "matplotlib", "jinja2"), "analysis"),
 }
 
@@ -34,6 +35,9 @@ app.command()(vision.enhance)
 app.add_typer(experiments.app, name="experiments")
 app.command()(serve.serve)
 app.command()(links.links)
+app.add_typer(stimuli.app, name="stimuli")
+app.command()(status.status)
+app.command()(teardown.teardown)
 app.add_typer(records.app, name="data")
 app.command()(records.report)
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from lwise_core.cli.compiling import STUDY, compile_with_warnings
 from lwise_core.cli.progress import console, step
 from lwise_core.errors import InputError
+
+if TYPE_CHECKING:
+    from lwise_core.cloud.deployed import Tables
+
+_UNDER_WAY = ".download"
 
 app = typer.Typer(help="Participants' data.", no_args_is_help=True)
 
@@ -44,20 +51,16 @@ def download(
 ) -> None:
     """Write trials.csv and sessions.csv of a deployed study, and count whether every stored trial is among them.
 
+    May be cut short and run again: it goes on where it stopped.
+
     Example: `lwise data download moths_0 --out moths-data`
     """
-    from lwise_core.cloud.deployed import Tables, all_records, open_sessions, tables_of
-    from lwise_core.records.tables import write_tables
+    from lwise_core.cloud.deployed import Tables
 
-    compiled = compile_with_warnings(study).study
     names = None if tables is None else tables.split(",")
     if names is not None and len(names) != len(fields(Tables)):
         raise InputError(f"--tables is {tables}; expected three names: SESSION_TABLE,COUNTER_TABLE,BUCKET")
-    service = open_sessions(compiled, tables_of(compiled.study_id) if names is None else Tables(*names))
-    with step("Reading the sessions"):
-        sessions, trials = all_records(service)
-    write_tables(trials, sessions, out)
-    console.print(f"{out}: trials.csv ({len(trials)}), sessions.csv ({len(sessions)})", markup=False)
+    download_tables(study, out, None if names is None else Tables(*names))
 
 
 @app.command()
@@ -71,6 +74,32 @@ def emails(data: Path = typer.Argument(help="Folder of sessions that `lwise serv
     with open_records(data) as service:
         for address in service.emails():
             typer.echo(address)
+
+
+def download_tables(study: Path, out: Path, tables: Tables | None) -> None:
+    """Shared by `lwise data download` and `lwise teardown`; `tables`: None for those of the study's stack."""
+    from lwise_core.cloud.asking import asking
+    from lwise_core.cloud.deployed import tables_of
+    from lwise_core.cloud.snapshot import Snapshot
+    from lwise_core.records.tables import write_tables
+    from lwise_core.sessions.service import SessionService
+
+    compiled = compile_with_warnings(study).study
+    tables = tables or tables_of(compiled.study_id)
+    under_way = out / _UNDER_WAY
+    with step("Reading the sessions") as on_progress, asking(f"table {tables.session_table}"):
+        service = SessionService(compiled, Snapshot(tables, under_way, on_progress=on_progress))
+    with step("Writing the tables"):
+        sessions, trials = service.session_records(), list(service.trial_records())
+        write_tables(trials, sessions, out)
+    # Nobody expects another copy of participants' data in a hidden folder.
+    shutil.rmtree(under_way, ignore_errors=True)
+    console.print(
+        f"{out}: trials.csv ({len(trials)}), sessions.csv ({len(sessions)}); every trial that the sessions list is "
+        "there",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def export_tables(data: Path, out: Path) -> None:

@@ -1,19 +1,24 @@
-"""A deployed study's tables: found by the outputs of its stack, or by name once the stack is gone."""
+"""A deployed study: found by the outputs of its stack, or its tables by name once the stack is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from lwise_core.cloud.naming import experiment_stack_name
+from lwise_core.cloud.asking import asking, client
+from lwise_core.cloud.naming import EXPERIMENT_STACKS, experiment_stack_name
 from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.folder import find_study
 from lwise_core.experiments.study import Study
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
+
+_LINK = "Link"
 
 
 @dataclass(frozen=True)
@@ -25,16 +30,82 @@ class Tables:
     bucket: str
 
 
-def tables_of(study_id: str) -> Tables:
-    """The tables that the stack of a study names in its outputs.
+@dataclass(frozen=True)
+class DeployedStudy:
+    """What a study's stack says of itself.
+
+    Attributes
+    ----------
+    is_protected : whether AWS refuses to delete the stack.
+    address : where participants find it.
+    platforms : whose participants it has links for.
+    """
+
+    stack: str
+    is_protected: bool
+    address: str
+    platforms: tuple[str, ...]
+    tables: Tables
+
+
+def study_id_of(study: Path) -> str:
+    """The id of a study by its folder or, where it has none on this machine, by what is taken for the id itself.
 
     Raises
     ------
     InputError
-        If there is no such stack in the region, or AWS cannot be asked.
+        If it is neither.
     """
-    outputs = _outputs(experiment_stack_name(study_id))
-    return Tables(outputs["SessionTable"], outputs["CounterTable"], outputs["DataBucket"])
+    try:
+        return find_study(study).study_id
+    except InputError:
+        if len(study.parts) != 1 or study.exists():
+            raise
+        experiment_stack_name(study.name)
+        return study.name
+
+
+def find_deployed(study_id: str) -> DeployedStudy:
+    """What the stack of a study says of itself.
+
+    Raises
+    ------
+    InputError
+        If there is no such stack in the region, it was never complete, or AWS cannot be asked.
+    """
+    stack = experiment_stack_name(study_id)
+    described = _described(stack)
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
+    if "SessionTable" not in outputs:
+        raise InputError(
+            f"{stack}: its deployment did not come to its end (it is {described['StackStatus']}); deploy it again, or "
+            f"remove what there is with `npx cdk destroy {stack}`"
+        )
+    links = [url for name, url in outputs.items() if name.startswith(_LINK)]
+    return DeployedStudy(
+        stack=stack,
+        is_protected=described.get("EnableTerminationProtection", False),
+        address=outputs["Address"],
+        platforms=tuple(platform for url in links for platform in parse_qs(urlsplit(url).query)["PLATFORM"]),
+        tables=Tables(outputs["SessionTable"], outputs["CounterTable"], outputs["DataBucket"]),
+    )
+
+
+def tables_of(study_id: str) -> Tables:
+    """The tables that the stack of a study names in its outputs; raises as `find_deployed`."""
+    return find_deployed(study_id).tables
+
+
+def open_store(tables: Tables) -> DynamoS3Store:
+    """The store of these tables, whatever study they are of.
+
+    Raises
+    ------
+    InputError
+        If there is no AWS account or region to ask.
+    """
+    with asking(f"table {tables.session_table}"):
+        return DynamoS3Store(dynamodb=client("dynamodb"), s3=client("s3"), **vars(tables))
 
 
 def open_sessions(study: Study, tables: Tables) -> SessionService:
@@ -45,48 +116,44 @@ def open_sessions(study: Study, tables: Tables) -> SessionService:
     InputError
         If the tables are not there, AWS cannot be asked, or the trials of the sessions are not those of `study`.
     """
-    try:
-        settings = boto3.Session()
-        store = DynamoS3Store(dynamodb=settings.client("dynamodb"), s3=settings.client("s3"), **vars(tables))
-        return SessionService(study, store)
-    except (BotoCoreError, ClientError) as error:
-        raise InputError(f"table {tables.session_table}: {_why(error)}") from None
+    with asking(f"table {tables.session_table}"):
+        return SessionService(study, open_store(tables))
 
 
-def all_records(service: SessionService) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Session and trial records of a study, also while participants answer.
+def alarms_of(stack: str) -> list[str]:
+    """What is wrong with a deployed study, in the words of those of its alarms that have gone off.
 
     Raises
     ------
     InputError
-        If fewer trials can be read than the sessions have.
     """
-    try:
-        sessions = service.session_records()
-        trials = list(service.trial_records())
-    except (BotoCoreError, ClientError) as error:
-        raise InputError(f"the sessions: {_why(error)}") from None
-    # Read first, sessions know no more trials than there are by now.
-    n_stored = sum(session["n_stored"] for session in sessions)
-    if len(trials) < n_stored:
-        raise InputError(f"{len(trials)} trials were read, but the sessions have {n_stored}; nothing was written")
-    return sessions, trials
+    with asking(f"{stack}, alarms"):
+        # Names go on with a hyphen: those of study 1 are not those of study 10.
+        pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack}-")
+        alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
+    told = [alarm.get("AlarmDescription") or alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"]
+    return [text.removeprefix(f"{stack}: ") for text in told]
 
 
-def _outputs(stack: str) -> Mapping[str, str]:
-    try:
-        (described,) = boto3.Session().client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    except (BotoCoreError, ClientError) as error:
-        raise InputError(f"{stack}: {_why(error)}") from None
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
-    if "SessionTable" not in outputs:
-        raise InputError(f"{stack}: names no tables (it is {described['StackStatus']}); deploy it, or use --tables")
-    return outputs
+def _described(stack: str) -> Mapping[str, Any]:
+    with asking(stack):
+        cloudformation = client("cloudformation")
+        try:
+            (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        except ClientError as error:
+            if "does not exist" not in error.response["Error"]["Message"]:
+                raise
+            region = cloudformation.meta.region_name
+            there = ", ".join(_studies_there(cloudformation)) or "none"
+            raise InputError(
+                f"{stack}: does not exist in {region} of this account; the studies there: {there}. Deploy it with "
+                f"`npx cdk deploy {stack}`, or set AWS_REGION and AWS_PROFILE to where it is"
+            ) from None
+    found: Mapping[str, Any] = described
+    return found
 
 
-def _why(error: Any) -> str:
-    """AWS's reason, with what can be done about it."""
-    if isinstance(error, ClientError):
-        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        return f"{message} ({code}); region and account are those of your AWS settings, e.g. AWS_REGION and AWS_PROFILE"
-    return f"{error}; see `aws configure`, or set AWS_PROFILE and AWS_REGION"
+def _studies_there(cloudformation: Any) -> Sequence[str]:
+    pages = cloudformation.get_paginator("describe_stacks").paginate()
+    names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
+    return sorted(name for name in names if name.startswith(EXPERIMENT_STACKS))

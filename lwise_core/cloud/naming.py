@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from lwise_core.errors import InputError
 
+EXPERIMENT_STACKS = "ExperimentStack-"
+"""What the names of all studies' stacks begin with."""
+
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
 
@@ -18,10 +21,29 @@ def experiment_stack_name(study_id: str) -> str:
     InputError
         If the id has letters that no stack's name may have.
     """
-    name = f"ExperimentStack-{study_id.replace('_', '-')}"
-    if not _STACK_NAME.fullmatch(name):
-        raise InputError(f"{study_id}: makes the stack name {name}; use letters, digits, hyphens and underscores only")
-    return name
+    return _checked(f"{EXPERIMENT_STACKS}{study_id.replace('_', '-')}", study_id)
+
+
+def stimulus_stack_name(dataset: str) -> str:
+    """`idaea4` -> `StimulusStack-idaea4`.
+
+    Raises
+    ------
+    InputError
+        If the name has letters that no stack's name may have.
+    """
+    return _checked(f"StimulusStack-{dataset.replace('_', '-')}", dataset)
+
+
+def stimulus_bucket_name(dataset: str, account: str, region: str) -> str:
+    """The bucket of a `StimulusStack`. `account` and `region` may be placeholders of the CDK."""
+    return f"lwise-stimuli-{dataset.replace('_', '-')}-{account}-{region}"
+
+
+def _checked(stack: str, owner: str) -> str:
+    if not _STACK_NAME.fullmatch(stack):
+        raise InputError(f"{owner}: makes the stack name {stack}; use letters, digits, hyphens and underscores only")
+    return stack
 
 
 def refuse_twins(study_ids: Iterable[str]) -> None:

@@ -56,11 +56,12 @@ def open_study(
     Raises
     ------
     InputError
-        If the page was not built, a code is not where the study says, or `data` cannot be written or holds sessions of
-        another version of the study.
+        If the page was not built, a picture is not on this machine, a code is not where the study says, or `data`
+        cannot be written or holds sessions of another version of the study.
     """
     if not (site / "index.html").is_file():
         raise InputError(f"{site}: the participant's page is not built; run `make site`")
+    _refuse_without_pictures(compiled)
     codes = completion_codes(compiled.study.codes, os.environ)
     store = SqliteStore(data / SESSIONS_FILE)
     try:
@@ -80,6 +81,16 @@ def open_study(
             yield LocalStudy(AccessLog(app, log), service)
     finally:
         store.close()
+
+
+def _refuse_without_pictures(compiled: CompiledStudy) -> None:
+    """Pictures that were put online for studies in the cloud need not be here."""
+    shown = {name for image in compiled.study.images for name in image.objects.values()}
+    if lacking := len(shown - compiled.files.keys()):
+        raise InputError(
+            f"{lacking} of {len(shown)} pictures are online only; give the folder of variants as stimuli.root to show "
+            "them from this machine"
+        )
 
 
 def completion_codes(references: CodeReferences, environment: Mapping[str, str]) -> CompletionCodes:

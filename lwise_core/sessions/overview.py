@@ -157,7 +157,7 @@ def _at_a_glance(
         platform=session.ids.platform,
         assignment_id=session.ids.assignment_id,
         condition_idx=condition_of(study, trialset_id),
-        progress=_progress(session, now),
+        progress=progress_of(session, now),
         released=session.released,
         n_stored=n_stored,
         n_trials=n_trials(study, trialset_id),
@@ -168,7 +168,8 @@ def _at_a_glance(
     )
 
 
-def _progress(session: Session, now: datetime) -> Progress:
+def progress_of(session: Session, now: datetime) -> Progress:
+    """Where a session stands at a moment."""
     if session.outcome is not None:
         return _PROGRESS_OF_OUTCOME[session.outcome]
     has_left = session.released is not None or datetime.fromisoformat(session.lease_until) <= now

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lwise_core.cloud.deployed import Tables, all_records, open_sessions, tables_of
+from lwise_core.cloud.deployed import Tables, open_sessions, tables_of
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
 from tests.cloud.stand_in import StandIn
@@ -45,23 +45,3 @@ def test_without_credentials_or_region_nothing_is_asked(monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with pytest.raises(InputError, match=r"credentials.*AWS_PROFILE"):
         tables_of("moths_0")
-
-
-class _Service:
-    """Sessions that someone answers in while they are read."""
-
-    def __init__(self, *, n_stored: int, n_read: int) -> None:
-        self._n_stored, self._n_read = n_stored, n_read
-
-    def session_records(self) -> list[dict[str, int]]:
-        return [{"n_stored": self._n_stored}]
-
-    def trial_records(self) -> list[dict[str, int]]:
-        return [{"obs": index} for index in range(self._n_read)]
-
-
-def test_data_are_read_while_participants_answer_but_never_too_few() -> None:
-    _, trials = all_records(_Service(n_stored=3, n_read=4))  # type: ignore[arg-type]
-    assert len(trials) == 4
-    with pytest.raises(InputError, match="2 trials were read, but the sessions have 3; nothing was written"):
-        all_records(_Service(n_stored=3, n_read=2))  # type: ignore[arg-type]

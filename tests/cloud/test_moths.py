@@ -17,7 +17,7 @@ from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
 from lwise_core.simulation.learners import LearnerModel, take_part
-from tests.cloud.cdk_command import require_cdk
+from tests.cloud.cdk_command import PROJECT, require_cdk
 from tests.cloud.edge import Edge
 from tests.cloud.stand_in import StandIn
 from tests.command_line import COMMAND
@@ -108,15 +108,17 @@ def test_a_participant_takes_part_in_the_deployed_study(deployed: Deployed, brow
     assert {trial["i_choice"] for trial in trials} == {1}
 
 
-def _download(stand_in: StandIn, folder: Path, *options: str) -> list[dict[str, str]]:
+def _lwise(stand_in: StandIn, *arguments: str) -> str:
+    """Run `lwise` in the stand-in's account; its standard output."""
     done = subprocess.run(
-        [*COMMAND, "data", "download", str(_STUDY), "--out", str(folder), *options],
-        env=stand_in.environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [*COMMAND, *arguments], cwd=PROJECT, env=stand_in.environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _download(stand_in: StandIn, folder: Path, *options: str) -> list[dict[str, str]]:
+    _lwise(stand_in, "data", "download", "moths_0", "--out", str(folder), *options)
     assert (folder / "sessions.csv").is_file()
     with (folder / "trials.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -132,7 +134,9 @@ def test_data_are_downloaded_survive_another_deployment_and_outlive_the_stack(
     assert [int(row["obs"]) for row in before] == list(range(_N_TRIALS))
     stand_in.cdk("deploy", _STACK, app=deployed.assembly)
     assert _download(stand_in, tmp_path / "between") == before
-    stand_in.cdk("destroy", "--force", _STACK, app=deployed.assembly)
+    said = _lwise(stand_in, "teardown", "moths_0", "--yes", "--download", str(tmp_path / "last"))
+    assert "1 finished so far" in said
+    assert f"{_STACK} is gone" in said
     assert stand_in.client("lambda").list_functions()["Functions"] == []
     assert set(stand_in.client("dynamodb").list_tables()["TableNames"]) == {
         outputs["SessionTable"],
@@ -140,6 +144,7 @@ def test_data_are_downloaded_survive_another_deployment_and_outlive_the_stack(
     }
     assert outputs["DataBucket"] in {bucket["Name"] for bucket in stand_in.client("s3").list_buckets()["Buckets"]}
     kept = ",".join(outputs[name] for name in ("SessionTable", "CounterTable", "DataBucket"))
+    assert f"--tables {kept}" in said
     assert _download(stand_in, tmp_path / "after", "--tables", kept) == before
 
 

@@ -37,6 +37,15 @@ def _bucket_name(text: str) -> str:
     return text
 
 
+def _data_set_name(text: str) -> str:
+    # With account and region it is the name of a bucket, which may have 63 letters.
+    if not re.fullmatch(r"(?![-_])[a-z0-9_-]{1,21}(?<![-_])", text):
+        raise ValueError(
+            "expected 1 to 21 small letters, digits, hyphens and underscores, with a letter or a digit at both ends"
+        )
+    return text
+
+
 def _code_reference(text: str) -> str:
     kind, _, name = text.partition(":")
     is_variable = kind == "env" and name.isidentifier()
@@ -64,6 +73,7 @@ def _own_type_name(text: str) -> str:
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
+DataSetName = Annotated[str, AfterValidator(_data_set_name)]
 CodeReference = Annotated[str, AfterValidator(_code_reference)]
 TypeName = Annotated[str, AfterValidator(_own_type_name)]
 Milliseconds = Annotated[float, Field(ge=0, le=600_000)]
@@ -404,6 +414,11 @@ class Stimuli(_Strict):
     root: str | None = None
     """Folder of variants, absolute or relative to the study's folder. Default: `variants`, unless the data file has a
     column `url`, whose pictures are then shown where no variant is named."""
+    dataset: DataSetName | None = None
+    """Data set whose pictures were put online by `lwise stimuli publish`: a study in the cloud shows them from there,
+    and is deployed also where they are not on the machine. Default: the pictures are deployed with the study."""
+    manifest: FileName = "stimuli.csv"
+    """With `dataset`: the file in the study's folder that `lwise stimuli publish` wrote."""
 
 
 class StudyConfig(_Strict):

@@ -20,7 +20,7 @@ from lwise_core.experiments.authoring.resolve import (
     slots,
     spaced,
 )
-from lwise_core.experiments.authoring.stimuli import DEFAULT_ROOT, HeldPictures, telling_addresses
+from lwise_core.experiments.authoring.stimuli import HeldPictures, telling_addresses
 from lwise_core.experiments.authoring.trialsets_csv import TrialRow, read_trialsets
 from lwise_core.experiments.distinct import Distinct
 from lwise_core.experiments.study import (
@@ -73,9 +73,7 @@ def compile_prespecified(
     refuse_if_any(where, problems)
     if config.session_config:
         warnings.append(f"session_config is not used; {trialsets.name} gives the trials")
-    builder = _TrialBuilder(
-        config, classes, HeldPictures((where.parent / (config.stimuli.root or DEFAULT_ROOT)).resolve())
-    )
+    builder = _TrialBuilder(config, classes, HeldPictures.of(config.stimuli, where.parent))
     given = []
     for done, of_one in enumerate(by_trialset, start=1):
         given.append(PrespecifiedTrialset(of_one[0].condition_idx, tuple(builder.trial(row) for row in of_one)))

@@ -27,7 +27,6 @@ from lwise_core.experiments.authoring.resolve import (
     slots,
 )
 from lwise_core.experiments.authoring.stimuli import (
-    DEFAULT_ROOT,
     MAX_IMAGES,
     HeldPictures,
     check_urls,
@@ -93,7 +92,8 @@ def compile_sampled(
     )
     shown = _shown_rows(rows, config)
     problems += _curriculum_problems(config, curriculum, shown)
-    has_urls = config.stimuli.root is None and any("url" in row.extra for row in rows[:1])
+    brings_none = config.stimuli.root is None and config.stimuli.dataset is None
+    has_urls = brings_none and any("url" in row.extra for row in rows[:1])
     resolver = _BlockResolver(config, curriculum, Source() if has_urls else Source(variant=NATURAL), len(classes))
     blocks = tuple(resolver.block(number, block) for number, block in enumerate(config.session_config))
     problems += resolver.problems
@@ -107,7 +107,7 @@ def compile_sampled(
     sources = resolver.used_sources(blocks)
     if any(source.variant is None for source in sources):
         refuse_if_any(dirmap, check_urls(shown, sources))
-    held = HeldPictures((where.parent / (config.stimuli.root or DEFAULT_ROOT)).resolve())
+    held = HeldPictures.of(config.stimuli, where.parent)
     images = _images(shown, sources, held, on_progress)
     held.refuse_if_any_is_missing()
     study = Study(

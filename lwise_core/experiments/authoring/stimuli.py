@@ -1,4 +1,7 @@
-"""The pictures of a study: where each copy lies, and opaque names for those that the project holds."""
+"""The pictures of a study: where each copy lies, and opaque names for those that the project holds.
+
+A picture that was put online keeps the name that its manifest gives it, whether or not it is on this machine.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from urllib.parse import unquote
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.experiments.authoring.config import Stimuli
+from lwise_core.experiments.authoring.manifest import Published, read_manifest
 from lwise_core.experiments.authoring.trialsets_csv import checked_address
 from lwise_core.experiments.study import Source, StudyImage
 from lwise_core.experiments.views import S3_HOST
@@ -23,10 +28,28 @@ DEFAULT_ROOT = "variants"
 class HeldPictures:
     """Pictures in a folder of variants, named by their content so that a name says nothing of the class."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, published: Published | None = None) -> None:
+        """
+        Parameters
+        ----------
+        published : names of the pictures that were put online; None: the study brings its own.
+        """
         self._root = root
+        self._published = published
         self._missing: list[str] = []
         self.files: dict[str, Path] = {}
+
+    @classmethod
+    def of(cls, stimuli: Stimuli, study: Path) -> HeldPictures:
+        """Those that a study in this folder holds.
+
+        Raises
+        ------
+        InputError
+            If it has pictures of a published data set, and no manifest of them.
+        """
+        root = (study / (stimuli.root or DEFAULT_ROOT)).resolve()
+        return cls(root, None if stimuli.dataset is None else read_manifest(study / stimuli.manifest))
 
     def refuse_if_any_is_missing(self) -> None:
         """Raise `InputError` naming every picture that was asked for and is not there."""
@@ -35,14 +58,28 @@ class HeldPictures:
     def name_of(self, variant: str, im_path: str) -> str:
         """The opaque name of a picture; of one that is not there, nothing, to be complained of at the end."""
         path = self._root / variant / im_path
-        try:
-            content = path.read_bytes()
-        except OSError:
-            self._missing.append(f"{path}: no such picture; run `lwise enhance` or name another variant in config.yaml")
+        online = None if self._published is None else self._published.get((variant, im_path))
+        if self._published is not None and online is None:
+            self._missing.append(f"{variant}/{im_path}: was not put online; run `lwise stimuli publish`")
             return ""
-        name = f"{hashlib.sha256(content).hexdigest()[:32]}{path.suffix.lower()}"
+        try:
+            name = opaque_name(path)
+        except OSError:
+            if online is None:
+                self._missing.append(
+                    f"{path}: no such picture; run `lwise enhance` or name another variant in config.yaml"
+                )
+            return online or ""
+        if online not in (None, name):
+            self._missing.append(f"{path}: is not the picture that was put online; run `lwise stimuli publish`")
+            return ""
         self.files[name] = path
         return name
+
+
+def opaque_name(path: Path) -> str:
+    """What a picture is called where participants can see its name."""
+    return f"{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}{path.suffix.lower()}"
 
 
 def check_urls(rows: Sequence[DirmapRow], sources: Iterable[Source]) -> list[str]:

@@ -1,0 +1,61 @@
+"""`lwise stimuli`: pictures that several studies show, put online once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from lwise_core.cli.progress import console, step
+from lwise_core.errors import InputError
+
+app = typer.Typer(help="Pictures that several studies show.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+def publish(
+    dirmap: Path = typer.Argument(help="Dirmap (.csv) of the data set."),
+    variants: Path = typer.Option(..., help="Folder of variants that `lwise enhance` wrote."),
+    dataset: str = typer.Option(..., help="Name of the data set, as studies give it in stimuli.dataset."),
+    variant: list[str] = typer.Option([], help="Only this variant; may be given several times (default: all)."),
+    manifest: Path = typer.Option(
+        Path("stimuli.csv"), help="Where to write which object is which picture; belongs into the study's folder."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be uploaded, and change nothing."),
+) -> None:
+    """Upload the pictures of a data set under names that tell nothing; what is there already stays as it is.
+
+    May be cut short and run again: it goes on where it stopped.
+
+    Example: `lwise stimuli publish variants/dirmap.csv --variants variants --dataset idaea4`
+    """
+    from lwise_core.cloud.stimuli import name_pictures, not_there, stimulus_bucket, upload
+    from lwise_core.dirmap import read_dirmap
+    from lwise_core.experiments.authoring.manifest import write_manifest
+
+    im_paths = [row.im_path for row in read_dirmap(dirmap)]
+    names = variant or sorted(path.name for path in variants.glob("*") if path.is_dir())
+    if not names:
+        raise InputError(f"{variants}: holds no variants; expected a folder for each")
+    bucket = stimulus_bucket(dataset)
+    with step("Reading the pictures") as on_progress:
+        published, files = name_pictures(variants, names, im_paths, on_progress=on_progress)
+    waiting = not_there(bucket, files)
+    megabytes = sum(path.stat().st_size for path in waiting.values()) / 1e6
+    what = f"{len(waiting)} of {len(files)} pictures ({', '.join(names)}; {megabytes:.1f} MB)"
+    if dry_run:
+        _say(f"{bucket}: {what} would be uploaded")
+        return
+    with step("Uploading") as on_progress:
+        upload(bucket, waiting, on_progress=on_progress)
+    write_manifest(manifest, published)
+    _say(f"{bucket}: {what} uploaded; {manifest}: {len(published)} rows")
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)

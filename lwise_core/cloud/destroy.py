@@ -1,0 +1,34 @@
+"""`cdk destroy` of a study's stack, by the project's own CDK command line."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from lwise_core.errors import InputError
+
+_CLI = Path("node_modules/aws-cdk/bin/cdk")
+_APP = Path("cdk.json")
+
+
+def require_cdk() -> None:
+    """Go on only where the project's stacks can be destroyed.
+
+    Raises
+    ------
+    InputError
+        Saying what is missing.
+    """
+    if not _APP.is_file():
+        raise InputError(f"{_APP}: no such file; run this in the root of the repository, whose stacks are to go")
+    if shutil.which("node") is None:
+        raise InputError("node: not found; install Node.js, which runs the AWS CDK")
+    if not _CLI.is_file():
+        raise InputError(f"{_CLI}: no such file; run `npm ci`")
+
+
+def destroy(stack: str) -> bool:
+    """Destroy a stack without asking, with the output of the command shown; whether that went well."""
+    done = subprocess.run(["node", str(_CLI), "destroy", "--force", stack], check=False)  # noqa: S603, S607
+    return done.returncode == 0
