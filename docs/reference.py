@@ -17,6 +17,7 @@ from lwise_core.experiments.authoring.config import (
     BlockConfig,
     CurriculumSettings,
     Deployment,
+    Domain,
     HitConfig,
     OrderSettings,
     Overridable,
@@ -96,6 +97,8 @@ def config_page() -> str:
         f"{_fields_table(Deployment)}\n"
         "`throttle`:\n\n"
         f"{_fields_table(Throttle)}\n"
+        "`domain`:\n\n"
+        f"{_fields_table(Domain)}\n"
         "## site\n\n"
         f"{_fields_table(Site)}\n"
         "A step of `bonus`:\n\n"
@@ -155,7 +158,7 @@ def _default(model: type[BaseModel], name: str) -> str:
     return f"`{json.dumps(default.model_dump() if isinstance(default, BaseModel) else default)}`"
 
 
-_PARTS = {"TrialTypeConfig": "trial type", "Tier": "step", "Screening": "see below", "Throttle": "see below"}
+_PARTS = {"TrialTypeConfig": "trial type", "Tier": "step", "Screening": "see below", "Throttle": "see below", "Domain": "see below"}
 _HOLDS = {"boolean": "true or false", "string": "text", "integer": "whole number", "number": "number", "null": "null"}
 
 

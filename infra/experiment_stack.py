@@ -16,7 +16,7 @@ from infra.session_api import SessionApi
 from infra.session_storage import SessionStorage
 from infra.site import Site
 from lambdas.assemble import assemble_session_api
-from lwise_core.cloud.naming import stimulus_bucket_name
+from lwise_core.cloud.naming import experiment_stack_name, name_in_account, stimulus_bucket_name
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.config import StudyConfig
@@ -49,7 +49,7 @@ class ExperimentStack(Stack):
         page : folder of the built page.
         work : where a folder may be made for files that are put together for the deployment.
         """
-        super().__init__(scope, id_, description=f"lwise study {study.study_id}", **options)
+        super().__init__(scope, id_, stack_name=_name_of(study), description=f"lwise study {study.study_id}", **options)
         try:
             if not (page / "index.html").is_file():
                 raise InputError(f"{page}: the participant's page is not built; run `make site`")
@@ -88,6 +88,7 @@ class ExperimentStack(Stack):
             page=page,
             own_pictures=pictures if files else None,
             stimulus_bucket=None if dataset is None else self._stimulus_bucket(dataset),
+            domain=deployment.domain,
         )
         Monitoring(self, "Monitoring", function=self.sessions.function, email=deployment.alarm_email)
         for name, value in {"lwise:study": compiled.study.study_id, **deployment.tags}.items():
@@ -102,6 +103,7 @@ class ExperimentStack(Stack):
         storage = self.storage
         outputs = {
             "Address": self.site.url,
+            "DomainTarget": self.site.distribution.distribution_domain_name,
             "DataBucket": storage.data_bucket.bucket_name,
             "SessionTable": storage.session_table.table_name,
             "CounterTable": storage.counter_table.table_name,
@@ -111,6 +113,14 @@ class ExperimentStack(Stack):
             outputs[f"Link{_letters(link.platform)}"] = link.url.replace(_ANY_ADDRESS, self.site.url, 1)
         for id_, value in outputs.items():
             CfnOutput(self, id_, value=value).override_logical_id(id_)
+
+
+def _name_of(study: StudyFolder) -> str:
+    """The stack's name in the account; with a config that cannot be read there will be no such stack."""
+    try:
+        return name_in_account(study)
+    except InputError:
+        return experiment_stack_name(study.study_id)
 
 
 def _parameters(codes: CodeReferences) -> list[str]:

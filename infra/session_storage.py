@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -10,6 +10,7 @@ from constructs import Construct
 from infra.account_stack import log_bucket_name
 from infra.acknowledgements import acknowledge
 from infra.private_bucket import private_bucket
+from lwise_core.cloud.naming import COUNTER_TABLE_TAG, SESSION_TABLE_TAG, STACK_TAG
 from lwise_core.sessions import dynamo_s3, dynamo_slots
 
 _TEXT, _NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
@@ -36,6 +37,12 @@ class SessionStorage(Construct):
             server_access_logs_bucket=s3.Bucket.from_bucket_name(self, "Logs", log_bucket_name(Stack.of(self))),
             server_access_logs_prefix=f"{Stack.of(self).stack_name}/",
         )
+        for name, value in {
+            STACK_TAG: Stack.of(self).stack_name,
+            SESSION_TABLE_TAG: self.session_table.table_name,
+            COUNTER_TABLE_TAG: self.counter_table.table_name,
+        }.items():
+            Tags.of(self.data_bucket).add(name, value)
         acknowledge(
             self.data_bucket,
             "Annotation::@aws-cdk/aws-s3:accessLogsPolicyNotAdded",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
@@ -15,6 +17,7 @@ from constructs import Construct
 from infra.acknowledgements import NO_FIREWALL, acknowledge
 from infra.private_bucket import private_bucket
 from infra.site_deployments import SiteDeployments
+from lwise_core.experiments.authoring.config import Domain
 from lwise_core.experiments.views import STIMULUS_FOLDER
 
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -39,6 +42,7 @@ class Site(Construct):
         page: Path,
         own_pictures: Path | None,
         stimulus_bucket: s3.IBucket | None,
+        domain: Domain | None,
     ) -> None:
         """
         Parameters
@@ -47,16 +51,21 @@ class Site(Construct):
         page : folder of the built page.
         own_pictures : folder of pictures that go with the page; None: there are none.
         stimulus_bucket : the bucket of a `StimulusStack` that has the pictures instead.
+        domain : the lab's own address for the study; None: CloudFront makes one up.
         """
         super().__init__(scope, id_)
         self.bucket = private_bucket(self, "Bucket", keep=False)
         acknowledge(self.bucket, "AwsSolutions-S1", "holds no data of anyone, and only CloudFront reads it")
-        self.distribution = self._build_distribution(api, headers, stimulus_bucket)
-        self.url = f"https://{self.distribution.distribution_domain_name}"
+        self.distribution = self._build_distribution(api, headers, stimulus_bucket, domain)
+        self.url = f"https://{self.distribution.distribution_domain_name if domain is None else domain.name}"
         self._deploy(page, own_pictures)
 
     def _build_distribution(
-        self, api: apigateway.RestApi, headers: Mapping[str, str], stimulus_bucket: s3.IBucket | None
+        self,
+        api: apigateway.RestApi,
+        headers: Mapping[str, str],
+        stimulus_bucket: s3.IBucket | None,
+        domain: Domain | None,
     ) -> cloudfront.Distribution:
         with_headers = self._build_headers(headers)
         site = origins.S3BucketOrigin.with_origin_access_control(self.bucket)
@@ -97,6 +106,7 @@ class Site(Construct):
                 f"{STIMULUS_FOLDER}/*": kept(pictures),
             },
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+            **({} if domain is None else self._at(domain)),
         )
         if stimulus_bucket is not None:
             acknowledge(
@@ -111,12 +121,21 @@ class Site(Construct):
         )
         acknowledge(distribution, "AwsSolutions-CFR1", "participants may be anywhere")
         acknowledge(distribution, "AwsSolutions-CFR2", NO_FIREWALL)
-        acknowledge(
-            distribution,
-            "AwsSolutions-CFR4",
-            "the certificate is that of cloudfront.net, for which CloudFront sets the TLS version itself",
-        )
+        if domain is None:
+            acknowledge(
+                distribution,
+                "AwsSolutions-CFR4",
+                "the certificate is that of cloudfront.net, for which CloudFront sets the TLS version itself",
+            )
         return distribution
+
+    def _at(self, domain: Domain) -> Mapping[str, Any]:
+        """What a distribution needs to answer to the lab's own address."""
+        return {
+            "domain_names": [domain.name],
+            "certificate": acm.Certificate.from_certificate_arn(self, "Certificate", domain.certificate),
+            "minimum_protocol_version": cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+        }
 
     def _build_headers(self, headers: Mapping[str, str]) -> cloudfront.ResponseHeadersPolicy:
         policy = "Content-Security-Policy"

@@ -87,7 +87,7 @@ def _platforms(study: Path) -> Sequence[str]:
 
 def _deployed(study: Path) -> tuple[str, Sequence[str]]:
     """Address and platforms of a study in the cloud."""
-    from lwise_core.cloud.deployed import find_deployed, study_id_of
+    from lwise_core.cloud.deployed import find_deployed
 
-    found = find_deployed(study_id_of(study))
+    found = find_deployed(study)
     return found.address, found.platforms

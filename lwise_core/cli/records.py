@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ import typer
 
 from lwise_core.cli.compiling import STUDY, compile_with_warnings
 from lwise_core.cli.progress import console, step
-from lwise_core.errors import InputError
 
 if TYPE_CHECKING:
     from lwise_core.cloud.deployed import Tables
@@ -45,8 +43,8 @@ def export(
 def download(
     study: Path = STUDY,
     out: Path = typer.Option(Path("data"), "--out", "-o", help="Folder for trials.csv and sessions.csv."),
-    tables: str | None = typer.Option(
-        None, help="SESSION_TABLE,COUNTER_TABLE,BUCKET of a study whose stack is gone (default: those of its stack)."
+    bucket: str | None = typer.Option(
+        None, help="Data bucket of a study whose stack is gone, as `lwise teardown` printed it (default: its stack's)."
     ),
 ) -> None:
     """Write trials.csv and sessions.csv of a deployed study, and count whether every stored trial is among them.
@@ -55,12 +53,9 @@ def download(
 
     Example: `lwise data download moths_0 --out moths-data`
     """
-    from lwise_core.cloud.deployed import Tables
+    from lwise_core.cloud.deployed import find_deployed, tables_beside
 
-    names = None if tables is None else tables.split(",")
-    if names is not None and len(names) != len(fields(Tables)):
-        raise InputError(f"--tables is {tables}; expected three names: SESSION_TABLE,COUNTER_TABLE,BUCKET")
-    download_tables(study, out, None if names is None else Tables(*names))
+    download_tables(study, out, find_deployed(study).tables if bucket is None else tables_beside(bucket))
 
 
 @app.command()
@@ -76,16 +71,14 @@ def emails(data: Path = typer.Argument(help="Folder of sessions that `lwise serv
             typer.echo(address)
 
 
-def download_tables(study: Path, out: Path, tables: Tables | None) -> None:
-    """Shared by `lwise data download` and `lwise teardown`; `tables`: None for those of the study's stack."""
+def download_tables(study: Path, out: Path, tables: Tables) -> None:
+    """Shared by `lwise data download` and `lwise teardown`."""
     from lwise_core.cloud.asking import asking
-    from lwise_core.cloud.deployed import tables_of
     from lwise_core.cloud.snapshot import Snapshot
     from lwise_core.records.tables import write_tables
     from lwise_core.sessions.service import SessionService
 
     compiled = compile_with_warnings(study).study
-    tables = tables or tables_of(compiled.study_id)
     under_way = out / _UNDER_WAY
     with step("Reading the sessions") as on_progress, asking(f"table {tables.session_table}"):
         service = SessionService(compiled, Snapshot(tables, under_way, on_progress=on_progress))

@@ -39,7 +39,7 @@ def status(
     if watch and as_json:
         raise InputError("--watch and --json: expected one of them")
     compiled = compile_with_warnings(study).study
-    deployed = find_deployed(compiled.study_id)
+    deployed = find_deployed(study)
     service = open_sessions(compiled, deployed.tables)
 
     def look() -> tuple[Overview, list[str]]:

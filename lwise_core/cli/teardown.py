@@ -13,6 +13,7 @@ import typer
 from lwise_core.cli.compiling import STUDY
 from lwise_core.cli.progress import console, step
 from lwise_core.cli.records import download_tables
+from lwise_core.cloud.naming import name_in_app
 from lwise_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,12 +30,11 @@ def teardown(
 
     Example: `lwise teardown moths_0 --download moths-data`
     """
-    from lwise_core.cloud.deployed import find_deployed, study_id_of
+    from lwise_core.cloud.deployed import find_deployed
     from lwise_core.cloud.destroy import destroy, require_cdk
     from lwise_core.cloud.kept import outlives_its_stack
 
-    study_id = study_id_of(study)
-    deployed = find_deployed(study_id)
+    deployed = find_deployed(study)
     keeps = outlives_its_stack(deployed.tables)
     _say_who_is_there(deployed)
     _say("Page, pictures, API and function go.")
@@ -47,15 +47,14 @@ def teardown(
     if deployed.is_protected:
         raise InputError(
             f"{deployed.stack}: is protected from being deleted; set deployment.termination_protection to false and "
-            f"run `npx cdk deploy {deployed.stack}` before"
+            f"run `npx cdk deploy {name_in_app(deployed.stack)}` before"
         )
     require_cdk()
     if not yes:
-        _confirm(study_id)
+        _confirm(deployed.stack)
     if download is not None:
         download_tables(study, download, deployed.tables)
-    if not destroy(deployed.stack):
-        raise typer.Exit(1)
+    destroy(deployed.stack)
     _say(f"{deployed.stack} is gone.")
     if keeps:
         _say_what_to_do_with(study, deployed.tables)
@@ -87,21 +86,20 @@ def _say_what_is_kept(tables: Tables, *, heading: str) -> None:
     _say(f"  together {sum(part.usd_a_month for part in parts):.2f} USD a month, by the list prices of us-east-1")
 
 
-def _confirm(study_id: str) -> None:
+def _confirm(stack: str) -> None:
     if not sys.stdin.isatty():
         raise InputError("nobody can be asked here; use --yes")
-    typed = typer.prompt(f"Type {study_id} to take it down", default="", show_default=False)
-    if typed.strip() != study_id:
-        raise InputError(f"{typed!r} is not {study_id}; nothing was changed")
+    typed = typer.prompt(f"Type {stack} to take it down", default="", show_default=False)
+    if typed.strip() != stack:
+        raise InputError(f"{typed!r} is not {stack}; nothing was changed")
 
 
 def _say_what_to_do_with(study: Path, tables: Tables) -> None:
     from lwise_core.cloud.kept import how_to_delete
 
     _say_what_is_kept(tables, heading="Kept:")
-    names = f"{tables.session_table},{tables.counter_table},{tables.bucket}"
     _say("To fetch the data:")
-    _say(f"  lwise data download {study} --out DATA --tables {names}")
+    _say(f"  lwise data download {study} --out DATA --bucket {tables.bucket}")
     _say("To delete them for good:")
     for command in how_to_delete(tables):
         _say(f"  {command}")

@@ -11,7 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 from botocore.exceptions import ClientError
 
 from lwise_core.cloud.asking import asking, client
-from lwise_core.cloud.naming import EXPERIMENT_STACKS, experiment_stack_name
+from lwise_core.cloud.naming import (
+    COUNTER_TABLE_TAG,
+    EXPERIMENT_STACKS,
+    SESSION_TABLE_TAG,
+    STACK_TAG,
+    experiment_stack_name,
+    name_in_account,
+    name_in_app,
+)
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.folder import find_study
 from lwise_core.experiments.study import Study
@@ -48,38 +56,26 @@ class DeployedStudy:
     tables: Tables
 
 
-def study_id_of(study: Path) -> str:
-    """The id of a study by its folder or, where it has none on this machine, by what is taken for the id itself.
-
-    Raises
-    ------
-    InputError
-        If it is neither.
-    """
-    try:
-        return find_study(study).study_id
-    except InputError:
-        if len(study.parts) != 1 or study.exists():
-            raise
-        experiment_stack_name(study.name)
-        return study.name
-
-
-def find_deployed(study_id: str) -> DeployedStudy:
+def find_deployed(study: Path) -> DeployedStudy:
     """What the stack of a study says of itself.
+
+    Parameters
+    ----------
+    study : the study's folder or, where it has none on this machine, its id or the name of its stack.
 
     Raises
     ------
     InputError
         If there is no such stack in the region, it was never complete, or AWS cannot be asked.
     """
-    stack = experiment_stack_name(study_id)
+    stack = _stack_of(study)
     described = _described(stack)
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
     if "SessionTable" not in outputs:
+        known_as = name_in_app(stack)
         raise InputError(
-            f"{stack}: its deployment did not come to its end (it is {described['StackStatus']}); deploy it again, or "
-            f"remove what there is with `npx cdk destroy {stack}`"
+            f"{stack}: its deployment did not come to its end (it is {described['StackStatus']}); go on with "
+            f"`npx cdk deploy {known_as}`, or remove what there is with `npx cdk destroy {known_as}`"
         )
     links = [url for name, url in outputs.items() if name.startswith(_LINK)]
     return DeployedStudy(
@@ -91,9 +87,37 @@ def find_deployed(study_id: str) -> DeployedStudy:
     )
 
 
-def tables_of(study_id: str) -> Tables:
-    """The tables that the stack of a study names in its outputs; raises as `find_deployed`."""
-    return find_deployed(study_id).tables
+def is_there(stack: str) -> bool:
+    """Whether the account has a stack of this name in the region.
+
+    Raises
+    ------
+    InputError
+        If AWS cannot be asked.
+    """
+    with asking(stack):
+        return _described_if_there(client("cloudformation"), stack) is not None
+
+
+def tables_beside(bucket: str) -> Tables:
+    """The tables of a study by its data bucket, whose tags name them also when the stack is gone.
+
+    Raises
+    ------
+    InputError
+        If it is not a study's data bucket, or AWS cannot be asked.
+    """
+    with asking(f"bucket {bucket}"):
+        try:
+            tags = client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchTagSet":
+                raise
+            tags = []
+    named = {tag["Key"]: tag["Value"] for tag in tags}
+    if not {SESSION_TABLE_TAG, COUNTER_TABLE_TAG} <= named.keys():
+        raise InputError(f"bucket {bucket}: is not the data bucket of a study; `lwise teardown` prints its name")
+    return Tables(named[SESSION_TABLE_TAG], named[COUNTER_TABLE_TAG], bucket)
 
 
 def open_store(tables: Tables) -> DynamoS3Store:
@@ -135,20 +159,37 @@ def alarms_of(stack: str) -> list[str]:
     return [text.removeprefix(f"{stack}: ") for text in told]
 
 
+def _stack_of(study: Path) -> str:
+    try:
+        return name_in_account(find_study(study))
+    except InputError:
+        if len(study.parts) != 1 or study.exists():
+            raise
+        return study.name if EXPERIMENT_STACKS in study.name else experiment_stack_name(study.name)
+
+
 def _described(stack: str) -> Mapping[str, Any]:
     with asking(stack):
         cloudformation = client("cloudformation")
-        try:
-            (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-        except ClientError as error:
-            if "does not exist" not in error.response["Error"]["Message"]:
-                raise
+        described = _described_if_there(cloudformation, stack)
+        if described is None:
             region = cloudformation.meta.region_name
             there = ", ".join(_studies_there(cloudformation)) or "none"
             raise InputError(
                 f"{stack}: does not exist in {region} of this account; the studies there: {there}. Deploy it with "
-                f"`npx cdk deploy {stack}`, or set AWS_REGION and AWS_PROFILE to where it is"
-            ) from None
+                f"`npx cdk deploy {name_in_app(stack)}`, or set AWS_REGION and AWS_PROFILE to where it is"
+                f"{_what_is_left(stack)}"
+            )
+    return described
+
+
+def _described_if_there(cloudformation: Any, stack: str) -> Mapping[str, Any] | None:
+    try:
+        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in error.response["Error"]["Message"]:
+            raise
+        return None
     found: Mapping[str, Any] = described
     return found
 
@@ -156,4 +197,12 @@ def _described(stack: str) -> Mapping[str, Any]:
 def _studies_there(cloudformation: Any) -> Sequence[str]:
     pages = cloudformation.get_paginator("describe_stacks").paginate()
     names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
-    return sorted(name for name in names if name.startswith(EXPERIMENT_STACKS))
+    return sorted(name for name in names if EXPERIMENT_STACKS in name)
+
+
+def _what_is_left(stack: str) -> str:
+    """The data buckets of a study that was taken down, as the end of a sentence."""
+    filters = [{"Key": STACK_TAG, "Values": [stack]}, {"Key": SESSION_TABLE_TAG}]
+    pages = client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
+    buckets = [found["ResourceARN"].rpartition(":")[2] for page in pages for found in page["ResourceTagMappingList"]]
+    return f". Its data were kept: --bucket {' or --bucket '.join(buckets)}" if buckets else ""

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from lwise_core.cloud.deployed import is_there
+from lwise_core.cloud.naming import name_in_app
 from lwise_core.errors import InputError
 
 _CLI = Path("node_modules/aws-cdk/bin/cdk")
@@ -28,7 +30,18 @@ def require_cdk() -> None:
         raise InputError(f"{_CLI}: no such file; run `npm ci`")
 
 
-def destroy(stack: str) -> bool:
-    """Destroy a stack without asking, with the output of the command shown; whether that went well."""
-    done = subprocess.run(["node", str(_CLI), "destroy", "--force", stack], check=False)  # noqa: S603, S607
-    return done.returncode == 0
+def destroy(stack: str) -> None:
+    """Destroy a study's stack without asking, with the output of the command shown.
+
+    Raises
+    ------
+    InputError
+        If the stack is still there, be it that `cdk` failed or that it knows no such stack.
+    """
+    known_as = name_in_app(stack)
+    done = subprocess.run(["node", str(_CLI), "destroy", "--force", known_as], check=False)  # noqa: S603, S607
+    if done.returncode != 0 or is_there(stack):
+        raise InputError(
+            f"{stack}: is still there; run `npx cdk destroy {known_as}` to see why, in a repository with the study's "
+            "folder"
+        )

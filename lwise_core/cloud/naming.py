@@ -6,9 +6,16 @@ import re
 from collections.abc import Iterable
 
 from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.config_file import read_config
+from lwise_core.experiments.authoring.folder import StudyFolder
 
 EXPERIMENT_STACKS = "ExperimentStack-"
-"""What the names of all studies' stacks begin with."""
+"""What the names of all studies' stacks begin with, after the lab's prefix if it has one."""
+
+STACK_TAG = "lwise:stack"
+SESSION_TABLE_TAG = "lwise:session-table"
+COUNTER_TABLE_TAG = "lwise:counter-table"
+"""Tags of a data bucket: what it belonged to is still known when the stack is gone."""
 
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
@@ -22,6 +29,24 @@ def experiment_stack_name(study_id: str) -> str:
         If the id has letters that no stack's name may have.
     """
     return _checked(f"{EXPERIMENT_STACKS}{study_id.replace('_', '-')}", study_id)
+
+
+def name_in_account(study: StudyFolder) -> str:
+    """What the stack of a study is called in its account: as in the CDK's app, after the study's `aws_prefix`.
+
+    Raises
+    ------
+    InputError
+        If the study's config cannot be read.
+    """
+    prefix = read_config(study.config).config.deployment.aws_prefix
+    name = experiment_stack_name(study.study_id)
+    return name if prefix is None else f"{prefix}-{name}"
+
+
+def name_in_app(stack: str) -> str:
+    """`lab-ExperimentStack-moths-0` -> `ExperimentStack-moths-0`, as `cdk` knows it."""
+    return stack[stack.index(EXPERIMENT_STACKS) :]
 
 
 def stimulus_stack_name(dataset: str) -> str:

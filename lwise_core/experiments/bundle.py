@@ -92,6 +92,7 @@ def _study(content: dict[str, Any]) -> Study:
             "conditions": Conditions(**content["conditions"]),
             "slots": Slots(**content["slots"]),
             "platforms": tuple(content["platforms"]),
+            "allow_origins": tuple(content.get("allow_origins", ())),
             "classes": tuple(content["classes"]),
             "choices": Choices(**choices),
             "kinds": tuple(TrialKind(**kind) for kind in content["kinds"]),

@@ -256,6 +256,7 @@ class Study:
     codes : where the completion codes are kept.
     returning : what a participant finds who comes back.
     page : what the participant's page asks for.
+    allow_origins : sites that may show the page in a frame of theirs.
     """
 
     study_id: str
@@ -282,6 +283,7 @@ class Study:
     codes: CodeReferences = CodeReferences(None, None)
     returning: Returning = Returning()
     page: PageSettings = PageSettings()
+    allow_origins: tuple[str, ...] = ()
 
     def content(self) -> dict[str, Any]:
         """Everything as JSON values; images column by column, so that thousands of them load in milliseconds.

@@ -12,12 +12,12 @@ _MTURK_FORMS = "https://www.mturk.com https://workersandbox.mturk.com"
 def page_headers(study: Study) -> dict[str, str]:
     """Headers of every answer.
 
-    Pictures may come from where the study has them. If it is open to Mechanical Turk, that may show the page in its
-    frame, and be sent the form that submits the task.
+    Pictures may come from where the study has them. Only the sites that the study names may show the page in a frame;
+    if it is open to Mechanical Turk, that may too, and be sent the form that submits the task.
     """
     here = " ".join(["'self'", *outside_origins(study)])
     with_mturk = "mturk" in study.platforms
-    frames = f"'self' {_MTURK_FRAMES}" if with_mturk else "'self'"
+    frames = " ".join(["'self'", *study.allow_origins, *([_MTURK_FRAMES] if with_mturk else [])])
     forms = _MTURK_FORMS if with_mturk else "'none'"
     return {
         "Content-Security-Policy": (

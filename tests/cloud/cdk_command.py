@@ -31,13 +31,16 @@ def require_cdk() -> None:
         unavailable("no cdk command: run `npm ci` at the root of the project")
 
 
-def run_cdk(*arguments: str, app: Path | str | None, output: Path, environment: Mapping[str, str]) -> str:
-    """Run a command of the CLI at the root of the project.
+def run_cdk(
+    *arguments: str, app: Path | str | None, output: Path, environment: Mapping[str, str], project: Path
+) -> str:
+    """Run a command of the CLI at the root of a project.
 
     Parameters
     ----------
     app : an assembly that was made before, or a command that makes one; None: what cdk.json says.
     output : folder for an assembly that is made.
+    project : has the cdk.json.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def run_cdk(*arguments: str, app: Path | str | None, output: Path, environment: 
     made = () if isinstance(app, Path) else ("--output", str(output))
     done = subprocess.run(
         ["node", _CLI, command, *_OPTIONS.get(command, ()), *apps, *made, *others],
-        cwd=PROJECT,
+        cwd=project,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

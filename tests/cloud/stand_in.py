@@ -22,7 +22,7 @@ from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
 from tests.aws import REGION, aws_stand_in
-from tests.cloud.cdk_command import run_cdk
+from tests.cloud.cdk_command import PROJECT, run_cdk
 from tests.cloud.crashes import Crashes, StandInError
 from tests.cloud.custom_resources import PARTITION
 from tests.cloud.distribution import Distribution
@@ -117,7 +117,9 @@ class StandIn:
         """The bucket that `bootstrap` makes."""
         return f"cdk-hnb659fds-assets-{self.account}-{self.region}"
 
-    def cdk(self, *arguments: str, app: Path | str | None = None, output: Path | None = None) -> str:
+    def cdk(
+        self, *arguments: str, app: Path | str | None = None, output: Path | None = None, project: Path = PROJECT
+    ) -> str:
         """Run the CLI; returns what it printed.
 
         Making an assembly takes most of the time of a command: make one with `cdk("synth", "--quiet", output=folder)`,
@@ -127,6 +129,7 @@ class StandIn:
         ----------
         app : an assembly, or a command that makes one; None: what cdk.json says.
         output : folder for the assembly that is made; None: somewhere else than in the project.
+        project : where the command is run.
 
         Raises
         ------
@@ -137,7 +140,7 @@ class StandIn:
         """
         try:
             made = output or self._folder / "cdk.out"
-            return run_cdk(*arguments, app=app, output=made, environment=self.environment)
+            return run_cdk(*arguments, app=app, output=made, environment=self.environment, project=project)
         finally:
             self._crashes.refuse()
 

@@ -32,6 +32,11 @@ _KEPT = {
     "tags": {"project": "moths"},
 }
 _DELETED = {"on_destroy": "delete"}
+_OWN = {
+    "domain": {"name": "moths.example.edu", "certificate": "arn:aws:acm:us-east-1:123456789012:certificate/1a-2b"},
+    "allow_origins": ["https://survey.example.edu"],
+    "aws_prefix": "lab",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     studies = [
         write_study(folder / "kept_1", data_set, {**_BLOCK, "deployment": _KEPT}),
         write_study(folder / "deleted_2", data_set, {**_BLOCK, "deployment": _DELETED}),
+        write_study(folder / "own_5", data_set, {**_BLOCK, "deployment": _OWN}),
         write_study(folder / "broken_3", data_set, {**_BLOCK, "site": {"titel": "x"}}),
         write_study(folder / "codeless_4", data_set, {**_BLOCK, "deployment": {"completion_code": "env:DONE"}}),
     ]

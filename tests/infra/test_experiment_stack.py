@@ -11,7 +11,7 @@ import pytest
 from tests.infra.conftest import REGION, Synthesised
 
 _KEPT = "ExperimentStack-kept-1"
-_DEPLOYED = ["AccountStack", _KEPT, "ExperimentStack-deleted-2"]
+_DEPLOYED = ["AccountStack", _KEPT, "ExperimentStack-deleted-2", "ExperimentStack-own-5"]
 _SUPERFLUOUS_DEPENDENCY = "W3005"
 """Written by the CDK itself."""
 

@@ -11,8 +11,9 @@ from cdk_nag import AwsSolutionsChecks
 from tests.infra.conftest import Synthesised
 
 _KEPT = "ExperimentStack-kept-1"
-_DEPLOYED = ["AccountStack", _KEPT, "ExperimentStack-deleted-2"]
-_N_ACKNOWLEDGED = {"AccountStack": 2, _KEPT: 13, "ExperimentStack-deleted-2": 13}
+_OWN = "ExperimentStack-own-5"
+_DEPLOYED = ["AccountStack", _KEPT, "ExperimentStack-deleted-2", _OWN]
+_N_ACKNOWLEDGED = {"AccountStack": 2, _KEPT: 13, "ExperimentStack-deleted-2": 13, _OWN: 12}
 
 
 def _statements_of(synthesised: Synthesised, stack: str, role_part: str) -> list[dict[str, Any]]:
@@ -24,6 +25,10 @@ def _statements_of(synthesised: Synthesised, stack: str, role_part: str) -> list
             found += policy["Properties"]["PolicyDocument"]["Statement"]
     assert found
     return found
+
+
+def _arn(id_: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [id_, "Arn"]}
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -62,6 +67,14 @@ def test_the_function_can_do_exactly_what_it_needs(synthesised: Synthesised) -> 
     assert {action for action, _ in allowed if action.startswith("ssm:")} == {"ssm:GetParameter"}
     assert {action for action, _ in allowed if action.startswith("dynamodb:")} == {
         f"dynamodb:{action}" for action in ("GetItem", "Query", "PutItem", "UpdateItem")
+    }
+    (sessions,) = (id_ for id_ in synthesised.resources(_KEPT, "AWS::DynamoDB::Table") if "Sessions" in id_)
+    (counter,) = (id_ for id_ in synthesised.resources(_KEPT, "AWS::DynamoDB::Table") if "Counter" in id_)
+    (bucket,) = (id_ for id_ in synthesised.resources(_KEPT, "AWS::S3::Bucket") if "StorageData" in id_)
+    arns = [_arn(sessions), _arn(counter)]
+    below = [{"Fn::Join": ["", [arn, rest]]} for arn, rest in ((arns[1], "/index/*"), (_arn(bucket), "/emails/*"))]
+    assert {resource for action, resource in allowed if action.startswith(("dynamodb:", "s3:"))} == {
+        json.dumps(arn, sort_keys=True) for arn in (*arns, *below)
     }
     parameters = {resource for action, resource in allowed if action == "ssm:GetParameter"}
     assert sorted(parameter.rpartition(":")[2].rstrip('"]}') for parameter in parameters) == [

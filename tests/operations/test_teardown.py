@@ -85,7 +85,7 @@ def test_who_types_something_else_takes_nothing_down(study: Deployed, account: S
             check=False,
         )
     assert refused.returncode == 2
-    assert "'moths_50' is not moths_5; nothing was changed" in refused.stderr
+    assert "'moths_50' is not ExperimentStack-moths-5; nothing was changed" in refused.stderr
     assert _is_there(account, study.stack)
 
 

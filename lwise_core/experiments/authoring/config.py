@@ -46,6 +46,33 @@ def _data_set_name(text: str) -> str:
     return text
 
 
+def _origin(text: str) -> str:
+    # The header that it goes into separates its parts by spaces and semicolons.
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", text):
+        raise ValueError("expected the beginning of an address without a path, e.g. https://survey.example.edu")
+    return text
+
+
+def _domain_name(text: str) -> str:
+    if not re.fullmatch(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", text) or len(text) > 253:
+        raise ValueError("expected a domain in small letters, e.g. moths.example.edu")
+    return text
+
+
+def _certificate_arn(text: str) -> str:
+    if not re.fullmatch(r"arn:aws:acm:us-east-1:[0-9]{12}:certificate/[A-Za-z0-9-]+", text):
+        raise ValueError(
+            "expected arn:aws:acm:us-east-1:ACCOUNT:certificate/ID; CloudFront takes certificates of us-east-1 only"
+        )
+    return text
+
+
+def _aws_prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,18}[A-Za-z0-9]", text):
+        raise ValueError("expected 2 to 20 letters, digits and hyphens, with a letter first and no hyphen last")
+    return text
+
+
 def _code_reference(text: str) -> str:
     kind, _, name = text.partition(":")
     is_variable = kind == "env" and name.isidentifier()
@@ -73,6 +100,10 @@ def _own_type_name(text: str) -> str:
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
+Origin = Annotated[str, AfterValidator(_origin)]
+DomainName = Annotated[str, AfterValidator(_domain_name)]
+CertificateArn = Annotated[str, AfterValidator(_certificate_arn)]
+AwsPrefix = Annotated[str, AfterValidator(_aws_prefix)]
 DataSetName = Annotated[str, AfterValidator(_data_set_name)]
 CodeReference = Annotated[str, AfterValidator(_code_reference)]
 TypeName = Annotated[str, AfterValidator(_own_type_name)]
@@ -300,6 +331,15 @@ class Throttle(_Strict):
     """Calls at once."""
 
 
+class Domain(_Strict):
+    """`deployment.domain`: an address of the lab's own for a deployed study."""
+
+    name: DomainName
+    """The domain, e.g. moths.example.edu. Let it be a CNAME of the output `DomainTarget` of the study's stack."""
+    certificate: CertificateArn
+    """ARN of a certificate for it in AWS Certificate Manager, in region us-east-1."""
+
+
 class Deployment(_Strict):
     """`deployment`: who may take part, and how participants are dealt to conditions."""
 
@@ -344,8 +384,16 @@ class Deployment(_Strict):
     """Whether `cdk destroy` is refused until this is taken back by another `cdk deploy`."""
     throttle: Throttle = Throttle()
     """How many calls the deployed study answers."""
+    allow_origins: list[Origin] = Field(default_factory=list)
+    """Sites that may show the study in a frame of theirs, e.g. https://survey.example.edu, deployed or served here.
+    Default: none, but Mechanical Turk where `platforms` names it."""
+    domain: Domain | None = None
+    """An address of the lab's own. Default: one that CloudFront makes up."""
     alarm_email: str | None = None
     """Address that is written to when the deployed study has errors, is slow, or nobody finishes. Default: nobody."""
+    aws_prefix: AwsPrefix | None = None
+    """What the names of everything that is deployed begin with, where several labs share an AWS account. `cdk` knows
+    the study by the name without it."""
     tags: dict[str, str] = Field(default_factory=dict)
     """Tags of everything that is deployed, e.g. for a bill per project."""
     data_spec_file_name: FileName | None = None

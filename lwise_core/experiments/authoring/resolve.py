@@ -62,6 +62,7 @@ def common_parts(config: StudyConfig, *, n_conditions: int) -> dict[str, Any]:
         "seed": deployment.seed,
         "conditions": _conditions(deployment, n_conditions),
         "platforms": tuple(deployment.platforms or ()),
+        "allow_origins": tuple(deployment.allow_origins),
         "settings": common_settings(config.trial_config),
         "repeat_split": config.trial_config.repeat_stimulus_split,
         "bonus_tiers": tuple(BonusTier(tier.at_least, tier.usd) for tier in config.site.bonus),
