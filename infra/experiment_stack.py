@@ -37,7 +37,8 @@ class ExperimentStack(Stack):
 
     Participants' data are kept when the stack is destroyed, unless the study says `on_destroy: delete`. A study that
     cannot be deployed, because its data file was not fetched or its config has an error, is a stack without resources
-    that says why: it is listed, and keeps no other study from being deployed.
+    that says why: it is listed, and keeps no other study from being deployed. Of a study that was not asked for, as by
+    `cdk ls`, `cdk destroy` or `cdk deploy --exclusively` of another, no more than the name is needed, and made.
     """
 
     def __init__(
@@ -50,16 +51,22 @@ class ExperimentStack(Stack):
         work : where a folder may be made for files that are put together for the deployment.
         """
         super().__init__(scope, id_, stack_name=_name_of(study), description=f"lwise study {study.study_id}", **options)
+        if not self.bundling_required:
+            self._build_nothing()
+            return
         try:
             if not (page / "index.html").is_file():
                 raise InputError(f"{page}: the participant's page is not built; run `make site`")
             compiled, config = compile_study(study.config), read_config(study.config).config
             parameters = _parameters(compiled.study.codes)
         except InputError as error:
-            CfnWaitConditionHandle(self, "Nothing")  # CloudFormation knows no template without resources
+            self._build_nothing()
             Annotations.of(self).add_error(str(error))
         else:
             self._build(compiled, config, parameters=parameters, page=page, work=work / id_)
+
+    def _build_nothing(self) -> None:
+        CfnWaitConditionHandle(self, "Nothing")  # CloudFormation knows no template without resources
 
     def _build(
         self, compiled: CompiledStudy, config: StudyConfig, *, parameters: Sequence[str], page: Path, work: Path

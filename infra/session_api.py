@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, Size, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -19,6 +19,7 @@ from lambdas.assemble import HANDLER
 _MEMORY_MB = 512
 """A third of a core; with less, a cold start takes longer than it saves."""
 _LONGEST = Duration.seconds(15)
+_COMPRESSED_FROM = Size.kibibytes(2)
 _KEY_ACTIONS = ("GetItem", "Query", "PutItem", "UpdateItem")
 _EMAIL_KEYS = "emails/*"
 
@@ -132,6 +133,8 @@ class SessionApi(Construct):
             description="Participants' calls; reached through the study's own address",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,
+            # A participant's trials are a long and repetitive JSON, which comes once more after every reload.
+            min_compression_size=_COMPRESSED_FROM,
             deploy_options=apigateway.StageOptions(
                 stage_name="prod",
                 throttling_rate_limit=rate_limit,

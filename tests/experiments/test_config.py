@@ -221,6 +221,20 @@ def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_
         (_BLOCK + "deployment: {seed: abc}", ["deployment.seed: expected a whole number", "'abc'"]),
         (_BLOCK + "site: {bonus: [{at_least: 0.9, usd: 2}, {at_least: 0.8, usd: 1}]}", ["[0.9, 0.8]", "rise"]),
         (_BLOCK + "deployment:", ["deployment: expected a mapping", "(found None)"]),
+        (
+            _BLOCK + "deployment: {allow_origins: ['https://lab.example.edu; script-src *']}",
+            ["deployment.allow_origins", "without a path"],
+        ),
+        (_BLOCK + "deployment: {aws_prefix: lab_1}", ["deployment.aws_prefix", "letters, digits and hyphens", "lab_1"]),
+        (
+            _BLOCK + "deployment: {domain: {name: 'https://a.example.edu', certificate: a}}",
+            ["deployment.domain.name", "moths.example.edu"],
+        ),
+        (
+            _BLOCK
+            + "deployment: {domain: {name: a.edu, certificate: 'arn:aws:acm:eu-west-1:123456789012:certificate/1'}}",
+            ["deployment.domain.certificate", "of us-east-1 only"],
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place_the_value_and_what_is_expected(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lwise_core.cloud.naming import experiment_stack_name, refuse_twins
+from lwise_core.cloud.naming import experiment_stack_name, name_in_account, name_in_app, refuse_twins
 from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.folder import StudyFolder
 
 
 def test_underscores_become_hyphens() -> None:
@@ -16,6 +19,19 @@ def test_underscores_become_hyphens() -> None:
 def test_a_name_that_no_stack_may_have_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="letters, digits, hyphens and underscores"):
         experiment_stack_name(name)
+
+
+def test_the_labs_prefix_stands_before_the_name_in_the_account(tmp_path: Path) -> None:
+    folder = tmp_path / "moths_3"
+    folder.mkdir()
+    config = folder / "config.yaml"
+    config.write_text("session_config: [{test: {n_trials_per_class_val: 1}}]\n", encoding="utf-8")
+    study = StudyFolder(folder, config)
+    assert name_in_account(study) == "ExperimentStack-moths-3"
+    with config.open("a", encoding="utf-8") as file:
+        file.write("deployment: {aws_prefix: lab}\n")
+    assert name_in_account(study) == "lab-ExperimentStack-moths-3"
+    assert name_in_app("lab-ExperimentStack-moths-3") == "ExperimentStack-moths-3"
 
 
 def test_two_studies_that_would_be_one_stack_are_named() -> None:

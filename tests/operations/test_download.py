@@ -11,7 +11,7 @@ import pytest
 from lwise_core.cloud.snapshot import Snapshot
 from lwise_core.errors import InputError
 from tests.aws import StandIn
-from tests.command_line import succeed
+from tests.command_line import lwise, succeed
 from tests.operations.conftest import N_TRIALS, Deployed
 from tests.sessions.conftest import answer
 
@@ -55,6 +55,37 @@ def test_the_tables_hold_every_trial_and_every_session(study: Deployed, tmp_path
     assert len(trials) == len(stored) == 3 * N_TRIALS + 2
     assert sorted(int(row["n_stored"]) for row in sessions) == [0, 2, N_TRIALS, N_TRIALS, N_TRIALS]
     assert f"trials.csv ({len(trials)}), sessions.csv (5)" in said
+
+
+def test_a_study_whose_stack_is_gone_is_found_by_its_bucket(study: Deployed, account: StandIn, tmp_path: Path) -> None:
+    account.client("s3").put_bucket_tagging(
+        Bucket=study.tables.bucket,
+        Tagging={
+            "TagSet": [
+                {"Key": "lwise:stack", "Value": study.stack},
+                {"Key": "lwise:session-table", "Value": study.tables.session_table},
+                {"Key": "lwise:counter-table", "Value": study.tables.counter_table},
+            ]
+        },
+    )
+    account.client("cloudformation").delete_stack(StackName=study.stack)
+    refused = lwise("data", "download", study.folder, "--out", "got", folder=tmp_path)
+    assert refused.returncode == 2
+    assert f"{study.stack}: does not exist" in refused.stderr
+    assert f"Its data were kept: --bucket {study.tables.bucket}" in refused.stderr
+    succeed("data", "download", study.folder, "--out", "got", "--bucket", study.tables.bucket, folder=tmp_path)
+    assert len(_rows(tmp_path / "got" / "trials.csv")) == 3 * N_TRIALS + 2
+
+
+def test_a_bucket_that_is_not_of_a_study_is_refused(study: Deployed, tmp_path: Path) -> None:
+    for bucket, said in (
+        (study.tables.bucket, "is not the data bucket of a study"),
+        ("nobodys-bucket", "NoSuchBucket"),
+    ):
+        refused = lwise("data", "download", study.folder, "--bucket", bucket, folder=tmp_path)
+        assert refused.returncode == 2
+        assert f"bucket {bucket}: " in refused.stderr
+        assert said in refused.stderr
 
 
 def test_no_second_copy_of_the_data_is_left(study: Deployed, tmp_path: Path) -> None:
