@@ -124,7 +124,7 @@ def write_study_report(data: Path, variants: Path, model: Path, out: Path, *, ti
     from lwise_core.records.report import write_report
     from lwise_core.records.statistics import condition_summary, summary_table
     from lwise_core.records.tables import read_sessions, read_trials
-    from lwise_core.vision.checkpoints import model_metrics
+    from lwise_core.vision.checkpoints.own import model_metrics
 
     with step("Writing the report"):
         trials, sessions = read_trials(data / "trials.csv"), read_sessions(data / "sessions.csv")

@@ -48,9 +48,10 @@ def train(
 
 def train_model(rows: list[DirmapRow], images: Path, out: Path, *, size: int, config: TrainingConfig) -> Accuracy:
     """Train, measure under PGD-10 at the training radius, save. Shared by `lwise train` and `lwise demo`."""
-    from lwise_core.vision.checkpoints import save_model
+    from lwise_core.vision.architectures import SMALL_RESNET
+    from lwise_core.vision.checkpoints.own import save_model
     from lwise_core.vision.datasets import DirmapDataset
-    from lwise_core.vision.models import ModelConfig
+    from lwise_core.vision.guide import GuideDescription
     from lwise_core.vision.train import evaluate, validation_budget
     from lwise_core.vision.train import train as train_new
 
@@ -65,7 +66,7 @@ def train_model(rows: list[DirmapRow], images: Path, out: Path, *, size: int, co
     with step(f"Training the guide model ({config.epochs} epochs, adversarially)") as on_progress:
         model = train_new(
             *loaded["train"],
-            model_config=ModelConfig(classes=tuple(class_names(rows)), size=size),
+            description=GuideDescription(SMALL_RESNET, classes=tuple(class_names(rows)), size=size),
             config=config,
             on_epoch=lambda done, loss: on_progress(done, config.epochs),
         )
@@ -92,17 +93,18 @@ def score(
 
 def score_images(rows: list[DirmapRow], images: Path, model_file: Path) -> list[DirmapRow]:
     """Dirmap rows with their scores. Shared by `lwise score` and `lwise demo`."""
-    from lwise_core.vision.checkpoints import load_model
+    from lwise_core.vision.checkpoints.own import load_model
     from lwise_core.vision.datasets import DirmapDataset
-    from lwise_core.vision.score import check_same_classes, true_logits, with_scores
+    from lwise_core.vision.score import true_logits, with_scores
+    from lwise_core.vision.targets import targets_for
     from lwise_core.vision.train import preferred_device
 
     model = load_model(model_file).to(preferred_device())
-    check_same_classes(model, class_names(rows))
+    targets = targets_for(model.description, rows)
     with step("Loading pictures") as on_progress:
-        pictures, labels = DirmapDataset(images, rows, size=model.config.size).load(on_progress)
+        pictures, _ = DirmapDataset(images, rows, size=model.description.size).load(on_progress)
     with step("Scoring how hard each picture is") as on_progress:
-        logits = true_logits(model, pictures, labels, on_progress=on_progress)
+        logits = true_logits(model, pictures, targets.labels(rows), on_progress=on_progress)
     return with_scores(rows, logits.tolist())
 
 

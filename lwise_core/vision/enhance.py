@@ -18,16 +18,18 @@ import torch
 from torch import Tensor
 
 from lwise_core import __version__, atomic_files
-from lwise_core.dirmap import DirmapRow, class_names, write_dirmap
+from lwise_core.dirmap import DirmapRow, write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints import file_sha256, load_model
+from lwise_core.vision.checkpoints.own import file_sha256, load_model
 from lwise_core.vision.datasets import DirmapDataset
+from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.images import Progress, save_png
-from lwise_core.vision.models import SmallResNet
 from lwise_core.vision.objectives import OBJECTIVES, Objective
 from lwise_core.vision.perturb import Budget, ascend_many
-from lwise_core.vision.score import check_same_classes, true_logits
-from lwise_core.vision.train import as_float, preferred_device
+from lwise_core.vision.pixels import as_bytes, as_float
+from lwise_core.vision.score import true_logits
+from lwise_core.vision.targets import Targets, targets_for
+from lwise_core.vision.train import preferred_device
 
 NATURAL = "natural"
 _BATCH = 64
@@ -77,15 +79,15 @@ def write_variants(
     """
     model = load_model(model_file)
     model.to(preferred_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    check_same_classes(model, class_names(rows))
+    targets = targets_for(model.description, rows)
     _refuse_shared_names(rows)
-    dataset = DirmapDataset(images_root, rows, size=model.config.size)
+    dataset = DirmapDataset(images_root, rows, size=model.description.size)
     with atomic_files.new_folder(out) as folder, ThreadPoolExecutor() as pool:
         variants = [_Variant(folder / variant_name(budget.epsilon), budget) for budget in budgets]
         for class_folder in {str(PurePosixPath(row.im_path).parent) for row in rows}:
             for target in (folder / NATURAL, *(variant.folder for variant in variants)):
                 (target / class_folder).mkdir(parents=True, exist_ok=True)
-        for done in _write_pictures(model, dataset, folder / NATURAL, variants, OBJECTIVES[objective], pool):
+        for done in _write_pictures(model, targets, dataset, folder / NATURAL, variants, OBJECTIVES[objective], pool):
             if on_progress:
                 on_progress(done, len(rows))
         for variant in variants:
@@ -94,7 +96,8 @@ def write_variants(
 
 
 def _write_pictures(
-    model: SmallResNet,
+    model: GuideModel,
+    targets: Targets,
     dataset: DirmapDataset,
     natural_folder: Path,
     variants: Sequence[_Variant],
@@ -106,7 +109,7 @@ def _write_pictures(
         indices = batch.tolist()
         natural = torch.stack([image for image, _ in pool.map(dataset.__getitem__, indices)])
         rows = [dataset.rows[index] for index in indices]
-        labels = torch.tensor([row.class_num for row in rows])
+        labels = targets.labels(rows)
         enhanced = _enhanced(model, natural, labels, objective, [variant.budget for variant in variants])
         before = true_logits(model, natural, labels).tolist()
         saves = [_save(pool, natural_folder, row, image) for row, image in zip(rows, natural, strict=True)]
@@ -121,13 +124,13 @@ def _write_pictures(
 
 
 def _enhanced(
-    model: SmallResNet, natural: Tensor, labels: Tensor, objective: Objective, budgets: Sequence[Budget]
+    model: GuideModel, natural: Tensor, labels: Tensor, objective: Objective, budgets: Sequence[Budget]
 ) -> list[Tensor]:
     """uint8 (N, 3, H, W) per budget, rounded to nearest."""
-    device = model.mean.device
+    device = model.device
     shown = as_float(natural).to(device, memory_format=torch.channels_last)
     found = ascend_many(model, shown, labels.to(device), objective=objective, budgets=budgets)
-    return [(pictures * 255).round().to(torch.uint8).cpu() for pictures in found]
+    return [as_bytes(pictures).cpu() for pictures in found]
 
 
 def _save(pool: ThreadPoolExecutor, folder: Path, row: DirmapRow, image: Tensor) -> Future[None]:

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from lwise_core.dirmap import DirmapRow
-from lwise_core.errors import InputError
+from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.images import Progress
-from lwise_core.vision.models import SmallResNet
 from lwise_core.vision.objectives import logit
-from lwise_core.vision.train import EVALUATION_BATCH, as_float
+from lwise_core.vision.pixels import as_float
+from lwise_core.vision.train import EVALUATION_BATCH
 
 
-def true_logits(model: SmallResNet, images: Tensor, labels: Tensor, *, on_progress: Progress | None = None) -> Tensor:
+def true_logits(model: GuideModel, images: Tensor, labels: Tensor, *, on_progress: Progress | None = None) -> Tensor:
     """Logit of the true class of uint8 images (N, 3, H, W) -> float32 (N,) on the CPU; runs where the model is."""
-    device = model.mean.device
+    device = model.device
     values = []
     with torch.inference_mode():
         for batch in torch.split(torch.arange(len(images)), EVALUATION_BATCH):
@@ -39,12 +39,3 @@ def with_scores(rows: Sequence[DirmapRow], robust_gt_logits: Sequence[float]) ->
         replace(row, robust_gt_logit=value, difficulty=(highest - value) / spread)
         for row, value in zip(rows, robust_gt_logits, strict=True)
     ]
-
-
-def check_same_classes(model: SmallResNet, classes: Sequence[str]) -> None:
-    """Refuse a data set whose classes are not the model's, in the same order."""
-    if tuple(classes) != model.config.classes:
-        raise InputError(
-            f"the model knows the classes {', '.join(model.config.classes)}; the dirmap has {', '.join(classes)}; "
-            "train a model on this data set"
-        )

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lwise_core.vision.models import ModelConfig, SmallResNet
+from lwise_core.vision.guide import NONE, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.objectives import attack
 from lwise_core.vision.perturb import Budget, ascend, random_start
+from lwise_core.vision.pixels import as_float
 
 EVALUATION_BATCH = 128
 
@@ -52,10 +53,10 @@ def train(
     images: Tensor,
     labels: Tensor,
     *,
-    model_config: ModelConfig,
+    description: GuideDescription,
     config: TrainingConfig,
     on_epoch: Callable[[int, float], None] | None = None,
-) -> SmallResNet:
+) -> GuideModel:
     """Train a new model.
 
     Parameters
@@ -69,7 +70,7 @@ def train(
     """
     device = preferred_device()
     generator = torch.Generator().manual_seed(config.seed)
-    model = _new_model(model_config, images, config.seed)
+    model = _new_model(description, images, config.seed)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches_per_epoch = -(-len(images) // config.batch_size)
     optimiser = torch.optim.SGD(
@@ -124,20 +125,13 @@ def validation_budget(config: TrainingConfig) -> Budget:
     return Budget(epsilon=config.epsilon, step=config.epsilon / 4, steps=10)
 
 
-def as_float(images: Tensor) -> Tensor:
-    """uint8 0 … 255 -> float32 0 … 1."""
-    return images.to(torch.float32) / 255
-
-
 def preferred_device() -> torch.device:
     """The accelerator if the machine has one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _new_model(config: ModelConfig, images: Tensor, seed: int) -> SmallResNet:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = SmallResNet(config)
+def _new_model(description: GuideDescription, images: Tensor, seed: int) -> GuideModel:
+    model = new_guide(description, NONE, seed=seed)
     pixels = as_float(images[:2048])
     model.mean.copy_(pixels.mean(dim=(0, 2, 3))[:, None, None])
     model.std.copy_(pixels.std(dim=(0, 2, 3))[:, None, None].clamp_min(1e-3))

@@ -21,9 +21,10 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.simulation.learners import LearnerModel, take_part
-from lwise_core.vision.checkpoints import file_sha256, load_model, model_metrics
-from lwise_core.vision.models import ModelConfig, SmallResNet
-from lwise_core.vision.train import TrainingConfig, as_float, train
+from lwise_core.vision.checkpoints.own import file_sha256, load_model, model_metrics
+from lwise_core.vision.guide import GuideDescription, GuideModel
+from lwise_core.vision.pixels import as_float
+from lwise_core.vision.train import TrainingConfig, train
 from tests.command_line import serving, succeed
 
 _PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "data" / "cifar10_subset.zip"
@@ -102,11 +103,11 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Demo(folder / "demo", expected)
 
 
-def _accuracy(model: SmallResNet, pictures: Tensor, labels: Tensor) -> float:
+def _accuracy(model: GuideModel, pictures: Tensor, labels: Tensor) -> float:
     return float((_logits(model, pictures).argmax(1) == labels).float().mean())
 
 
-def _logits(model: SmallResNet, pictures: Tensor) -> Tensor:
+def _logits(model: GuideModel, pictures: Tensor) -> Tensor:
     with torch.inference_mode():
         return torch.cat([model(as_float(batch)) for batch in pictures.split(128)])
 
@@ -155,8 +156,8 @@ def test_another_network_that_was_never_attacked_sees_the_enhancement_too(demo: 
     """
     config = TrainingConfig(epsilon=0, epochs=12, peak_learning_rate=0.05, seed=1000)
     images, labels = demo.pictures("natural", "train")
-    model_config = ModelConfig(classes=tuple(class_names(demo.rows)), size=images.shape[-1])
-    ordinary = train(images, labels, model_config=model_config, config=config)
+    description = GuideDescription("small_resnet", tuple(class_names(demo.rows)), size=images.shape[-1])
+    ordinary = train(images, labels, description=description, config=config)
     natural = _accuracy(ordinary, *demo.pictures("natural", "val"))
     enhanced = [_accuracy(ordinary, *demo.pictures(variant, "val")) for variant in demo.epsilons]
     assert all(accuracy > natural for accuracy in enhanced)

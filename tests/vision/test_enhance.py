@@ -12,14 +12,15 @@ import torch
 from lwise_core import __version__
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints import file_sha256, load_model, save_model
+from lwise_core.vision.checkpoints.own import file_sha256, load_model, save_model
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.enhance import write_variants
+from lwise_core.vision.guide import GuideDescription
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.models import ModelConfig
 from lwise_core.vision.perturb import Budget, rounding_bound
+from lwise_core.vision.pixels import as_float
 from lwise_core.vision.score import true_logits, with_scores
-from lwise_core.vision.train import TrainingConfig, as_float, train
+from lwise_core.vision.train import TrainingConfig, train
 
 _BUDGETS = [Budget.along_radius(epsilon, step=0.25) for epsilon in (1.0, 0.5)]
 
@@ -32,8 +33,8 @@ def rows(photographs: Path) -> list[DirmapRow]:
 @pytest.fixture
 def model_file(photographs: Path, rows: list[DirmapRow], tmp_path: Path) -> Path:
     pictures = DirmapDataset(photographs, rows, size=32).load()
-    config = ModelConfig(classes=("blue", "green", "red"), size=32, width=8)
-    model = train(*pictures, model_config=config, config=TrainingConfig(epochs=4, batch_size=30))
+    description = GuideDescription("small_resnet", ("blue", "green", "red"), size=32, settings={"width": 8})
+    model = train(*pictures, description=description, config=TrainingConfig(epochs=4, batch_size=30))
     path = tmp_path / "guide.safetensors"
     save_model(path, model, training={}, metrics={})
     return path

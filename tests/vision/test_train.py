@@ -11,15 +11,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints import load_model, model_metrics, save_model
+from lwise_core.vision.checkpoints.own import load_model, model_metrics, save_model
 from lwise_core.vision.datasets import DirmapDataset
+from lwise_core.vision.guide import GuideDescription, GuideModel
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.models import ModelConfig, SmallResNet
 from lwise_core.vision.perturb import Budget
-from lwise_core.vision.train import Accuracy, TrainingConfig, as_float, evaluate, train
+from lwise_core.vision.pixels import as_float
+from lwise_core.vision.train import Accuracy, TrainingConfig, evaluate, train
 from tests.conftest import CLASSES
 
-_MODEL = ModelConfig(classes=CLASSES, size=32, width=8)
+_MODEL = GuideDescription("small_resnet", CLASSES, size=32, settings={"width": 8})
 _ATTACK = Budget(epsilon=2.0, step=0.5, steps=10)
 
 
@@ -32,9 +33,9 @@ def loaded(photographs: Path) -> dict[str, tuple[Tensor, Tensor]]:
     }
 
 
-def _trained(loaded: dict[str, tuple[Tensor, Tensor]], **settings: float) -> SmallResNet:
+def _trained(loaded: dict[str, tuple[Tensor, Tensor]], **settings: float) -> GuideModel:
     config = TrainingConfig(**{"epochs": 8, "batch_size": 30, **settings})  # type: ignore[arg-type]
-    return train(*loaded["train"], model_config=_MODEL, config=config)
+    return train(*loaded["train"], description=_MODEL, config=config)
 
 
 def _bright_or_dark(n: int, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -54,12 +55,12 @@ def _bright_or_dark(n: int, *, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not() -> None:
-    model_config = ModelConfig(classes=("dark", "bright"), size=32, width=8)
+    description = GuideDescription("small_resnet", ("dark", "bright"), size=32, settings={"width": 8})
 
     def accuracy(epsilon: float) -> Accuracy:
         config = TrainingConfig(epsilon=epsilon, epochs=12, batch_size=40, peak_learning_rate=0.05)
         # With half as many pictures the ordinary model may rest on brightness alone, as rounding has it.
-        model = train(*_bright_or_dark(480, seed=0), model_config=model_config, config=config)
+        model = train(*_bright_or_dark(480, seed=0), description=description, config=config)
         return evaluate(model, *_bright_or_dark(120, seed=1), budget=_ATTACK)
 
     # Measured with seeds 0 to 3: ordinary 0.00 under attack each time, robust 0.82.
@@ -73,7 +74,7 @@ def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not(
 def test_the_same_seed_gives_the_same_weights(loaded: dict[str, tuple[Tensor, Tensor]]) -> None:
     first, again, other = (_trained(loaded, epochs=1, seed=seed).state_dict() for seed in (4, 4, 5))
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["head.weight"], other["head.weight"])
+    assert not torch.equal(first["network.head.weight"], other["network.head.weight"])
 
 
 def test_training_leaves_the_global_random_numbers_alone(loaded: dict[str, tuple[Tensor, Tensor]]) -> None:
@@ -89,7 +90,7 @@ def test_a_saved_model_comes_back_the_same(tmp_path: Path, loaded: dict[str, tup
     save_model(path, model, training={}, metrics=asdict(accuracy))
     again = load_model(path)
     pictures = as_float(loaded["val"][0])
-    assert again.config == _MODEL
+    assert again.description == _MODEL
     assert torch.equal(again(pictures), model(pictures))
     assert Accuracy(**model_metrics(path)) == accuracy
     save_model(tmp_path / "again.safetensors", again, training={}, metrics=asdict(accuracy))
@@ -110,7 +111,11 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes | Non
 
 @pytest.mark.parametrize(
     ("metadata", "complaint"),
-    [({}, "architecture is None"), ({"lwise": "{"}, "not JSON"), ({"lwise": "[]"}, "architecture is None")],
+    [
+        ({}, "does not say what model it holds"),
+        ({"lwise": "{"}, "not JSON"),
+        ({"lwise": "[]"}, "does not say what model it holds"),
+    ],
 )
 def test_a_safetensors_file_from_elsewhere_is_refused(tmp_path: Path, metadata: dict[str, str], complaint: str) -> None:
     path = tmp_path / "model.safetensors"

@@ -1,12 +1,10 @@
-"""The guide model: a small residual network that takes pictures in [0, 1] and carries its own normalisation.
+"""A small residual network for pictures of 16 to 128 pixels, which two cores train in a minute.
 
 Pre-activation blocks (He et al. 2016, https://arxiv.org/abs/1603.05027) at three widths; about 0.2 million parameters
 at the default width.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,28 +13,12 @@ _LARGE_INPUT = 48
 """From this side length on the first convolution halves the resolution, which divides the cost by four."""
 
 
-@dataclass(frozen=True)
-class ModelConfig:
-    """What is needed to build the network again: classes in order of their logits, input side in pixels, width."""
-
-    classes: tuple[str, ...]
-    size: int
-    width: int = 24
-
-
 class SmallResNet(nn.Module):
-    """Residual network (N, 3, size, size) in [0, 1] -> logits (N, classes)."""
+    """Normalised pictures (N, 3, size, size) -> logits (N, num_classes)."""
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, *, num_classes: int, size: int, width: int = 24) -> None:
         super().__init__()
-        self.config = config
-        self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
-        self.register_buffer("std", torch.full((3, 1, 1), 0.25))
-        width = config.width
-        stride = 2 if config.size >= _LARGE_INPUT else 1
+        stride = 2 if size >= _LARGE_INPUT else 1
         self.stem = nn.Conv2d(3, width, kernel_size=3 + 2 * (stride - 1), stride=stride, padding=stride, bias=False)
         self.blocks = nn.Sequential(
             _Block(width, width, stride=stride),
@@ -44,11 +26,10 @@ class SmallResNet(nn.Module):
             _Block(2 * width, 4 * width, stride=2),
         )
         self.norm = nn.BatchNorm2d(4 * width)
-        self.head = nn.Linear(4 * width, len(config.classes))
+        self.head = nn.Linear(4 * width, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        features = self.blocks(self.stem((images - self.mean) / self.std))
-        pooled = torch.relu(self.norm(features)).mean(dim=(2, 3))
+        pooled = torch.relu(self.norm(self.blocks(self.stem(images)))).mean(dim=(2, 3))
         logits: Tensor = self.head(pooled)
         return logits
 

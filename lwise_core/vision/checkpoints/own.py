@@ -1,4 +1,4 @@
-"""The guide model as one safetensors file: weights, and as metadata what is needed to build and to judge the model.
+"""The project's own model file: one safetensors file with the weights and, as metadata, all that is known of the model.
 
 Safetensors holds numbers and text only, so that opening a file from elsewhere can run nothing.
 """
@@ -18,36 +18,43 @@ from torch import Tensor
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
-from lwise_core.vision.models import ModelConfig, SmallResNet
+from lwise_core.vision.guide import GuideDescription, GuideModel, empty_guide
 
-_ARCHITECTURE = "small_resnet"
 _METADATA_KEY = "lwise"
 """All metadata are one JSON text: safetensors writes several keys in random order, yet equal models are equal files."""
 
 
-def save_model(path: Path, model: SmallResNet, *, training: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
-    """Write the model with its training settings and its measured accuracy."""
-    description = {
-        "architecture": _ARCHITECTURE,
-        "model": asdict(model.config),
-        "training": training,
-        "metrics": metrics,
-    }
+def save_model(
+    path: Path,
+    model: GuideModel,
+    *,
+    training: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    origin: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model with its training settings and its measured accuracy.
+
+    Parameters
+    ----------
+    origin : of a model that was converted: from what file, and what of it was left out.
+    """
+    description = {"model": asdict(model.description), "training": training, "metrics": metrics}
+    if origin is not None:
+        description["origin"] = origin
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     atomic_files.write_bytes(path, save(weights, metadata={_METADATA_KEY: json.dumps(description)}))
 
 
-def load_model(path: Path) -> SmallResNet:
+def load_model(path: Path) -> GuideModel:
     """Read a model written by `save_model`, in evaluation mode, its weights frozen.
 
     Raises
     ------
     InputError
-        If the file is missing, no safetensors file, or of another architecture.
+        If the file is missing, or no such file.
     """
     description, weights = _read(path)
-    settings = description["model"]
-    model = SmallResNet(ModelConfig(**{**settings, "classes": tuple(settings["classes"])}))
+    model = empty_guide(_model_description(path, description["model"]))
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -77,10 +84,20 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             description = json.loads((file.metadata() or {}).get(_METADATA_KEY, "{}"))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise InputError(f"{path}: not a safetensors file ({error})") from None
+        remedy = "make one with `lwise checkpoints convert`"
+        raise InputError(f"{path}: not a safetensors file ({error}); {remedy}") from None
     except ValueError as error:
         raise InputError(f"{path}: its description is not JSON ({error}); expected a file from `lwise train`") from None
-    found = description.get("architecture") if isinstance(description, dict) else None
-    if found != _ARCHITECTURE:
-        raise InputError(f"{path}: architecture is {found!r}; expected {_ARCHITECTURE!r}, as written by `lwise train`")
+    if not isinstance(description, dict) or "model" not in description:
+        raise InputError(
+            f"{path}: does not say what model it holds; expected a file from `lwise train`, or make one with "
+            "`lwise checkpoints convert`"
+        )
     return description, weights
+
+
+def _model_description(path: Path, told: Any) -> GuideDescription:
+    try:
+        return GuideDescription(**{**told, "classes": tuple(told["classes"])})
+    except (TypeError, KeyError):
+        raise InputError(f"{path}: its description is of another version of lwise; train or convert it anew") from None

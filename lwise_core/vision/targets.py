@@ -1,0 +1,114 @@
+"""Which of a guide model's logits stand for which class of a data set.
+
+A model may know more classes than a data set has (iNaturalist's 10,000, four moths), know them under numbers only, or
+know kinds of what the data set takes as one class (ImageNet's 118 dogs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lwise_core.dirmap import DirmapRow, class_names
+from lwise_core.errors import InputError
+from lwise_core.vision.guide import GuideDescription
+
+
+@dataclass(frozen=True)
+class Targets:
+    """From a model's logits to those that a data set is judged by.
+
+    Attributes
+    ----------
+    members : column -> the logits of the model whose largest it is; None: the columns are the model's own logits.
+    column_of : class of the data set (0 … C-1) -> its column.
+    """
+
+    members: tuple[tuple[int, ...], ...] | None
+    column_of: tuple[int, ...]
+
+    def columns(self, logits: Tensor) -> Tensor:
+        """Logits (N, of the model) -> (N, columns)."""
+        if self.members is None:
+            return logits
+        if all(len(of_one) == 1 for of_one in self.members):
+            return logits[:, [of_one[0] for of_one in self.members]]
+        return torch.stack([logits[:, list(of_one)].amax(dim=1) for of_one in self.members], dim=1)
+
+    def labels(self, rows: Sequence[DirmapRow]) -> Tensor:
+        """int64 (N,): the column of each image's class."""
+        return torch.tensor([self.column_of[row.class_num] for row in rows])
+
+
+def targets_for(
+    description: GuideDescription,
+    rows: Sequence[DirmapRow],
+    *,
+    class_num_col: str | None = None,
+    superclasses: Mapping[str, Sequence[int]] | None = None,
+    present_only: bool = False,
+) -> Targets:
+    """How a model's logits stand for the classes of a data set.
+
+    Parameters
+    ----------
+    class_num_col : column of the dirmap with the numbers of the model's logits; None: classes are found by their names.
+    superclasses : class of the data set -> the logits of the model that are kinds of it; instead of `class_num_col`.
+    present_only : leave out the logits of classes that the data set does not have.
+
+    Raises
+    ------
+    InputError
+        If the model does not know a class.
+    """
+    names = class_names(rows)
+    n_logits = len(description.classes)
+    if superclasses is not None:
+        members = tuple(_members(name, superclasses, n_logits) for name in names)
+        return Targets(members, tuple(range(len(names))))
+    numbers = _by_name(description, names) if class_num_col is None else _by_number(rows, class_num_col, n_logits)
+    if not present_only or numbers == list(range(n_logits)):
+        return Targets(None, tuple(numbers))
+    return Targets(tuple((number,) for number in numbers), tuple(range(len(names))))
+
+
+def _by_name(description: GuideDescription, names: Sequence[str]) -> list[int]:
+    number_of = {name: number for number, name in enumerate(description.classes)}
+    if missing := [name for name in names if name not in number_of]:
+        known = description.classes
+        shown = ", ".join(known) if len(known) <= 20 else f"{', '.join(known[:3])} … ({len(known)} in all)"
+        raise InputError(
+            f"the model knows the classes {shown}; the dirmap has {', '.join(names)}. Train a model on this data set, "
+            f"or name the column with the numbers of the model's logits by --class-num-col ({missing[0]!r} has no name "
+            "in the model)"
+        )
+    return [number_of[name] for name in names]
+
+
+def _by_number(rows: Sequence[DirmapRow], column: str, n_logits: int) -> list[int]:
+    """Class of the data set -> number of its logit."""
+    found: dict[int, int] = {}
+    for row in rows:
+        text = str(row.class_num) if column == "class_num" else row.extra.get(column, "")
+        if not text.isdecimal() or int(text) >= n_logits:
+            raise InputError(
+                f"{row.im_path}: {column} is {text!r}; expected the number of a logit of the model, 0 to {n_logits - 1}"
+            )
+        if found.setdefault(row.class_num, int(text)) != int(text):
+            raise InputError(
+                f"class {row.class_name} has the numbers {found[row.class_num]} and {text} in column {column}; "
+                "expected one. Where a class has several, give --superclasses"
+            )
+    return [found[number] for number in sorted(found)]
+
+
+def _members(name: str, superclasses: Mapping[str, Sequence[int]], n_logits: int) -> tuple[int, ...]:
+    members = tuple(superclasses.get(name, ()))
+    if not members:
+        raise InputError(f"class {name} is none of the superclasses, which are {', '.join(superclasses)}")
+    if strange := [number for number in members if not 0 <= number < n_logits]:
+        raise InputError(f"superclass {name} names the logit {strange[0]}; the model has 0 to {n_logits - 1}")
+    return members
