@@ -14,10 +14,12 @@ import typer
 
 from lwise_core import __version__, atomic_files
 from lwise_core.cli.compiling import compile_with_warnings
+from lwise_core.cli.enhance import enhance_images
 from lwise_core.cli.progress import console, errors, step
 from lwise_core.cli.records import export_tables, write_study_report
+from lwise_core.cli.score import score_images
 from lwise_core.cli.serve import DEFAULT_PORT, serve_study
-from lwise_core.cli.vision import enhance_images, score_images, train_model
+from lwise_core.cli.train import train_model
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study

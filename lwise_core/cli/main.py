@@ -8,7 +8,20 @@ import sys
 import typer
 
 from lwise_core import __version__
-from lwise_core.cli import dataset, demo, experiments, links, records, serve, status, stimuli, teardown, vision
+from lwise_core.cli import (
+    dataset,
+    demo,
+    enhance,
+    experiments,
+    links,
+    records,
+    score,
+    serve,
+    status,
+    stimuli,
+    teardown,
+    train,
+)
 from lwise_core.cli.progress import errors
 from lwise_core.errors import InputError
 
@@ -29,9 +42,9 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.add_typer(dataset.app, name="dataset")
-app.command()(vision.train)
-app.command()(vision.score)
-app.command()(vision.enhance)
+app.command()(train.train)
+app.command()(score.score)
+app.command()(enhance.enhance)
 app.add_typer(experiments.app, name="experiments")
 app.command()(serve.serve)
 app.command()(links.links)
