@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -24,6 +25,9 @@ from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.simulation.moths import write_moths
+
+if TYPE_CHECKING:
+    from lwise_core.vision.enhance import Enhancement
 
 MOTHS_PER_SPECIES = {"train": 200, "val": 60}
 _LARGEST_SIDE, _SMALLEST_SIDE = 96, 32
@@ -73,10 +77,7 @@ def demo(
             photographs,
             model,
             variants,
-            epsilons=epsilons,
-            step_size=epsilons[-1],
-            objective="logit_diverge",
-            seed=seed,
+            enhancement=_enhancement(epsilons),
         )
     if not (out / "study").exists():
         write_taper_study(
@@ -150,6 +151,14 @@ def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, 
         f"Guide model: accuracy {accuracy.clean_accuracy:.1%}, under attack {accuracy.robust_accuracy:.1%} "
         f"(chance {accuracy.chance:.1%})"
     )
+
+
+def _enhancement(epsilons: list[float]) -> Enhancement:
+    from lwise_core.vision.enhance import Enhancement
+    from lwise_core.vision.perturb import Budget
+
+    budgets = {f"eps{epsilon:g}": Budget.along_radius(epsilon, step=epsilons[-1]) for epsilon in epsilons}
+    return Enhancement(budgets=budgets, objective="logit_diverge")
 
 
 def _teach_learners(study: Path, data: Path, n_learners: int, seed: int) -> None:

@@ -46,12 +46,14 @@ class Engine:
     folds : whether batch normalisation is folded.
     compiles : whether `torch.compile` makes kernels of the network, with CUDA graphs on an accelerator, which takes
         about a minute before the first batch.
+    at_once : pictures in a batch; None: as many as suit the device.
     """
 
     device: torch.device
     precision: Precision = "fp32"
     folds: bool = True
     compiles: bool = False
+    at_once: int | None = None
 
     @classmethod
     def automatic(cls, device: torch.device | None = None) -> Engine:
@@ -89,7 +91,9 @@ class Engine:
         return (there.to(self.dtype) / 255).contiguous(memory_format=torch.channels_last)
 
     def batch_size(self, side: int) -> int:
-        """Pictures of `side` pixels for the first attempt; `in_parts` takes fewer where they do not fit."""
+        """Pictures of `side` pixels in a batch; `in_parts` takes fewer at once where they do not fit."""
+        if self.at_once is not None:
+            return self.at_once
         if self.device.type == "cuda":
             return max(8, round(_BATCH_ON_GPU * (224 / side) ** 2))
         return max(_BATCH_ON_CPU, round(_BATCH_ON_CPU * _SMALLEST_BATCH_ON_CPU_PIXELS / side**2))

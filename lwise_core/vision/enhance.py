@@ -1,57 +1,107 @@
 """Write the variants of a data set: natural, and enhanced within several budgets.
 
-What is saved is what was made: pictures are stored as PNG, and the distance and the logits that are recorded were
-measured on the stored 8-bit values. A variant folder appears under its name only when it is complete.
+What is saved is what was made: pictures are stored lossless unless another format is asked for, and the distance and
+the logits that are recorded were measured on the stored pictures. A folder of variants appears under its name only when
+it is complete. Pictures are read and written by threads while the next ones are enhanced.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path, PurePosixPath
-
-import torch
-from torch import Tensor
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from lwise_core import __version__, atomic_files
-from lwise_core.dirmap import DirmapRow, write_dirmap
+from lwise_core.dirmap import DirmapRow, class_names, write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints.own import file_sha256, load_model
-from lwise_core.vision.datasets import DirmapDataset
+from lwise_core.vision.encoding import Encoding, encoding
+from lwise_core.vision.engine import Engine
+from lwise_core.vision.enhanced_batches import MEASURES, NATURAL, Ascent, EnhancedBatches
 from lwise_core.vision.guide import GuideModel
-from lwise_core.vision.images import Progress, save_png
-from lwise_core.vision.objectives import OBJECTIVES, Objective
-from lwise_core.vision.perturb import Budget, ascend_many
-from lwise_core.vision.pixels import as_bytes, as_float
-from lwise_core.vision.score import true_logits
+from lwise_core.vision.images import Progress
+from lwise_core.vision.objectives import objective_for
+from lwise_core.vision.perturb import Budget
 from lwise_core.vision.targets import Targets, targets_for
-from lwise_core.vision.train import preferred_device
+from lwise_core.vision.unfinished import Stored, UnfinishedVariants
+from lwise_core.vision.views import Views
 
-NATURAL = "natural"
-_BATCH = 64
-
-
-@dataclass
-class _Variant:
-    """A variant in the making: where it is written, and one line per image for its `enhanced.csv`."""
-
-    folder: Path
-    budget: Budget
-    lines: list[tuple[str, float, float, float]] = field(default_factory=list)
+DIRMAP_FILE = "dirmap.csv"
+ENHANCED_FILE = "enhanced.csv"
+SKIPPED_FILE = "skipped.csv"
 
 
-def variant_name(epsilon: float) -> str:
-    """`eps8`, `eps0.5`, …"""
-    return f"eps{epsilon:g}"
+@dataclass(frozen=True)
+class Enhancement:
+    """What is done to each image.
+
+    Attributes
+    ----------
+    budgets : by the variant's name.
+    objective : a name of `objectives.OBJECTIVES`.
+    diverge_from : classes of the data set that `logit_diverge` tells images apart from; None: all that it has.
+    turned : lower the objective instead.
+    best : keep of each image the iterate of the highest value instead of the last.
+    n_views, seed : raise the mean over random views; 0: the picture itself.
+    class_num_col, superclasses : how the model's logits stand for the classes, as in `targets.targets_for`.
+    """
+
+    budgets: Mapping[str, Budget]
+    objective: str
+    diverge_from: tuple[str, ...] | None = None
+    turned: bool = False
+    best: bool = True
+    n_views: int = 0
+    seed: int = 0
+    class_num_col: str | None = None
+    superclasses: Mapping[str, Sequence[int]] | None = None
 
 
-def png_path(im_path: str) -> str:
-    """The path of an image inside every variant: its own, with the suffix of a lossless file."""
-    return str(PurePosixPath(im_path).with_suffix(".png"))
+def variant_names(template: str, budgets: Sequence[Budget], *, dataset: str, objective: str) -> dict[str, Budget]:
+    """Budgets by the names of their variants.
+
+    Parameters
+    ----------
+    template : with any of {dataset}, {eps}, {step}, {steps} and {objective}, e.g. `eps{eps}`.
+
+    Raises
+    ------
+    InputError
+        If the template knows something else, or two budgets would get one name.
+    """
+    named: dict[str, Budget] = {}
+    for budget in budgets:
+        told = {
+            "dataset": dataset,
+            "eps": f"{budget.epsilon:g}",
+            "step": f"{budget.step:g}",
+            "steps": budget.steps,
+            "objective": objective,
+        }
+        try:
+            name = template.format(**told)
+        except (KeyError, IndexError, ValueError):
+            raise InputError(
+                f"--name is {template!r}; expected a name with any of {', '.join(f'{{{part}}}' for part in told)}"
+            ) from None
+        if name in (NATURAL, *named):
+            raise InputError(f"--name is {template!r}, which makes {name} of two variants; put {{eps}} into it")
+        named[name] = budget
+    return named
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The part of the work that one of `of` runs at once does: every `of`-th batch from number `index`."""
+
+    index: int = 0
+    of: int = 1
 
 
 def write_variants(
@@ -60,108 +110,183 @@ def write_variants(
     images_root: Path,
     rows: Sequence[DirmapRow],
     model_file: Path,
-    budgets: Sequence[Budget],
-    objective: str,
-    seed: int = 0,
+    enhancement: Enhancement,
+    stored_as: Encoding | None = None,
+    engine: Engine | None = None,
+    skip_bad: bool = False,
+    shard: Shard | None = None,
     on_progress: Progress | None = None,
-) -> None:
+) -> list[str]:
     """Write `out/natural`, one folder per budget (each with `provenance.json` and `enhanced.csv`) and `out/dirmap.csv`.
 
-    `enhanced.csv` has per image the guide model's true-class logit before and after and the L2 distance, all of the
-    stored files. `dirmap.csv` is the given dirmap with `im_path` pointing into the variants and the source in
-    `orig_im_path`.
+    `enhanced.csv` has per image, measured on the stored files, the guide model's true-class logit of the natural and of
+    the enhanced picture, their L2 distance, and how much of the perturbation was kept: 1 if storing it changed nothing
+    along its direction. `dirmap.csv` is the given dirmap with `im_path` pointing into the variants and the source in
+    `orig_im_path`. A run that was cut short goes on where it stopped, and its result is that of a run that was not.
+
+    Parameters
+    ----------
+    skip_bad : leave out images that cannot be read and list them in `skipped.csv`, instead of stopping.
+    shard : of several runs at once, the part of this one; the variants are complete with the last.
+
+    Returns
+    -------
+    What was skipped, a sentence per image.
 
     Raises
     ------
     InputError
-        If `out` exists, the model's classes are not the dirmap's, or two images would get one name. Nothing is left
-        behind then, nor after an interrupt.
+        If `out` exists or was begun with other settings, the model does not know the classes, two images would get one
+        name, or an image cannot be read; what was stored until then is used by the next run.
     """
+    encoder, how, part = stored_as or encoding("png"), engine or Engine.automatic(), shard or Shard()
     model = load_model(model_file)
-    model.to(preferred_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    targets = targets_for(model.description, rows)
-    _refuse_shared_names(rows)
-    dataset = DirmapDataset(images_root, rows, size=model.description.size)
-    with atomic_files.new_folder(out) as folder, ThreadPoolExecutor() as pool:
-        variants = [_Variant(folder / variant_name(budget.epsilon), budget) for budget in budgets]
-        for class_folder in {str(PurePosixPath(row.im_path).parent) for row in rows}:
-            for target in (folder / NATURAL, *(variant.folder for variant in variants)):
-                (target / class_folder).mkdir(parents=True, exist_ok=True)
-        for done in _write_pictures(model, targets, dataset, folder / NATURAL, variants, OBJECTIVES[objective], pool):
+    ascent = _ascent(model, rows, enhancement, how)
+    _refuse_shared_names(rows, encoder)
+    size = model.description.size
+    provenance = _provenance(enhancement, model_file=model_file, size=size, encoder=encoder, engine=how)
+    plan = {
+        **provenance,
+        "budgets": {name: asdict(budget) for name, budget in enhancement.budgets.items()},
+        "rows_sha256": hashlib.sha256(repr(rows).encode()).hexdigest(),
+        "batch_size": how.batch_size(size),
+    }
+    unfinished = UnfinishedVariants(out, json.loads(json.dumps(plan)))
+    paths = _paths(unfinished.root, rows, (NATURAL, *enhancement.budgets), encoder)
+    stored = unfinished.stored(paths)
+    batches = [
+        batch
+        for batch in _batches(len(rows), how.batch_size(size))[part.index :: part.of]
+        if not all(index in stored for index in batch)
+    ]
+    work = EnhancedBatches(ascent, rows, images_root=images_root, size=size, encoder=encoder, paths=paths)
+    skipped: dict[int, str] = {}
+    with unfinished.journal(part.index) as journal:
+        for done in work.go_through(batches):
+            journal.note(done.stored)
+            stored |= {one.index: one for one in done.stored}
+            skipped |= done.unreadable
+            if skipped and not skip_bad:
+                raise InputError(_cannot_be_read(skipped, len(stored)))
             if on_progress:
-                on_progress(done, len(rows))
-        for variant in variants:
-            _write_provenance(variant, model_file=model_file, size=dataset.size, objective=objective, seed=seed)
-        write_dirmap(folder / "dirmap.csv", [_in_variants(row) for row in rows])
+                on_progress(len(stored) + len(skipped), len(rows))
+    if part.of == 1:
+        _write_tables(unfinished.root, rows, stored, skipped, enhancement, encoder, provenance)
+        unfinished.complete()
+    return [why for _, why in sorted(skipped.items())]
 
 
-def _write_pictures(
-    model: GuideModel,
-    targets: Targets,
-    dataset: DirmapDataset,
-    natural_folder: Path,
-    variants: Sequence[_Variant],
-    objective: Objective,
-    pool: ThreadPoolExecutor,
-) -> Iterator[int]:
-    """Enhance and save batch by batch; yields how many images are on disk in every variant."""
-    for batch in torch.split(torch.arange(len(dataset)), _BATCH):
-        indices = batch.tolist()
-        natural = torch.stack([image for image, _ in pool.map(dataset.__getitem__, indices)])
-        rows = [dataset.rows[index] for index in indices]
-        labels = targets.labels(rows)
-        enhanced = _enhanced(model, natural, labels, objective, [variant.budget for variant in variants])
-        before = true_logits(model, natural, labels).tolist()
-        saves = [_save(pool, natural_folder, row, image) for row, image in zip(rows, natural, strict=True)]
-        for variant, pictures in zip(variants, enhanced, strict=True):
-            after = true_logits(model, pictures, labels).tolist()
-            distance = (as_float(pictures) - as_float(natural)).flatten(1).norm(dim=1).tolist()
-            variant.lines += zip([png_path(row.im_path) for row in rows], before, after, distance, strict=True)
-            saves += [_save(pool, variant.folder, row, image) for row, image in zip(rows, pictures, strict=True)]
-        for save in saves:
-            save.result()
-        yield indices[-1] + 1
+def mean_kept(variant: Path) -> float:
+    """How much of the perturbations storing them kept, over the images of a variant's folder."""
+    with (variant / ENHANCED_FILE).open(encoding="utf-8", newline="") as file:
+        return statistics.fmean(float(line["kept"]) for line in csv.DictReader(file))
 
 
-def _enhanced(
-    model: GuideModel, natural: Tensor, labels: Tensor, objective: Objective, budgets: Sequence[Budget]
-) -> list[Tensor]:
-    """uint8 (N, 3, H, W) per budget, rounded to nearest."""
-    device = model.device
-    shown = as_float(natural).to(device, memory_format=torch.channels_last)
-    found = ascend_many(model, shown, labels.to(device), objective=objective, budgets=budgets)
-    return [as_bytes(pictures).cpu() for pictures in found]
+def _ascent(model: GuideModel, rows: Sequence[DirmapRow], enhancement: Enhancement, engine: Engine) -> Ascent:
+    targets = targets_for(
+        model.description, rows, class_num_col=enhancement.class_num_col, superclasses=enhancement.superclasses
+    )
+    objective = objective_for(
+        enhancement.objective,
+        present=targets.column_of,
+        rivals=_columns_of(enhancement.diverge_from, rows, targets),
+        turned=enhancement.turned,
+    )
+    return Ascent(
+        engine=engine,
+        model=engine.prepared(model),
+        targets=targets,
+        objective=objective,
+        budgets=enhancement.budgets,
+        best=enhancement.best,
+        views=Views(enhancement.n_views, enhancement.seed) if enhancement.n_views else None,
+    )
 
 
-def _save(pool: ThreadPoolExecutor, folder: Path, row: DirmapRow, image: Tensor) -> Future[None]:
-    return pool.submit(save_png, folder / png_path(row.im_path), image.numpy())
+def _columns_of(names: Sequence[str] | None, rows: Sequence[DirmapRow], targets: Targets) -> list[int] | None:
+    if names is None:
+        return None
+    classes = class_names(rows)
+    if strange := [name for name in names if name not in classes]:
+        raise InputError(f"--diverge-from names {strange[0]}; the classes of the dirmap are {', '.join(classes)}")
+    return [targets.column_of[classes.index(name)] for name in names]
 
 
-def _write_provenance(variant: _Variant, *, model_file: Path, size: int, objective: str, seed: int) -> None:
-    provenance = {
-        **asdict(variant.budget),
-        "objective": objective,
+def _provenance(
+    enhancement: Enhancement, *, model_file: Path, size: int, encoder: Encoding, engine: Engine
+) -> dict[str, Any]:
+    """What is the same for every variant."""
+    settings = {name: value for name, value in asdict(enhancement).items() if name != "budgets"}
+    return {
+        **settings,
+        "format": encoder.name,
         "model_sha256": file_sha256(model_file),
         "size": size,
+        "precision": engine.precision,
         "package_version": __version__,
-        "seed": seed,
     }
-    atomic_files.write_text(variant.folder / "provenance.json", json.dumps(provenance, indent=2) + "\n")
+
+
+def _paths(root: Path, rows: Sequence[DirmapRow], variants: Sequence[str], encoder: Encoding) -> dict[str, list[Path]]:
+    """Where the picture of each row is stored, by variant; the folders are made."""
+    paths = {name: [root / name / encoder.stored_path(row.im_path) for row in rows] for name in variants}
+    for folder in {path.parent for of_variant in paths.values() for path in of_variant}:
+        folder.mkdir(parents=True, exist_ok=True)
+    return paths
+
+
+def _batches(n: int, size: int) -> list[list[int]]:
+    """Always the same, however often a run is cut short and whoever does which: an image's last digits depend on it."""
+    return [list(range(first, min(first + size, n))) for first in range(0, n, size)]
+
+
+def _cannot_be_read(skipped: Mapping[int, str], n_stored: int) -> str:
+    (why, *others) = skipped.values()
+    more = f" and {len(others)} more" if others else ""
+    return f"{why}{more}; mend it or use --skip-bad. {n_stored} images are done, with which the next run goes on"
+
+
+def _write_tables(
+    root: Path,
+    rows: Sequence[DirmapRow],
+    stored: Mapping[int, Stored],
+    skipped: Mapping[int, str],
+    enhancement: Enhancement,
+    encoder: Encoding,
+    provenance: Mapping[str, Any],
+) -> None:
+    kept = sorted(stored)
+    for name, budget in enhancement.budgets.items():
+        about = {**asdict(budget), **provenance}
+        atomic_files.write_text(root / name / "provenance.json", json.dumps(about, indent=2) + "\n")
+        lines = (
+            [encoder.stored_path(rows[index].im_path), *(f"{stored[index].measured[name][m]:.6f}" for m in MEASURES)]
+            for index in kept
+        )
+        _write_csv(root / name / ENHANCED_FILE, ["im_path", *MEASURES], lines)
+    if skipped:
+        lines = ([rows[index].im_path, why] for index, why in sorted(skipped.items()))
+        _write_csv(root / SKIPPED_FILE, ["im_path", "reason"], lines)
+    write_dirmap(root / DIRMAP_FILE, [_in_variants(rows[index], encoder) for index in kept])
+
+
+def _write_csv(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["im_path", "logit_natural", "logit_enhanced", "l2"])
-    writer.writerows((path, f"{before:.6f}", f"{after:.6f}", f"{l2:.6f}") for path, before, after, l2 in variant.lines)
-    atomic_files.write_text(variant.folder / "enhanced.csv", table.getvalue())
+    writer.writerow(columns)
+    writer.writerows(lines)
+    atomic_files.write_text(path, table.getvalue())
 
 
-def _in_variants(row: DirmapRow) -> DirmapRow:
+def _in_variants(row: DirmapRow, encoder: Encoding) -> DirmapRow:
     extra = {"orig_im_path": row.im_path, **row.extra}
-    return replace(row, im_path=png_path(row.im_path), extra=extra)
+    return replace(row, im_path=encoder.stored_path(row.im_path), extra=extra)
 
 
-def _refuse_shared_names(rows: Sequence[DirmapRow]) -> None:
+def _refuse_shared_names(rows: Sequence[DirmapRow], encoder: Encoding) -> None:
     sources: dict[str, str] = {}
     for row in rows:
-        other = sources.setdefault(png_path(row.im_path), row.im_path)
+        stored = encoder.stored_path(row.im_path)
+        other = sources.setdefault(stored, row.im_path)
         if other != row.im_path:
-            raise InputError(f"{other} and {row.im_path} would both be stored as {png_path(row.im_path)}; rename one")
+            raise InputError(f"{other} and {row.im_path} would both be stored as {stored}; rename one")

@@ -42,10 +42,17 @@ def load_rgb(path: Path, *, size: int) -> Pixels:
     Raises
     ------
     InputError
-        If the file is empty, damaged, no picture, or larger than `MAX_PIXELS`.
+        If the file is missing, empty, damaged, no picture, or larger than `MAX_PIXELS`.
     """
-    with Image.open(_checked(path)) as picture:
-        square = ImageOps.fit(_to_rgb(picture), (size, size), method=Image.Resampling.BICUBIC)
+    try:
+        with Image.open(_checked(path)) as picture:
+            square = ImageOps.fit(_to_rgb(picture), (size, size), method=Image.Resampling.BICUBIC)
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such picture") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: damaged picture ({error})") from None
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 

@@ -4,118 +4,343 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lwise_core import __version__
-from lwise_core.dirmap import DirmapRow, read_dirmap
+from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints.own import file_sha256, load_model, save_model
 from lwise_core.vision.datasets import DirmapDataset
-from lwise_core.vision.enhance import write_variants
-from lwise_core.vision.guide import GuideDescription
+from lwise_core.vision.encoding import encoding
+from lwise_core.vision.engine import Engine, in_parts
+from lwise_core.vision.enhance import Enhancement, Shard, mean_kept, variant_names, write_variants
+from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.perturb import Budget, rounding_bound
+from lwise_core.vision.objectives import logit, logit_diverge
+from lwise_core.vision.perturb import Budget, ascend, rounding_bound
 from lwise_core.vision.pixels import as_float
-from lwise_core.vision.score import true_logits, with_scores
-from lwise_core.vision.train import TrainingConfig, train
+from tests.command_line import COMMAND, lwise, succeed
+from tests.conftest import write_photographs
 
-_BUDGETS = [Budget.along_radius(epsilon, step=0.25) for epsilon in (1.0, 0.5)]
+_CLASSES = ("blue", "green", "red")
+_BUDGETS = {f"eps{epsilon:g}": Budget.along_radius(epsilon, step=0.25) for epsilon in (1.0, 0.5)}
+_ENHANCEMENT = Enhancement(budgets=_BUDGETS, objective="logit_diverge", seed=7)
+_ENGINE = Engine(torch.device("cpu"), at_once=16)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes, 30 training and 10 validation pictures each, 32 x 32 pixels."""
+    return write_photographs(tmp_path_factory.mktemp("enhance") / "photographs", per_class={"train": 30, "val": 10})
+
+
+@pytest.fixture(scope="module")
 def rows(photographs: Path) -> list[DirmapRow]:
     return index_image_folder(photographs).rows
 
 
-@pytest.fixture
-def model_file(photographs: Path, rows: list[DirmapRow], tmp_path: Path) -> Path:
-    pictures = DirmapDataset(photographs, rows, size=32).load()
-    description = GuideDescription("small_resnet", ("blue", "green", "red"), size=32, settings={"width": 8})
-    model = train(*pictures, description=description, config=TrainingConfig(epochs=4, batch_size=30))
-    path = tmp_path / "guide.safetensors"
-    save_model(path, model, training={}, metrics={})
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained: every network has logits to raise."""
+    path = tmp_path_factory.mktemp("model") / "guide.safetensors"
+    description = GuideDescription("small_resnet", _CLASSES, size=32, settings={"width": 8})
+    save_model(path, new_guide(description, IMAGENET, seed=1), training={}, metrics={})
     return path
 
 
-def _write(out: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, **options: object) -> None:
-    settings = {"budgets": _BUDGETS, "objective": "logit_diverge", "seed": 7, **options}
-    write_variants(out, images_root=photographs, rows=rows, model_file=model_file, **settings)  # type: ignore[arg-type]
-
-
-def test_saved_pictures_keep_the_budget_and_raise_the_logit(
-    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
-) -> None:
-    out = tmp_path / "variants"
+@pytest.fixture(scope="module")
+def variants(
+    tmp_path_factory: pytest.TempPathFactory, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "variants"
     _write(out, photographs, rows, model_file)
+    return out
+
+
+def _write(out: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, **options: object) -> list[str]:
+    settings = {"enhancement": _ENHANCEMENT, "engine": _ENGINE, **options}
+    return write_variants(out, images_root=photographs, rows=rows, model_file=model_file, **settings)  # type: ignore[arg-type]
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _recorded(variant: Path) -> list[dict[str, str]]:
+    with (variant / "enhanced.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_saved_pictures_keep_the_budget_and_raise_the_logit(variants: Path, model_file: Path) -> None:
     model = load_model(model_file)
-    of_variants = read_dirmap(out / "dirmap.csv")
-    natural, labels = DirmapDataset(out / "natural", of_variants, size=32).load()
-    before = true_logits(model, natural, labels)
-    for budget, name in zip(_BUDGETS, ("eps1", "eps0.5"), strict=True):
-        enhanced, _ = DirmapDataset(out / name, of_variants, size=32).load()
+    of_variants = read_dirmap(variants / "dirmap.csv")
+    natural, labels = DirmapDataset(variants / "natural", of_variants, size=32).load()
+    before = logit(model(as_float(natural)), labels)
+    for name, budget in _BUDGETS.items():
+        enhanced, _ = DirmapDataset(variants / name, of_variants, size=32).load()
         distances = (as_float(enhanced) - as_float(natural)).flatten(1).norm(dim=1)
         # ||round(e) - n|| <= ||e - n|| + ||round(e) - e|| <= ε + 0.5/255 sqrt(3 * 32 * 32)
         assert (distances <= budget.epsilon + rounding_bound(32)).all()
-        after = true_logits(model, enhanced, labels)
+        after = logit(model(as_float(enhanced)), labels)
         assert (after > before).float().mean() >= 0.99
-        with (out / name / "enhanced.csv").open(newline="") as file:
-            recorded = list(csv.DictReader(file))
+        recorded = _recorded(variants / name)
         assert [line["im_path"] for line in recorded] == [row.im_path for row in of_variants]
         assert [float(line["l2"]) for line in recorded] == pytest.approx(distances.tolist(), abs=1e-5)
         assert [float(line["logit_enhanced"]) for line in recorded] == pytest.approx(after.tolist(), abs=1e-4)
         assert [float(line["logit_natural"]) for line in recorded] == pytest.approx(before.tolist(), abs=1e-4)
 
 
-def test_the_natural_variant_is_what_the_model_saw(
-    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+def test_saved_pictures_are_the_ascent_s_rounded_to_nearest(
+    variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
-    out = tmp_path / "variants"
-    _write(out, photographs, rows, model_file)
+    ready = _ENGINE.prepared(load_model(model_file))
+    pictures, labels = DirmapDataset(photographs, rows[:16], size=32).load()
+    natural = _ENGINE.placed(pictures)
+    for name, budget in _BUDGETS.items():
+        found = ascend(ready, natural, labels, objective=logit_diverge, budget=budget, best=True)
+        stored, _ = DirmapDataset(variants / name, read_dirmap(variants / "dirmap.csv")[:16], size=32).load()
+        assert (stored.float() - found * 255).abs().max() <= 0.51  # 0.5, and a last digit of another batch size
+
+
+def test_the_natural_variant_is_what_the_model_saw(variants: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     seen, _ = DirmapDataset(photographs, rows, size=32).load()
-    stored, _ = DirmapDataset(out / "natural", read_dirmap(out / "dirmap.csv"), size=32).load()
+    stored, _ = DirmapDataset(variants / "natural", read_dirmap(variants / "dirmap.csv"), size=32).load()
     assert torch.equal(stored, seen)
 
 
-def test_provenance_says_how_a_variant_was_made(
-    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
-) -> None:
-    out = tmp_path / "variants"
-    _write(out, photographs, rows, model_file)
-    assert json.loads((out / "eps0.5" / "provenance.json").read_text()) == {
+def test_provenance_says_how_a_variant_was_made(variants: Path, model_file: Path) -> None:
+    assert json.loads((variants / "eps0.5" / "provenance.json").read_text()) == {
         "epsilon": 0.5,
         "step": 0.25,
         "steps": 2,
         "objective": "logit_diverge",
+        "diverge_from": None,
+        "turned": False,
+        "best": True,
+        "n_views": 0,
+        "seed": 7,
+        "class_num_col": None,
+        "superclasses": None,
+        "format": "png",
         "model_sha256": file_sha256(model_file),
         "size": 32,
+        "precision": "fp32",
         "package_version": __version__,
-        "seed": 7,
     }
 
 
-def test_the_same_input_gives_the_same_bytes(
-    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+def test_the_same_input_gives_the_same_bytes_and_nothing_else_is_left(
+    tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
-    for name in ("first", "again"):
-        _write(tmp_path / name, photographs, rows, model_file)
-    files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file())
-    assert len(files) == 3 * 120 + 2 * 2 + 1
-    assert all((tmp_path / "first" / file).read_bytes() == (tmp_path / "again" / file).read_bytes() for file in files)
+    _write(tmp_path / "again", photographs, rows, model_file)
+    assert len(_files(variants)) == 3 * 120 + 2 * 2 + 1
+    assert _files(tmp_path / "again") == _files(variants)
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 
-def test_an_interrupt_leaves_no_variant(
+# --- cut short
+
+
+@pytest.mark.parametrize("harm", ["nothing", "a file is gone", "a file was changed", "half a line was written"])
+def test_a_run_that_was_cut_short_goes_on_and_ends_like_another(
+    tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, harm: str
+) -> None:
+    out, unfinished = tmp_path / "variants", tmp_path / "variants.unfinished"
+
+    def interrupt(done: int, total: int) -> None:
+        if done > 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _write(out, photographs, rows, model_file, on_progress=interrupt)
+    assert not out.exists()
+    first = unfinished / "eps1" / rows[0].im_path
+    if harm == "a file is gone":
+        first.unlink()
+    elif harm == "a file was changed":
+        first.write_bytes((unfinished / "eps1" / rows[1].im_path).read_bytes())
+    elif harm == "half a line was written":
+        with (unfinished / "journal-0.jsonl").open("a") as journal:
+            journal.write('{"index": 119, "sha')
+    untouched = (unfinished / "eps1" / rows[40].im_path).stat().st_mtime_ns
+    told: list[int] = []
+    _write(out, photographs, rows, model_file, on_progress=lambda done, _: told.append(done))
+    assert _files(out) == _files(variants)
+    assert not unfinished.exists()
+    # What was stored is not made anew, but for the batch of the harmed file.
+    assert told[0] > 40
+    assert (out / "eps1" / rows[40].im_path).stat().st_mtime_ns == untouched
+
+
+def test_a_run_that_was_killed_goes_on(
+    tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> None:
+    write_dirmap(tmp_path / "dirmap.csv", rows)
+    options = ["--eps", "1", "--eps", "0.5", "--step", "0.25", "--name", "eps{eps}", "--seed", "7", "--batch", "16"]
+    command = ["enhance", tmp_path / "dirmap.csv", "--images", photographs, "--model", model_file, *options]
+    journal = tmp_path / "variants.unfinished" / "journal-0.jsonl"
+    with subprocess.Popen([*COMMAND, *map(str, command)], cwd=tmp_path) as run:
+        for _ in range(6000):
+            if journal.exists() and journal.stat().st_size:
+                break
+            time.sleep(0.01)
+        run.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "variants").exists()
+    said = succeed(*command, folder=tmp_path)
+    assert "variants natural, eps1, eps0.5" in said
+    assert _files(tmp_path / "variants") == _files(variants)
+
+
+def test_a_run_with_other_settings_does_not_go_on_with_it(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    before = sorted(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
         _write(tmp_path / "variants", photographs, rows, model_file, on_progress=interrupt)
-    assert sorted(tmp_path.iterdir()) == before
+    before = _files(tmp_path)
+    with pytest.raises(InputError, match=r"other settings \(objective was 'logit_diverge', now 'logit'\).*remove"):
+        _write(
+            tmp_path / "variants", photographs, rows, model_file, enhancement=replace(_ENHANCEMENT, objective="logit")
+        )
+    assert _files(tmp_path) == before
+
+
+def test_several_runs_at_once_make_what_one_makes(
+    tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> None:
+    out = tmp_path / "variants"
+    for index in (1, 0, 2):
+        _write(out, photographs, rows, model_file, shard=Shard(index, 3))
+        assert not out.exists()
+    told: list[int] = []
+    _write(out, photographs, rows, model_file, on_progress=lambda done, _: told.append(done))
+    assert told == []
+    assert _files(out) == _files(variants)
+
+
+# --- what cannot be read
+
+
+@pytest.fixture
+def with_a_damaged_one(tmp_path: Path) -> tuple[Path, list[DirmapRow]]:
+    root = write_photographs(tmp_path / "some", per_class={"train": 30, "val": 10})
+    rows = index_image_folder(root).rows
+    damaged = root / rows[60].im_path
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    return root, rows
+
+
+def test_a_damaged_image_stops_the_run_and_nothing_else_is_lost(
+    tmp_path: Path, with_a_damaged_one: tuple[Path, list[DirmapRow]], model_file: Path
+) -> None:
+    root, rows = with_a_damaged_one
+    with pytest.raises(InputError, match=rf"{rows[60].im_path}.*mend it or use --skip-bad. \d+ images are done"):
+        _write(tmp_path / "variants", root, rows, model_file)
+    skipped = _write(tmp_path / "variants", root, rows, model_file, skip_bad=True)
+    assert len(skipped) == 1
+    assert rows[60].im_path in skipped[0]
+    assert [row.extra["orig_im_path"] for row in read_dirmap(tmp_path / "variants" / "dirmap.csv")] == [
+        row.im_path for index, row in enumerate(rows) if index != 60
+    ]
+    (listed,) = list(csv.DictReader((tmp_path / "variants" / "skipped.csv").open(newline="")))
+    assert listed["im_path"] == rows[60].im_path
+
+
+def test_a_damaged_image_that_was_mended_is_made_with_the_others(
+    tmp_path: Path,
+    with_a_damaged_one: tuple[Path, list[DirmapRow]],
+    variants: Path,
+    photographs: Path,
+    model_file: Path,
+) -> None:
+    root, rows = with_a_damaged_one
+    with pytest.raises(InputError):
+        _write(tmp_path / "variants", root, rows, model_file)
+    (root / rows[60].im_path).write_bytes((photographs / rows[60].im_path).read_bytes())
+    assert _write(tmp_path / "variants", root, rows, model_file) == []
+    assert _files(tmp_path / "variants") == _files(variants)
+
+
+# --- how it is stored
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("png", ".png"), ("webp", ".webp"), ("png16", ".png")])
+def test_lossless_formats_keep_every_value(name: str, suffix: str) -> None:
+    chosen = encoding(name)
+    random = np.random.default_rng(0)
+    kind = np.uint8 if chosen.levels == 255 else np.uint16
+    pixels = random.integers(0, chosen.levels, size=(3, 20, 30), endpoint=True).astype(kind)
+    content = chosen.write(pixels)
+    import cv2
+
+    read = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert read is not None
+    assert np.array_equal(read[..., ::-1].transpose(2, 0, 1), pixels)
+    assert chosen.stored_path("train/red/a.b.jpeg") == f"train/red/a.b{suffix}"
+
+
+def test_sixteen_bits_keep_a_perturbation_that_eight_lose(
+    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> None:
+    small = replace(_ENHANCEMENT, budgets={"small": Budget(0.02, 0.02, 1)})
+    for name in ("png", "png16"):
+        _write(tmp_path / name, photographs, rows[::6], model_file, enhancement=small, stored_as=encoding(name))
+    assert mean_kept(tmp_path / "png16" / "small") == pytest.approx(1, abs=0.02)
+    assert mean_kept(tmp_path / "png" / "small") < 0.5
+
+
+def test_what_is_recorded_of_a_jpeg_is_what_the_jpeg_shows(
+    tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> None:
+    out = tmp_path / "variants"
+    _write(out, photographs, rows[::6], model_file, stored_as=encoding("jpeg", quality=75))
+    model = load_model(model_file)
+    of_variants = read_dirmap(out / "dirmap.csv")
+    natural, labels = DirmapDataset(out / "natural", of_variants, size=32).load()
+    enhanced, _ = DirmapDataset(out / "eps1", of_variants, size=32).load()
+    distances = (as_float(enhanced) - as_float(natural)).flatten(1).norm(dim=1)
+    recorded = _recorded(out / "eps1")
+    assert [float(line["l2"]) for line in recorded] == pytest.approx(distances.tolist(), abs=1e-5)
+    after = logit(model(as_float(enhanced)), labels)
+    assert [float(line["logit_enhanced"]) for line in recorded] == pytest.approx(after.tolist(), abs=1e-4)
+    assert mean_kept(out / "eps1") < min(0.98, mean_kept(variants / "eps1"))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [({"name": "gif"}, "expected one of png, webp"), ({"name": "png", "quality": 80}, "goes with --format jpeg")],
+)
+def test_a_format_that_makes_no_sense_is_refused(options: dict[str, object], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        encoding(**options)  # type: ignore[arg-type]
+
+
+# --- names, classes, folders
+
+
+def test_variants_are_named_after_what_they_are() -> None:
+    budgets = [Budget(8, 0.5, 16), Budget(0.25, 0.5, 1)]
+    named = variant_names("{dataset}_{eps}_{step}_{steps}_{objective}", budgets, dataset="idaea4", objective="logit")
+    assert named == {"idaea4_8_0.5_16_logit": budgets[0], "idaea4_0.25_0.5_1_logit": budgets[1]}
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"), [("{size}", "expected a name with any of {dataset}"), ("same", "two variants")]
+)
+def test_names_that_cannot_be_made_are_refused(template: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        variant_names(template, [Budget(1, 1, 1), Budget(2, 1, 2)], dataset="a", objective="logit")
 
 
 def test_variants_that_are_there_are_left_alone(
@@ -136,18 +361,94 @@ def test_two_sources_may_not_become_one_picture(
         _write(tmp_path / "variants", photographs, [*rows, twin], model_file)
 
 
-def test_a_model_of_other_classes_is_refused(tmp_path: Path, photographs: Path, model_file: Path) -> None:
-    (photographs / "train" / "red").rename(photographs / "train" / "rouge")
-    (photographs / "val" / "red").rename(photographs / "val" / "rouge")
-    other = index_image_folder(photographs).rows
+def test_a_model_of_other_classes_is_refused(
+    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> None:
+    others = [replace(row, class_name={"red": "rouge"}.get(row.class_name, row.class_name)) for row in rows]
     with pytest.raises(InputError, match="knows the classes blue, green, red"):
-        _write(tmp_path / "variants", photographs, other, model_file)
+        _write(tmp_path / "variants", photographs, others, model_file)
+    told = replace(_ENHANCEMENT, diverge_from=("yellow",))
+    with pytest.raises(InputError, match="--diverge-from names yellow"):
+        _write(tmp_path / "variants", photographs, rows, model_file, enhancement=told)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_difficulty_runs_from_the_highest_logit_to_the_lowest(rows: list[DirmapRow]) -> None:
-    scored = with_scores(rows[:3], [2.0, -2.0, 1.0])
-    assert [row.difficulty for row in scored] == [0.0, 1.0, 0.25]
+def test_classes_may_be_found_by_the_numbers_of_the_models_logits(
+    tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> None:
+    others = [
+        replace(row, class_name=f"class {row.class_num}", extra={"orig_class_num": str(row.class_num)}) for row in rows
+    ]
+    told = replace(_ENHANCEMENT, class_num_col="orig_class_num")
+    _write(tmp_path / "variants", photographs, others, model_file, enhancement=told)
+    assert (tmp_path / "variants" / "eps1" / "enhanced.csv").read_bytes() == (
+        variants / "eps1" / "enhanced.csv"
+    ).read_bytes()
 
 
-def test_equal_logits_are_equally_easy(rows: list[DirmapRow]) -> None:
-    assert [row.difficulty for row in with_scores(rows[:2], [1.5, 1.5])] == [0.0, 0.0]
+def test_the_command_says_what_storing_takes_away(
+    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> None:
+    write_dirmap(tmp_path / "few.csv", rows[::12])
+    done = lwise(
+        "enhance", "few.csv", "--images", photographs, "--model", model_file, "--eps", "0.02", "--step", "0.02",
+        "--objective", "logit", "--dataset", "colours", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "colours_0.02_0.02_1_logit: storing kept" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "variants").iterdir()) == [
+        "colours_0.02_0.02_1_logit", "dirmap.csv", "natural",
+    ]  # fmt: skip
+
+
+# --- the engine
+
+
+def test_a_batch_that_does_not_fit_is_computed_in_parts() -> None:
+    sizes: list[int] = []
+
+    def compute(images: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
+        if len(images) > 3:
+            raise torch.OutOfMemoryError
+        sizes.append(len(images))
+        return [images * 2, labels + 1]
+
+    images, labels = torch.arange(10.0)[:, None], torch.arange(10)
+    doubled, next_ones = in_parts(compute, images, labels)
+    assert torch.equal(doubled, images * 2)
+    assert torch.equal(next_ones, labels + 1)
+    assert sizes == [2, 3, 2, 3]
+    with pytest.raises(torch.OutOfMemoryError):
+        in_parts(_never, images, labels)
+
+
+def _never(images: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
+    raise torch.OutOfMemoryError
+
+
+@pytest.mark.parametrize("way", ["bf16", "compiled"])
+def test_a_faster_way_keeps_what_is_gained(way: str, photographs: Path, rows: list[DirmapRow]) -> None:
+    torch.manual_seed(2)
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 3),
+    )  # fmt: skip
+    model = GuideModel(GuideDescription("of this test", _CLASSES, size=32), network, IMAGENET).eval()
+    exact = Engine(torch.device("cpu"), folds=False)
+    fast = replace(exact, folds=True, precision="bf16") if way == "bf16" else replace(exact, folds=True, compiles=True)
+    pictures, labels = DirmapDataset(photographs, rows[::8], size=32).load()
+    gains = []
+    for engine in (exact, fast):
+        natural = engine.placed(pictures)
+        with engine.computing():
+            found = ascend(engine.prepared(model), natural, labels, objective=logit, budget=Budget(2.0, 0.25, 8))
+        gains.append(float((logit(model(found), labels) - logit(model(natural), labels)).mean()))
+    assert gains[1] >= 0.98 * gains[0] > 0
+
+
+def test_an_engine_leaves_the_model_as_it_is(model_file: Path) -> None:
+    model = load_model(model_file)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    Engine(torch.device("cpu"), precision="fp64").prepared(model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
