@@ -7,6 +7,17 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 
-def log_group(scope: Construct, id_: str) -> logs.LogGroup:
-    """Three months of lines; none of ours names a person."""
-    return logs.LogGroup(scope, id_, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY)
+def log_group(scope: Construct, id_: str, *, name: str | None = None) -> logs.LogGroup:
+    """Three months of lines; none of ours names a person.
+
+    Parameters
+    ----------
+    name : of a group that AWS would otherwise make itself, and leave behind.
+    """
+    return logs.LogGroup(
+        scope,
+        id_,
+        log_group_name=name,
+        retention=logs.RetentionDays.THREE_MONTHS,
+        removal_policy=RemovalPolicy.DESTROY,
+    )

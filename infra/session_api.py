@@ -19,6 +19,7 @@ from lambdas.assemble import HANDLER
 _MEMORY_MB = 512
 """A third of a core; with less, a cold start takes longer than it saves."""
 _LONGEST = Duration.seconds(15)
+_STAGE = "prod"
 _COMPRESSED_FROM = Size.kibibytes(2)
 _KEY_ACTIONS = ("GetItem", "Query", "PutItem", "UpdateItem")
 _EMAIL_KEYS = "emails/*"
@@ -136,7 +137,7 @@ class SessionApi(Construct):
             # A participant's trials are a long and repetitive JSON, which comes once more after every reload.
             min_compression_size=_COMPRESSED_FROM,
             deploy_options=apigateway.StageOptions(
-                stage_name="prod",
+                stage_name=_STAGE,
                 throttling_rate_limit=rate_limit,
                 throttling_burst_limit=burst_limit,
                 access_log_destination=apigateway.LogGroupLogDestination(logs),
@@ -150,6 +151,9 @@ class SessionApi(Construct):
         for finding in ("AwsSolutions-APIG4", "AwsSolutions-COG4"):
             acknowledge(api, finding, "participants have no account; a session's own token opens it and nothing else")
         acknowledge(api.deployment_stage, "AwsSolutions-APIG3", NO_FIREWALL)
+        # Where the stage logs its errors; it would make the group itself, and leave it behind.
+        errors = log_group(self, "ApiErrorLogs", name=f"API-Gateway-Execution-Logs_{api.rest_api_id}/{_STAGE}")
+        api.deployment_stage.node.add_dependency(errors)
         return api
 
     def _add_calls(self) -> None:

@@ -16,6 +16,10 @@ this process, and by the modules here, which add what moto lacks:
     edge                an HTTP server before a distribution
     messages            HTTP requests and answers between the last three
     sample_app          an app that is deployed to test all of this
+    project             a copy of the project with other studies; `variations` are those of the tests
+    inventory           all that there is in an account
+    lwise_command       runs `lwise` in the account
+    participant         makes the calls of a page one by one
 
 What it cannot show: times and limits of AWS, caches, TLS, throttling, alarms that go off, what the deploying person may
 do, and functions on another version of Python than the tests'. What is not played fails and says so. Moto's private

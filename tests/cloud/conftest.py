@@ -1,4 +1,4 @@
-"""Assemblies of the sample app, and a fresh AWS account."""
+"""Assemblies of the sample app and of studies, each made once, and a fresh AWS account."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from tests.cloud.cdk_command import PROJECT, require_cdk
 from tests.cloud.stand_in import JSII_VARIABLES, StandIn
+from tests.cloud.variations import Variations, write_variations
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,29 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def moths(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of the study moths_0 as it comes with the project."""
+    require_cdk()
+    folder = tmp_path_factory.mktemp("moths") / "assembly"
+    with StandIn() as elsewhere:
+        elsewhere.cdk("synth", "--quiet", "ExperimentStack-moths-0", "AccountStack", output=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def variations(tmp_path_factory: pytest.TempPathFactory) -> Variations:
+    """A project with other studies than the repository's, and its assembly."""
+    require_cdk()
+    folder = tmp_path_factory.mktemp("variations")
+    project, assembly = folder / "project", folder / "assembly"
+    project.mkdir()
+    write_variations(project)
+    with StandIn() as elsewhere:
+        elsewhere.cdk("synth", "--quiet", output=assembly, project=project)
+    return Variations(project, assembly)
 
 
 @pytest.fixture

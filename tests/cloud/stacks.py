@@ -178,24 +178,32 @@ def _change(stack: Stack, template: Any, parameters: dict[str, Any] | None) -> N
 def _delete(stack: Stack) -> None:
     stack._add_stack_event("DELETE_IN_PROGRESS", resource_status_reason="User Initiated")
     try:
-        _remove(stack, stack.template_dict["Resources"], kept=_KEPT)
+        outliving = _remove(stack, stack.template_dict["Resources"], kept=_KEPT)
     except Exception:
         _end(stack, "DELETE_FAILED")
         raise
     _forget(stack)
+    stack.resource_map._parsed_resources.update(outliving)
     _end(stack, "DELETE_COMPLETE")
 
 
-def _remove(stack: Stack, resources: Resources, *, kept: tuple[str, ...], among: Resources | None = None) -> None:
-    """Delete resources, each before those that it needs."""
+def _remove(
+    stack: Stack, resources: Resources, *, kept: tuple[str, ...], among: Resources | None = None
+) -> dict[str, Any]:
+    """Delete resources, each before those that it needs; returns those that are to be kept."""
+    outliving: dict[str, Any] = {}
     for name in reversed(dependency_order(among or resources)):
         if name not in resources:
             continue
         known = stack.resource_map._parsed_resources
-        if known.get(name) is not None and resources[name].get("DeletionPolicy") not in kept:
-            with _reporting(stack, name, resources, "DELETE_FAILED"):
-                delete_resource(stack, known[name], resources[name])
+        if known.get(name) is not None:
+            if resources[name].get("DeletionPolicy") in kept:
+                outliving[name] = known[name]
+            else:
+                with _reporting(stack, name, resources, "DELETE_FAILED"):
+                    delete_resource(stack, known[name], resources[name])
         known.pop(name, None)
+    return outliving
 
 
 def _forget(stack: Stack) -> None:

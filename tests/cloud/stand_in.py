@@ -149,9 +149,12 @@ class StandIn:
         (described,) = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
 
-    def recorded(self, kind: str, *, stack: str | None = None) -> list[Recorded]:
-        """Resources of a type that the stand-in records only, such as `AWS::CloudWatch::Alarm`."""
-        return [part for part in self._parts(stack) if part.kind == kind]
+    def recorded(self, kind: str | None = None, *, stack: str | None = None) -> list[Recorded]:
+        """Resources of a type that the stand-in records only, such as `AWS::CloudWatch::Alarm`, or of all such types.
+
+        Without a stack, what outlived its own is among them.
+        """
+        return [part for part in self._parts(stack) if kind in (None, part.kind)]
 
     def edge(self, stack: str, *, port: int = 0) -> AbstractContextManager[Edge]:
         """Serve the distribution of a stack to browsers on this machine."""
@@ -178,8 +181,11 @@ class StandIn:
         return api.answer(request)
 
     def _parts(self, stack: str | None = None) -> Iterator[Recorded]:
-        """What is recorded of all stacks, or of one."""
-        stacks: list[Stack] = list(cloudformation_backends[self.account][self.region].stacks.values())
+        """What is recorded of all stacks, those that are gone too, or of one."""
+        backend = cloudformation_backends[self.account][self.region]
+        stacks: list[Stack] = list(backend.stacks.values())
+        if stack is None:
+            stacks += backend.deleted_stacks.values()
         for found in stacks:
             if stack in (None, found.name):
                 parts = list(found.resource_map._parsed_resources.values())

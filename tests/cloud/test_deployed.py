@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lwise_core.cloud.deployed import Tables, open_sessions, tables_of
+from lwise_core.cloud.deployed import Tables, find_deployed, open_sessions
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
 from tests.cloud.stand_in import StandIn
@@ -25,7 +25,7 @@ def aws_settings(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("aws_settings")
 def test_a_study_that_is_not_deployed_is_called_by_its_stack() -> None:
     with pytest.raises(InputError, match=r"ExperimentStack-moths-0: .*does not exist.*AWS_REGION"):
-        tables_of("moths_0")
+        find_deployed(Path("moths_0"))
 
 
 @pytest.mark.usefixtures("aws_settings")
@@ -41,7 +41,7 @@ def test_without_credentials_or_region_nothing_is_asked(monkeypatch: pytest.Monk
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(InputError, match=r"region.*AWS_REGION"):
-        tables_of("moths_0")
+        find_deployed(Path("moths_0"))
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with pytest.raises(InputError, match=r"credentials.*AWS_PROFILE"):
-        tables_of("moths_0")
+        find_deployed(Path("moths_0"))

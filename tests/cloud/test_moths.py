@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
 from lwise_core.simulation.learners import LearnerModel, take_part
-from tests.cloud.cdk_command import PROJECT, require_cdk
+from tests.cloud.deployed_sessions import deployed_sessions
 from tests.cloud.edge import Edge
+from tests.cloud.lwise_command import download, lwise
 from tests.cloud.stand_in import StandIn
-from tests.command_line import COMMAND
 
 pytestmark = pytest.mark.browser
 
@@ -43,32 +39,14 @@ class Deployed:
     @property
     def service(self) -> SessionService:
         """The sessions, read from the deployed tables."""
-        outputs = self.stand_in.outputs(_STACK)
-        store = DynamoS3Store(
-            dynamodb=self.stand_in.client("dynamodb"),
-            s3=self.stand_in.client("s3"),
-            session_table=outputs["SessionTable"],
-            counter_table=outputs["CounterTable"],
-            bucket=outputs["DataBucket"],
-        )
-        return SessionService(compile_study(_STUDY).study, store)
-
-
-@pytest.fixture(scope="module")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stacks as the real app makes them."""
-    require_cdk()
-    folder = tmp_path_factory.mktemp("moths") / "assembly"
-    with StandIn() as elsewhere:
-        elsewhere.cdk("synth", "--quiet", _STACK, "AccountStack", output=folder)
-    return folder
+        return deployed_sessions(self.stand_in, _STACK, _STUDY)
 
 
 @pytest.fixture
-def deployed(assembly: Path, stand_in: StandIn) -> Iterator[Deployed]:
-    stand_in.cdk("deploy", _STACK, app=assembly)
+def deployed(moths: Path, stand_in: StandIn) -> Iterator[Deployed]:
+    stand_in.cdk("deploy", _STACK, app=moths)
     with stand_in.edge(_STACK) as edge:
-        yield Deployed(stand_in, edge, assembly)
+        yield Deployed(stand_in, edge, moths)
         assert edge.troubles == []
 
 
@@ -108,33 +86,17 @@ def test_a_participant_takes_part_in_the_deployed_study(deployed: Deployed, brow
     assert {trial["i_choice"] for trial in trials} == {1}
 
 
-def _lwise(stand_in: StandIn, *arguments: str) -> str:
-    """Run `lwise` in the stand-in's account; its standard output."""
-    done = subprocess.run(
-        [*COMMAND, *arguments], cwd=PROJECT, env=stand_in.environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def _download(stand_in: StandIn, folder: Path, *options: str) -> list[dict[str, str]]:
-    _lwise(stand_in, "data", "download", "moths_0", "--out", str(folder), *options)
-    assert (folder / "sessions.csv").is_file()
-    with (folder / "trials.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_data_are_downloaded_survive_another_deployment_and_outlive_the_stack(
     deployed: Deployed, tmp_path: Path
 ) -> None:
     take_part(deployed.edge.url, assignment_id="one", model=LearnerModel(), seed=1)
     stand_in = deployed.stand_in
     outputs = stand_in.outputs(_STACK)
-    before = _download(stand_in, tmp_path / "before")
+    before = download(stand_in, _STUDY.name, tmp_path / "before")
     assert [int(row["obs"]) for row in before] == list(range(_N_TRIALS))
     stand_in.cdk("deploy", _STACK, app=deployed.assembly)
-    assert _download(stand_in, tmp_path / "between") == before
-    said = _lwise(stand_in, "teardown", "moths_0", "--yes", "--download", str(tmp_path / "last"))
+    assert download(stand_in, _STUDY.name, tmp_path / "between") == before
+    said = lwise(stand_in, "teardown", "moths_0", "--yes", "--download", str(tmp_path / "last"))
     assert "1 finished so far" in said
     assert f"{_STACK} is gone" in said
     assert stand_in.client("lambda").list_functions()["Functions"] == []
@@ -144,7 +106,11 @@ def test_data_are_downloaded_survive_another_deployment_and_outlive_the_stack(
     }
     assert outputs["DataBucket"] in {bucket["Name"] for bucket in stand_in.client("s3").list_buckets()["Buckets"]}
     assert f"--bucket {outputs['DataBucket']}" in said
-    assert _download(stand_in, tmp_path / "after", "--bucket", outputs["DataBucket"]) == before
+    assert download(stand_in, _STUDY.name, tmp_path / "after", "--bucket", outputs["DataBucket"]) == before
+    # What was kept does not stand in the way of another beginning.
+    stand_in.cdk("deploy", _STACK, app=deployed.assembly)
+    assert download(stand_in, _STUDY.name, tmp_path / "anew") == []
+    assert download(stand_in, _STUDY.name, tmp_path / "still", "--bucket", outputs["DataBucket"]) == before
 
 
 def test_many_learners_take_part_at_once(deployed: Deployed) -> None:

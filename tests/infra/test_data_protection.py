@@ -26,7 +26,33 @@ def test_data_outlive_their_stack(synthesised: Synthesised) -> None:
 def test_everything_else_goes_with_it(synthesised: Synthesised) -> None:
     resources = synthesised.templates[_KEPT]["Resources"]
     kept = {resource["Type"] for resource in resources.values() if "Retain" in resource.get("DeletionPolicy", "")}
-    assert kept == {*_DATA, "AWS::S3::BucketPolicy"} or kept == set(_DATA)
+    assert kept == {*_DATA, "AWS::S3::BucketPolicy"}
+    # The page's bucket and its policy are not among them.
+    assert len([1 for resource in resources.values() if "Retain" in resource.get("DeletionPolicy", "")]) == 4
+
+
+def test_a_kept_bucket_wants_tls_as_before(synthesised: Synthesised) -> None:
+    (data,) = [id_ for id_ in synthesised.resources(_KEPT, "AWS::S3::Bucket") if "StorageData" in id_]
+    (policy,) = [
+        policy
+        for policy in synthesised.resources(_KEPT, "AWS::S3::BucketPolicy").values()
+        if policy["Properties"]["Bucket"] == {"Ref": data}
+    ]
+    assert policy["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+@pytest.mark.parametrize("name", [_KEPT, _DELETED])
+def test_nothing_logs_into_a_group_that_aws_makes_and_leaves_behind(synthesised: Synthesised, name: str) -> None:
+    groups = synthesised.resources(name, "AWS::Logs::LogGroup")
+    functions = synthesised.resources(name, "AWS::Lambda::Function")
+    assert len(functions) == 3  # sessions, copying the page, emptying buckets
+    for id_, function in functions.items():
+        assert function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups, id_
+    (api,) = synthesised.resources(name, "AWS::ApiGateway::RestApi")
+    names = [group["Properties"].get("LogGroupName") for group in groups.values()]
+    assert {"Fn::Join": ["", ["API-Gateway-Execution-Logs_", {"Ref": api}, "/prod"]]} in names
+    (stage,) = synthesised.resources(name, "AWS::ApiGateway::Stage").values()
+    assert any(id_.startswith("SessionsApiErrorLogs") for id_ in stage["DependsOn"])
 
 
 def test_a_study_may_ask_for_its_data_to_be_deleted(synthesised: Synthesised) -> None:
