@@ -171,6 +171,8 @@ def write_variants(
             if on_progress:
                 on_progress(len(stored) + len(skipped), len(rows))
     if part.of == 1:
+        if not stored:
+            raise InputError(f"{images_root}: none of the {len(rows)} images can be read; is it the dirmap's folder?")
         _write_tables(unfinished.root, rows, stored, skipped, enhancement, encoder, provenance)
         unfinished.complete()
     return [why for _, why in sorted(skipped.items())]

@@ -31,7 +31,7 @@ from lwise_core.vision.views import Views
 NATURAL = "natural"
 MEASURES = ("logit_natural", "logit_enhanced", "l2", "kept")
 
-_AHEAD = 2
+_READ_AHEAD = 2
 _WHITE = 255
 _TINY = 1e-12
 
@@ -116,11 +116,11 @@ class EnhancedBatches:
     def go_through(self, batches: Sequence[Sequence[int]]) -> Iterator[Done]:
         """One batch after another, each when its files are written. What cannot be read is left out of its batch."""
         with ThreadPoolExecutor() as threads:
-            read = ahead(batches, begin=lambda batch: self._begin_to_read(threads, batch), end=_read, n=_AHEAD)
-            enhanced = ahead(read, begin=self._enhanced, end=_arrived, n=1)
-            yield from ahead(
-                enhanced, begin=lambda batch: self._begin_to_store(threads, batch), end=self._stored, n=_AHEAD
-            )
+            read = ahead(batches, begin=lambda batch: self._begin_to_read(threads, batch), end=_read, n=_READ_AHEAD)
+            # A processor is done with a batch when it has begun it; an accelerator has the next one waiting meanwhile.
+            n = 1 if self._ascent.engine.device.type == "cuda" else 0
+            enhanced = ahead(read, begin=self._enhanced, end=_arrived, n=n)
+            yield from ahead(enhanced, begin=lambda batch: self._begin_to_store(threads, batch), end=self._stored, n=1)
 
     def _begin_to_read(self, threads: ThreadPoolExecutor, batch: Sequence[int]) -> dict[int, Future[Pixels]]:
         return {
