@@ -169,15 +169,15 @@ def test_a_demo_does_not_mix_with_other_settings_or_files(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["demo", "demo.json", "mine", "thesis.txt"]
 
 
-def test_ctrl_c_while_enhancing_leaves_no_variants(workshop: Path, tmp_path: Path) -> None:
-    """Interrupted as soon as the first picture is on the disk."""
+def test_ctrl_c_while_enhancing_leaves_what_the_next_run_goes_on_with(workshop: Path, tmp_path: Path) -> None:
+    """Interrupted as soon as there is a folder for the pictures."""
     arguments = f"enhance {workshop}/dirmap.csv --images {workshop}/photographs --model {workshop}/guide.safetensors"
     steps = "--eps 64 --step 0.01 --out variants"
     with subprocess.Popen(
         [*COMMAND, *arguments.split(), *steps.split()], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as process:
         for _ in range(600):
-            if list(tmp_path.glob(".variants.*.partial")):
+            if (tmp_path / "variants.unfinished" / "natural").exists():
                 break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -185,7 +185,7 @@ def test_ctrl_c_while_enhancing_leaves_no_variants(workshop: Path, tmp_path: Pat
     assert process.returncode == 130
     assert complaint.splitlines()[-1] == "interrupted; nothing half-written was left"
     assert "Traceback" not in complaint
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["variants.unfinished"]
 
 
 def test_pictures_of_a_large_photograph_are_not_decoded_twice_as_large(tmp_path: Path) -> None:
