@@ -21,7 +21,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "dataset index photographs --out dirmap.csv",
         "train dirmap.csv --images photographs --size 32 --epochs 3 --out guide.safetensors",
         "score dirmap.csv --images photographs --model guide.safetensors",
-        "enhance dirmap.csv --images photographs --model guide.safetensors --eps 1 --eps 0.5 --step 0.5 --name eps{eps} --out variants",
+        "enhance dirmap.csv --images photographs --model guide.safetensors --eps 1 --eps 0.5 --step 0.5 "
+        "--name eps{eps} --out variants",
     ):
         succeed(*command.split(), folder=folder)
     write_taper_study(
