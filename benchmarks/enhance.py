@@ -52,6 +52,8 @@ _ONE = Budget.along_radius(8, step=_STEP)
 _SWEEP = [Budget.along_radius(epsilon, step=_STEP) for epsilon in (0.25, 0.5, 1, 2, 4, 8)]
 _N_CLASSES = 1000
 _SOURCE_SIDE = 512
+_PEAK_TFLOPS = {"A100": 312.0, "H100": 989.4, "H200": 989.4}
+"""Of bf16 without sparsity, by a part of the device's name."""
 _N_BATCHES = 4
 
 
@@ -147,7 +149,9 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
     plain, one = _in_turns(lambda: plain_loop(there, natural, labels, _ONE), lambda: lean([_ONE]), rounds)
     _print("one ε", plain, one, n, "goal 1.3x (GPU 4x)")
     flops = _flops(ready, engine.placed(pictures))
-    print(f"  {flops * (_ONE.steps + 0.5) / one.wall / 1e12:.3f} TFLOP/s by the clock")
+    rate = flops * (_ONE.steps + 0.5) / one.wall / 1e12
+    peak = next((peak for name, peak in _PEAK_TFLOPS.items() if name in _device_name()), None)
+    print(f"  {rate:.3f} TFLOP/s by the clock; MFU {'unknown' if peak is None else f'{rate / peak:.1%}'}")
     plain, swept = _in_turns(
         lambda: [plain_loop(there, natural, labels, budget) for budget in _SWEEP], lambda: lean(_SWEEP), rounds
     )
@@ -202,9 +206,14 @@ def _print(what: str, plain: Timed, lean: Timed, n: int, goal: str) -> None:
     print(f"  {n / plain.wall:.3f} images/s with the loop, {n / lean.wall:.3f} with lwise")
 
 
+def _device_name() -> str:
+    return torch.cuda.get_device_name() if preferred_device().type == "cuda" else "no GPU at hand"
+
+
 def _print_machine(engine: Engine, architecture: str, size: int, images: int, rounds: int) -> None:
-    device = torch.cuda.get_device_name() if preferred_device().type == "cuda" else "no GPU at hand"
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {device}, {platform.system()}")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {_device_name()}, {platform.system()}"
+    )
     print(
         f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}, "
         f"lwise {__version__}; {torch.get_num_threads()} threads, {engine.precision}"
