@@ -193,8 +193,9 @@ def test_a_picture_that_is_gone_is_reported_at_once_and_ends_in_a_clear_page(
 ) -> None:
     trials = expanded(long_study.study, build_trialset(long_study.study, 0))
     url = trials[_GONE]["stimulus_image_url"]
-    files = dict(long_study.files)
-    picture = files.pop(url.rpartition("/")[2])
+    name = url.rpartition("/")[2]
+    picture = long_study.files[name]
+    files = {**long_study.files, name: tmp_path / "taken away"}
     with behind_a_bad_line(replace(long_study, files=files), tmp_path / "data") as line:
         page = browser.new_page()
         _start(page, line.link("gone"))
@@ -207,7 +208,7 @@ def test_a_picture_that_is_gone_is_reported_at_once_and_ends_in_a_clear_page(
         assert url in problem.message
         expect(page.get_by_test_id("error")).to_contain_text(url)
         # The researchers have put the picture back.
-        files[url.rpartition("/")[2]] = picture
+        files[name] = picture
         page.get_by_test_id("again").click()
         page.get_by_test_id("continue").click()
         for index in range(_GONE, _N_TRIALS):
