@@ -1,6 +1,7 @@
 """Write the reference pages that the code knows itself: `python docs/reference.py`.
 
-docs/formats/records.md from the columns of the tables, docs/formats/config.md from the models of config.yaml.
+docs/formats/records.md from the columns of the tables, docs/formats/config.md from the models of config.yaml,
+docs/formats/dataset.md from the description of a data set.
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ from lwise_core.experiments.authoring.config import (
     TrialTypeConfig,
 )
 from lwise_core.records.columns import SESSION_COLUMNS, TRIAL_COLUMNS, Column
+from lwise_core.vision.data.description import (
+    DatasetDescription,
+    Table,
+    description_text,
+    known_descriptions,
+    load_dataset_description,
+)
 
 _FORMATS = Path(__file__).parent / "formats"
 
@@ -110,7 +118,36 @@ def config_page() -> str:
     )
 
 
-PAGES = {_FORMATS / "records.md": records_page, _FORMATS / "config.md": config_page}
+def dataset_page() -> str:
+    """The description of a data set."""
+    return (
+        "# The description of a data set\n\n"
+        "A YAML file in UTF-8 that says what the raw files of a data set are, and the numbers that a model of it\n"
+        "needs. `--description` takes its path, or the name of one that is known; an unknown key is an error. What it\n"
+        "is for: [Data sets](../datasets.md).\n\n"
+        f"{_fields_table(DatasetDescription, DatasetDescription.written_keys())}\n"
+        "`table`:\n\n"
+        f"{_fields_table(Table)}\n"
+        "## Known data sets\n\n"
+        f"{_known_datasets_table()}\n"
+        "`lwise dataset describe` prints one, to begin with:\n\n"
+        f"```yaml\n{description_text('ham10000')}```\n"
+    )
+
+
+PAGES = {
+    _FORMATS / "records.md": records_page,
+    _FORMATS / "config.md": config_page,
+    _FORMATS / "dataset.md": dataset_page,
+}
+
+
+def _known_datasets_table() -> str:
+    described = [load_dataset_description(name) for name in known_descriptions()]
+    return _table(
+        ("name", "classes", "size", "what it is"),
+        ((f"`{one.name}`", f"{one.number_of_classes:,}", str(one.size), one.about) for one in described),
+    )
 
 
 def _columns_table(columns: Sequence[Column]) -> str:
@@ -158,7 +195,14 @@ def _default(model: type[BaseModel], name: str) -> str:
     return f"`{json.dumps(default.model_dump() if isinstance(default, BaseModel) else default)}`"
 
 
-_PARTS = {"TrialTypeConfig": "trial type", "Tier": "step", "Screening": "see below", "Throttle": "see below", "Domain": "see below"}
+_PARTS = {
+    "TrialTypeConfig": "trial type",
+    "Tier": "step",
+    "Screening": "see below",
+    "Throttle": "see below",
+    "Domain": "see below",
+    "Table": "see below",
+}
 _HOLDS = {"boolean": "true or false", "string": "text", "integer": "whole number", "number": "number", "null": "null"}
 
 
@@ -183,7 +227,9 @@ def _range(schema: Mapping[str, Any]) -> str:
     start = _number(low) if low is not None else f"above {_number(above)}" if above is not None else None
     if start is None:
         return ""
-    return f", {start} to {_number(high)}" if high is not None else f", {start} or more"
+    if high is not None:
+        return f", {start} to {_number(high)}"
+    return f", {start} or more" if above is None else f", {start}"
 
 
 def _number(value: float) -> str:

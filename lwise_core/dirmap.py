@@ -126,12 +126,19 @@ def write_dirmap(path: Path, rows: Sequence[DirmapRow]) -> None:
     extra = list(dict.fromkeys(column for row in rows for column in row.extra))
     scored = any(row.robust_gt_logit is not None for row in rows)
     columns = [*REQUIRED_COLUMNS, *extra, *(SCORE_COLUMNS if scored else ())]
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
+    lines = (
+        [*_required(row), *(row.extra.get(c, "") for c in extra), *(_scores(row) if scored else ())] for row in rows
+    )
+    write_csv(path, columns, lines)
+
+
+def write_csv(path: Path, columns: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+    """Write a table that `read_csv` reads: UTF-8, commas, line feeds, whole or not at all."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
     writer.writerow(columns)
-    for row in rows:
-        writer.writerow([*_required(row), *(row.extra.get(c, "") for c in extra), *(_scores(row) if scored else ())])
-    atomic_files.write_text(path, buffer.getvalue())
+    writer.writerows(lines)
+    atomic_files.write_text(path, table.getvalue())
 
 
 def class_names(rows: Iterable[DirmapRow]) -> list[str]:

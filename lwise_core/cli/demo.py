@@ -139,14 +139,14 @@ def _budgets(side: int) -> list[float]:
 
 
 def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, epsilon: float, seed: int) -> None:
-    from lwise_core.vision.train import TrainingConfig
+    from lwise_core.vision.training.config import TrainingConfig
 
     n_train = sum(row.split == "train" for row in rows)
     epochs = min(max(_PRESENTATIONS // n_train, _FEWEST_EPOCHS), _MOST_EPOCHS)
     # One attack step from a random start (Wong et al. 2020, https://arxiv.org/abs/2001.03994) takes two thirds of the
     # time of two: moths 0.91 right and 0.78 under attack in 71 s, against 0.91 and 0.81 in 100 s.
-    config = TrainingConfig(epsilon=epsilon, attack_steps=1, epochs=epochs, seed=seed)
-    accuracy = train_model(rows, photographs, model, size=side, config=config)
+    config = TrainingConfig(size=side, epsilon=epsilon, attack_steps=1, epochs=epochs, evaluate_every=epochs, seed=seed)
+    accuracy = train_model(rows, photographs, model, config=config, resume=True)
     console.print(
         f"Guide model: accuracy {accuracy.clean_accuracy:.1%}, under attack {accuracy.robust_accuracy:.1%} "
         f"(chance {accuracy.chance:.1%})"

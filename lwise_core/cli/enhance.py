@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL
+from lwise_core.cli.image_options import CLASS_NUM_COL, DIRMAP, IMAGES, MODEL, SKIP_BAD, SUPERCLASSES
 from lwise_core.cli.progress import console, errors, step
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.errors import InputError
@@ -36,9 +36,8 @@ def enhance(
     attack: bool = typer.Option(False, "--attack", help="Lower it instead."),
     best: bool = typer.Option(True, "--best/--last", help="Keep each picture's best iterate, or the last one."),
     views: int = typer.Option(0, min=0, help="Raise the mean over so many random views a step; for transformers."),
-    class_num_col: str | None = typer.Option(
-        None, help="Column with the numbers of the model's logits (default: classes are found by their names)."
-    ),
+    class_num_col: str | None = CLASS_NUM_COL,
+    superclasses: str | None = SUPERCLASSES,
     stored_as: str = typer.Option("png", "--format", help="png, webp (lossless), png16 (16 bits) or jpeg."),
     quality: int | None = typer.Option(None, min=1, max=100, help="Of jpeg (default: 95)."),
     name: str = typer.Option(
@@ -49,7 +48,7 @@ def enhance(
     at_once: int | None = typer.Option(
         None, "--batch", min=1, help="Pictures at once (default: what suits the device)."
     ),
-    skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out what cannot be read instead of stopping."),
+    skip_bad: bool = SKIP_BAD,
     shard: str | None = typer.Option(
         None, help="Of N runs at once, e.g. on N cards, this one's part: I/N, I from 0; then once without --shard."
     ),
@@ -64,6 +63,7 @@ def enhance(
     """
     from lwise_core.vision.encoding import encoding
     from lwise_core.vision.enhance import Enhancement, variant_names
+    from lwise_core.vision.superclasses import superclasses as read_superclasses
 
     budgets = variant_names(
         name,
@@ -80,6 +80,7 @@ def enhance(
         n_views=views,
         seed=seed,
         class_num_col=class_num_col,
+        superclasses=None if superclasses is None else read_superclasses(superclasses),
     )
     enhance_images(
         read_dirmap(dirmap),

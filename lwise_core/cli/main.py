@@ -9,11 +9,15 @@ import typer
 
 from lwise_core import __version__
 from lwise_core.cli import (
+    checkpoints,
+    controls,
     dataset,
     demo,
+    difficulty,
     enhance,
     experiments,
     links,
+    look,
     records,
     score,
     serve,
@@ -28,7 +32,7 @@ from lwise_core.errors import InputError
 INTERRUPTED = 130
 
 _EXTRA_OF_MODULE = {
-    **dict.fromkeys(("torch", "torchvision", "PIL", "numpy", "safetensors"), "vision"),
+    **dict.fromkeys(("torch", "torchvision", "timm", "PIL", "numpy", "safetensors", "cv2"), "vision"),
     **dict.fromkeys(("starlette", "uvicorn", "httpx", "segno"), "local"),
     **dict.fromkeys(("boto3", "botocore"), "cloud"),
     **dict.fromkeys(("pandas", "scipy", "statsmodels", "matplotlib", "jinja2"), "analysis"),
@@ -43,8 +47,12 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.add_typer(dataset.app, name="dataset")
 app.command()(train.train)
+app.add_typer(checkpoints.app, name="checkpoints")
 app.command()(score.score)
+app.add_typer(difficulty.app, name="difficulty")
 app.command()(enhance.enhance)
+app.command()(controls.controls)
+app.command()(look.look)
 app.add_typer(experiments.app, name="experiments")
 app.command()(serve.serve)
 app.command()(links.links)

@@ -33,6 +33,7 @@ class Encoding:
     suffix : of the files.
     levels : the value of white: 255, or 65,535 with 16 bits.
     is_lossless : whether what is read is what was written.
+    quality : of JPEG, 1 to 100.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Encoding:
     levels: int
     is_lossless: bool
     write: Callable[[DeepPixels], bytes]
+    quality: int | None = None
 
     def stored_path(self, im_path: str) -> str:
         """The path of an image inside every variant: its own, with the suffix of the stored file."""
@@ -66,11 +68,12 @@ def encoding(name: str, *, quality: int | None = None) -> Encoding:
     """
     if quality is not None and name != "jpeg":
         raise InputError(f"--quality goes with --format jpeg; the format is {name}, which keeps every value")
+    of_jpeg = 95 if quality is None else quality
     known = {
         "png": Encoding("png", ".png", 255, True, _png),
         "webp": Encoding("webp", ".webp", 255, True, _webp),
         "png16": Encoding("png16", ".png", 65_535, True, _png_of_16_bits),
-        "jpeg": Encoding("jpeg", ".jpg", 255, False, lambda pixels: _jpeg(pixels, 95 if quality is None else quality)),
+        "jpeg": Encoding("jpeg", ".jpg", 255, False, lambda pixels: _jpeg(pixels, of_jpeg), of_jpeg),
     }
     if name not in known:
         raise InputError(f"--format is {name!r}; expected one of {', '.join(known)}")

@@ -9,32 +9,36 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lwise_core import __version__, atomic_files
-from lwise_core.dirmap import DirmapRow, class_names, write_dirmap
+from lwise_core.dirmap import DirmapRow, class_names, write_csv
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints.own import file_sha256, load_model
 from lwise_core.vision.encoding import Encoding, encoding
 from lwise_core.vision.engine import Engine
-from lwise_core.vision.enhanced_batches import MEASURES, NATURAL, Ascent, EnhancedBatches
+from lwise_core.vision.enhanced_batches import MEASURES, Ascent, EnhancedBatches
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.images import Progress
 from lwise_core.vision.objectives import objective_for
 from lwise_core.vision.perturb import Budget
 from lwise_core.vision.targets import Targets, targets_for
 from lwise_core.vision.unfinished import Stored, UnfinishedVariants
+from lwise_core.vision.variant_folder import (
+    NATURAL,
+    PROVENANCE_FILE,
+    refuse_shared_names,
+    variant_paths,
+    write_variants_dirmap,
+)
 from lwise_core.vision.views import Views
 
-DIRMAP_FILE = "dirmap.csv"
 ENHANCED_FILE = "enhanced.csv"
-SKIPPED_FILE = "skipped.csv"
 
 
 @dataclass(frozen=True)
@@ -142,17 +146,18 @@ def write_variants(
     encoder, how, part = stored_as or encoding("png"), engine or Engine.automatic(), shard or Shard()
     model = load_model(model_file)
     ascent = _ascent(model, rows, enhancement, how)
-    _refuse_shared_names(rows, encoder)
     size = model.description.size
     provenance = _provenance(enhancement, model_file=model_file, size=size, encoder=encoder, engine=how)
     plan = {
         **provenance,
         "budgets": {name: asdict(budget) for name, budget in enhancement.budgets.items()},
+        "images": str(images_root.resolve()),
         "rows_sha256": hashlib.sha256(repr(rows).encode()).hexdigest(),
         "batch_size": how.batch_size(size),
     }
+    refuse_shared_names(rows, encoder)
     unfinished = UnfinishedVariants(out, json.loads(json.dumps(plan)))
-    paths = _paths(unfinished.root, rows, (NATURAL, *enhancement.budgets), encoder)
+    paths = variant_paths(unfinished.root, rows, (NATURAL, *enhancement.budgets), encoder)
     stored = unfinished.stored(paths)
     batches = [
         batch
@@ -222,19 +227,12 @@ def _provenance(
     return {
         **settings,
         "format": encoder.name,
+        "quality": encoder.quality,
         "model_sha256": file_sha256(model_file),
         "size": size,
         "precision": engine.precision,
         "package_version": __version__,
     }
-
-
-def _paths(root: Path, rows: Sequence[DirmapRow], variants: Sequence[str], encoder: Encoding) -> dict[str, list[Path]]:
-    """Where the picture of each row is stored, by variant; the folders are made."""
-    paths = {name: [root / name / encoder.stored_path(row.im_path) for row in rows] for name in variants}
-    for folder in {path.parent for of_variant in paths.values() for path in of_variant}:
-        folder.mkdir(parents=True, exist_ok=True)
-    return paths
 
 
 def _batches(n: int, size: int) -> list[list[int]]:
@@ -257,38 +255,12 @@ def _write_tables(
     encoder: Encoding,
     provenance: Mapping[str, Any],
 ) -> None:
-    kept = sorted(stored)
     for name, budget in enhancement.budgets.items():
         about = {**asdict(budget), **provenance}
-        atomic_files.write_text(root / name / "provenance.json", json.dumps(about, indent=2) + "\n")
+        atomic_files.write_text(root / name / PROVENANCE_FILE, json.dumps(about, indent=2) + "\n")
         lines = (
             [encoder.stored_path(rows[index].im_path), *(f"{stored[index].measured[name][m]:.6f}" for m in MEASURES)]
-            for index in kept
+            for index in sorted(stored)
         )
-        _write_csv(root / name / ENHANCED_FILE, ["im_path", *MEASURES], lines)
-    if skipped:
-        lines = ([rows[index].im_path, why] for index, why in sorted(skipped.items()))
-        _write_csv(root / SKIPPED_FILE, ["im_path", "reason"], lines)
-    write_dirmap(root / DIRMAP_FILE, [_in_variants(rows[index], encoder) for index in kept])
-
-
-def _write_csv(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(lines)
-    atomic_files.write_text(path, table.getvalue())
-
-
-def _in_variants(row: DirmapRow, encoder: Encoding) -> DirmapRow:
-    extra = {"orig_im_path": row.im_path, **row.extra}
-    return replace(row, im_path=encoder.stored_path(row.im_path), extra=extra)
-
-
-def _refuse_shared_names(rows: Sequence[DirmapRow], encoder: Encoding) -> None:
-    sources: dict[str, str] = {}
-    for row in rows:
-        stored = encoder.stored_path(row.im_path)
-        other = sources.setdefault(stored, row.im_path)
-        if other != row.im_path:
-            raise InputError(f"{other} and {row.im_path} would both be stored as {stored}; rename one")
+        write_csv(root / name / ENHANCED_FILE, ["im_path", *MEASURES], lines)
+    write_variants_dirmap(root, rows, stored, skipped, encoder)

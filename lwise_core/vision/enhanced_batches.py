@@ -28,7 +28,6 @@ from lwise_core.vision.targets import Targets
 from lwise_core.vision.unfinished import Stored
 from lwise_core.vision.views import Views
 
-NATURAL = "natural"
 MEASURES = ("logit_natural", "logit_enhanced", "l2", "kept")
 
 _READ_AHEAD = 2

@@ -70,6 +70,8 @@ def problem_with(path: Path) -> tuple[str | None, tuple[int, int]]:
             return None, picture.size
     except InputError as error:
         return str(error), (0, 0)
+    except FileNotFoundError:
+        return f"{path}: no such picture", (0, 0)
     except (OSError, SyntaxError, ValueError) as error:
         return f"{path}: damaged picture ({error})", (0, 0)
 

@@ -98,7 +98,7 @@ def ascend_many(
     if len(images) == 1 and images.device.type == "cpu":
         # PyTorch 2.11's gradient of a batch normalisation is wrong on a processor for one picture alone where it comes
         # from a transposed tensor, as in XCiT; two pictures are right.
-        images, labels = images.repeat(2, 1, 1, 1), labels.repeat(2)
+        images, labels = images.repeat(2, 1, 1, 1), torch.cat([labels, labels])
         start = None if start is None else start.repeat(2, 1, 1, 1)
         options = {"objective": objective, "budgets": budgets, "start": start, "best": best, "views": views}
         return [pair[:1] for pair in ascend_many(model, images, labels, **options)]  # type: ignore[arg-type]

@@ -68,7 +68,7 @@ class UnfinishedVariants:
             atomic_files.write_text(begun, text)
         elif begun.read_text(encoding="utf-8") != text:
             raise InputError(
-                f"{self.root}: holds pictures of a run with other settings ({_differences(begun, plan)}); run it with "
+                f"{self.root}: was made by a run with other settings ({_differences(begun, plan)}); run it with "
                 "those to go on, or remove the folder to begin anew"
             )
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from lwise_core.experiments.authoring.download import MAX_BYTES, is_allowed
+from lwise_core.download import MAX_BYTES, is_allowed
 from tests.command_line import lwise, succeed
 
 _CONFIG = """

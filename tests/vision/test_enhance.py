@@ -131,6 +131,7 @@ def test_provenance_says_how_a_variant_was_made(variants: Path, model_file: Path
         "class_num_col": None,
         "superclasses": None,
         "format": "png",
+        "quality": None,
         "model_sha256": file_sha256(model_file),
         "size": 32,
         "precision": "fp32",
@@ -384,6 +385,29 @@ def test_classes_may_be_found_by_the_numbers_of_the_models_logits(
     assert (tmp_path / "variants" / "eps1" / "enhanced.csv").read_bytes() == (
         variants / "eps1" / "enhanced.csv"
     ).read_bytes()
+
+
+def test_a_class_may_be_several_of_the_models(
+    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
+) -> None:
+    coloured = [
+        replace(row, class_name="red" if row.class_name == "red" else "cold", class_num=int(row.class_name != "red"))
+        for row in rows[::6]
+    ]
+    write_dirmap(tmp_path / "two.csv", coloured)
+    (tmp_path / "kinds.yaml").write_text("red: [2]\ncold: [0, 1]\n")
+    succeed(
+        "enhance", "two.csv", "--images", photographs, "--model", model_file, "--eps", "1", "--step", "0.25",
+        "--name", "eps{eps}", "--objective", "logit", "--superclasses", "kinds.yaml", folder=tmp_path,
+    )  # fmt: skip
+    model, out = load_model(model_file), tmp_path / "variants"
+    of_variants = read_dirmap(out / "dirmap.csv")
+    enhanced, labels = DirmapDataset(out / "eps1", of_variants, size=32).load()
+    with torch.no_grad():
+        blue, green, red = model(as_float(enhanced)).unbind(dim=1)
+    largest = torch.where(labels == 0, red, torch.maximum(blue, green))
+    recorded = [float(line["logit_enhanced"]) for line in _recorded(out / "eps1")]
+    assert recorded == pytest.approx(largest.tolist(), abs=1e-4)
 
 
 def test_the_command_says_what_storing_takes_away(

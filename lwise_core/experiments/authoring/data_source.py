@@ -7,7 +7,6 @@ and SHA-256. A file that is not the recorded one is never put into the folder.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +15,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lwise_core import atomic_files
+from lwise_core.download import checked_sha256, download
 from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments.authoring.config import StudyConfig
 from lwise_core.experiments.authoring.config_file import problems_of, read_config
 from lwise_core.experiments.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
 from lwise_core.experiments.authoring.resolve import OnProgress
-
-_SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 class DataSource(BaseModel):
@@ -31,7 +29,7 @@ class DataSource(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str
-    sha256: Annotated[str, Field(pattern=_SHA256.pattern)] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     bytes: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -137,9 +135,7 @@ def _expected(source: DataSource, given: str | None, where: Path) -> str | None:
     """The SHA-256 that the file must have, recorded or given."""
     if given is None:
         return source.sha256
-    given = given.lower()
-    if not _SHA256.fullmatch(given):
-        raise InputError(f"--sha256 is {given!r}; expected 64 hexadecimal digits")
+    given = checked_sha256(given)
     if source.sha256 not in (None, given):
         raise InputError(f"--sha256 is {given}, but {where} records {source.sha256}; leave one of them out")
     return given
@@ -164,6 +160,4 @@ def _read(path: Path) -> bytes:
 
 
 def _download(url: str, on_progress: OnProgress | None) -> bytes:
-    from lwise_core.experiments.authoring.download import download
-
     return download(url, on_progress=on_progress or (lambda done, total: None))

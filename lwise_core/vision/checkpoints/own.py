@@ -69,6 +69,22 @@ def model_metrics(path: Path) -> dict[str, Any]:
     return metrics
 
 
+def model_origin(path: Path) -> dict[str, Any] | None:
+    """From what file a model was converted, and what of it was left out; None of one that was trained here."""
+    description, _ = _read(path)
+    origin: dict[str, Any] | None = description.get("origin")
+    return origin
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is one that `save_model` wrote; other files are for `checkpoints.foreign`."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _METADATA_KEY in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
+
 def file_sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file: the name under which provenance records a model."""
     with path.open("rb") as file:

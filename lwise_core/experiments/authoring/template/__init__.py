@@ -72,7 +72,8 @@ def new_taper_study(folder: Path, variants: Path, *, title: str, seed: int, dry_
         If there are no such variants, the study's folder exists, or the data set is too small.
     """
     rows = read_dirmap(variants / "dirmap.csv")
-    budgets = {path.parent.name: _epsilon(path) for path in sorted(variants.glob("*/provenance.json"))}
+    told = {path.parent.name: _epsilon(path) for path in sorted(variants.glob("*/provenance.json"))}
+    budgets = {variant: epsilon for variant, epsilon in told.items() if epsilon is not None}
     if not budgets:
         raise InputError(f"{variants}: has no enhanced variants; make some with `lwise enhance`")
     strongest_first = sorted(budgets, key=lambda variant: -budgets[variant])
@@ -83,9 +84,11 @@ def new_taper_study(folder: Path, variants: Path, *, title: str, seed: int, dry_
     return study
 
 
-def _epsilon(provenance: Path) -> float:
+def _epsilon(provenance: Path) -> float | None:
+    """The budget of an enhanced variant; None of a control, which has none."""
     try:
-        return float(json.loads(provenance.read_text(encoding="utf-8"))["epsilon"])
+        told = json.loads(provenance.read_text(encoding="utf-8"))
+        return None if "method" in told else float(told["epsilon"])
     except (ValueError, KeyError, TypeError):
         raise InputError(
             f"{provenance}: does not say the variant's epsilon; make it anew with `lwise enhance`"

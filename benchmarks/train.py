@@ -1,0 +1,229 @@
+"""How fast a model is trained adversarially, as a ratio to a plain loop, in one run on the same pictures.
+
+    .venv/bin/python benchmarks/train.py [--architecture resnet50] [--size 224] [--images 8] [--attack-steps 3]
+
+The plain loop is what one writes first, and what published code does: fp32, channels first, a random start, PGD that
+keeps the best iterate with one more forward pass at the end, SGD; pictures are decoded one by one before each batch.
+
+Two things are compared, each in turns with the loop, and judged by the fastest of the rounds: the time of all cores
+(`process_time`, without that of processes that load pictures), which other work on the machine changes least, and the
+clock.
+
+    a step       a batch in memory: attacked and learned from
+    an epoch     four batches from JPEG files of 512 pixels, cropped and mirrored at random
+
+Where there is an accelerator, it is used, with what `lwise train` uses there: bf16, and processes that load. Goals are
+printed beside what was measured; the exit code is 0 whether or not they are met.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import torchvision
+import typer
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from lwise_core import __version__
+from lwise_core.dirmap import DirmapRow
+from lwise_core.vision.datasets import DirmapDataset
+from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
+from lwise_core.vision.training.augment import Augmentation, augmentation
+from lwise_core.vision.training.config import TrainingConfig
+from lwise_core.vision.training.distributed import ALONE
+from lwise_core.vision.training.learner import Learner
+from lwise_core.vision.training.loop import loading_processes, training_engine
+from lwise_core.vision.training.pictures import training_batches
+from lwise_core.vision.training.work import count_work, peak_tflops
+
+_N_CLASSES = 1000
+_N_BATCHES = 4
+_SOURCE_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The fastest of some rounds, in s: of all cores together, and by the clock."""
+
+    cpu: float
+    wall: float
+
+    def per(self, other: Timed) -> str:
+        return f"{other.cpu / self.cpu:.2f}x by time of the cores, {other.wall / self.wall:.2f}x by the clock"
+
+
+class PlainLoop:
+    """The reference."""
+
+    def __init__(self, model: GuideModel, config: TrainingConfig) -> None:
+        self._model, self._config = model, config
+        self._optimiser = torch.optim.SGD(
+            model.parameters(), lr=config.peak_learning_rate, momentum=0.9, nesterov=True, weight_decay=5e-4
+        )
+
+    def learn(self, pictures: Tensor, labels: Tensor) -> None:
+        """A step from pictures (N, 3, H, W) in [0, 1]."""
+        self._model.eval()
+        attacked = self._attacked(pictures, labels)
+        self._model.train()
+        loss = functional.cross_entropy(self._model(attacked), labels)
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+
+    def _attacked(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        epsilon, steps = self._config.epsilon, self._config.attack_steps
+        noise = torch.randn_like(pictures)
+        current = self._within(pictures, pictures + 0.5 * epsilon * noise / _norms(noise))
+        best, highest = current.clone(), torch.full((len(pictures),), -torch.inf).to(pictures)
+
+        def keep_better(point: Tensor, values: Tensor) -> None:
+            better = values > highest
+            best[better], highest[better] = point[better], values[better]
+
+        for _ in range(steps):
+            point = current.clone().requires_grad_(True)
+            values = functional.cross_entropy(self._model(point), labels, reduction="none")
+            (gradient,) = torch.autograd.grad(values.mean(), [point])
+            keep_better(point.detach(), values.detach())
+            current = self._within(pictures, point.detach() + 1.5 * epsilon / steps * gradient / _norms(gradient))
+        with torch.no_grad():
+            keep_better(current, functional.cross_entropy(self._model(current), labels, reduction="none"))
+        return best
+
+    def _within(self, pictures: Tensor, points: Tensor) -> Tensor:
+        offset = points - pictures
+        return (pictures + offset * (self._config.epsilon / _norms(offset)).clamp_max(1)).clamp(0, 1)
+
+
+def main(
+    architecture: str = "resnet50",
+    size: int = 224,
+    images: Annotated[int, typer.Option(help="Pictures in a batch.")] = 8,
+    attack_steps: int = 3,
+    rounds: int = 3,
+) -> None:
+    """Measure and print."""
+    config = TrainingConfig(
+        attack_steps=attack_steps,
+        batch_size=images,
+        peak_learning_rate=1e-3,
+        schedule="step",
+        augment="imagenet",
+    )
+    engine = training_engine(config)
+    model = new_guide(GuideDescription(architecture, tuple(map(str, range(_N_CLASSES))), size), IMAGENET, seed=0)
+    learner = Learner(copy.deepcopy(model), config, engine=engine, group=ALONE, batches_per_epoch=_N_BATCHES)
+    plain = PlainLoop(model.to(engine.device), config)
+    _print_machine(architecture, size, images, attack_steps, rounds)
+    work = count_work(learner.model, attack_steps=attack_steps, engine=engine)
+    with tempfile.TemporaryDirectory() as folder:
+        made = augmentation(config.augment, size=size)
+        listed = _write_photographs(Path(folder), _N_BATCHES * images, size=made.loaded_size)
+        pictures, labels = next(iter(_read(listed, made, images)))
+
+        def plain_step() -> None:
+            plain.learn(pictures.to(engine.device).float() / 255, labels.to(engine.device))
+
+        def lean_step() -> None:
+            _learn(learner, pictures, labels, config)
+
+        def plain_epoch() -> None:
+            for shown, target in _read(listed, made, images):
+                plain.learn(shown.to(engine.device).float() / 255, target.to(engine.device))
+
+        def lean_epoch() -> None:
+            batches = torch.arange(len(listed)).split(images)
+            workers, pinned = loading_processes(config, engine, ALONE), engine.device.type == "cuda"
+            coming = training_batches(listed, batches, made, seed=0, epoch=0, workers=workers, pinned=pinned)
+            for shown, target, _ in coming:
+                _learn(learner, shown, target, config)
+
+        _in_turns(plain_step, lean_step, 1)
+        slow, fast = _in_turns(plain_step, lean_step, rounds)
+        _print("a step", slow, fast, images, "goal 2x on a GPU")
+        tflops, peak = images * (work.attack + work.learning) / fast.wall / 1e12, peak_tflops(engine)
+        print(f"  {tflops:.3f} TFLOP/s by the clock" + ("" if peak is None else f", MFU {tflops / peak:.1%}"))
+        slow, whole = _in_turns(plain_epoch, lean_epoch, rounds)
+        _print("an epoch", slow, whole, len(listed), "goal 2x on a GPU")
+        print(f"  {whole.wall / (_N_BATCHES * fast.wall):.2f}x its steps' own time by the clock")
+
+
+def _learn(learner: Learner, pictures: Tensor, labels: Tensor, config: TrainingConfig) -> None:
+    n = len(pictures)
+    learner.learn(pictures, labels, n_in_batch=n, epsilon=config.epsilon, seed=0, seeds=range(n))
+
+
+def _read(listed: DirmapDataset, made: Augmentation, n: int) -> list[tuple[Tensor, Tensor]]:
+    """Batches, decoded and augmented one picture after the other."""
+    batches = []
+    for numbers in torch.arange(len(listed)).split(n):
+        read = [listed[int(number)] for number in numbers]
+        shown = torch.stack([made.apply(picture, seed=0) for picture, _ in read])
+        batches.append((shown, torch.tensor([label for _, label in read])))
+    return batches
+
+
+def _in_turns(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[Timed, Timed]:
+    """Each timed in every round, so that what else goes on meets both alike."""
+    times: list[list[Timed]] = [[], []]
+    for _ in range(rounds):
+        for one, of_one in zip((first, second), times, strict=True):
+            _wait()
+            cpu, wall = time.process_time(), time.perf_counter()
+            one()
+            _wait()
+            of_one.append(Timed(time.process_time() - cpu, time.perf_counter() - wall))
+    fastest = [Timed(min(one.cpu for one in of_one), min(one.wall for one in of_one)) for of_one in times]
+    return fastest[0], fastest[1]
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _norms(batch: Tensor) -> Tensor:
+    return batch.flatten(1).norm(dim=1)[:, None, None, None] + 1e-10
+
+
+def _write_photographs(folder: Path, n: int, *, size: int) -> DirmapDataset:
+    """Smooth noise: as large as photographs, and as slow to decode."""
+    random, rows = np.random.default_rng(0), []
+    for index in range(n):
+        coarse = random.integers(0, 256, size=(_SOURCE_SIDE // 8, _SOURCE_SIDE // 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((_SOURCE_SIDE, _SOURCE_SIDE), Image.Resampling.BICUBIC)
+        picture.save(folder / f"{index}.jpg", quality=92)
+        rows.append(DirmapRow("train", str(index), index, f"{index}.jpg"))
+    return DirmapDataset(folder, rows, size=size)
+
+
+def _print(what: str, plain: Timed, lean: Timed, n: int, goal: str) -> None:
+    print(f"{what}: {lean.per(plain)} ({goal})")
+    print(f"  {n / plain.wall:.3f} images/s with the loop, {n / lean.wall:.3f} with lwise")
+
+
+def _print_machine(architecture: str, size: int, images: int, attack_steps: int, rounds: int) -> None:
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU at hand"
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {device}, {platform.system()}")
+    print(
+        f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}, "
+        f"lwise {__version__}; {torch.get_num_threads()} threads"
+    )
+    print(f"{architecture} at {size} px, n = {images} images, PGD-{attack_steps}, fastest of {rounds} rounds")
+
+
+if __name__ == "__main__":
+    typer.run(main)

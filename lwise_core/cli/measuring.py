@@ -1,0 +1,44 @@
+"""Measuring the images of a data set, with progress and a word about what was skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lwise_core.cli.progress import errors, step
+from lwise_core.dirmap import DirmapRow
+
+if TYPE_CHECKING:
+    from lwise_core.vision.engine import Engine
+    from lwise_core.vision.measuring import Measure, Measured
+    from lwise_core.vision.unfinished import UnfinishedVariants
+
+
+def measured(
+    description: str,
+    measure: Measure,
+    rows: list[DirmapRow],
+    images: Path,
+    *,
+    engine: Engine,
+    split: str | None = None,
+    skip_bad: bool = False,
+    begun: UnfinishedVariants | None = None,
+) -> Measured:
+    """`vision.measuring.measure_images` for people. Shared by the commands that measure images."""
+    from lwise_core.vision.measuring import measure_images
+
+    with step(description) as on_progress:
+        found = measure_images(
+            measure,
+            rows,
+            images_root=images,
+            engine=engine,
+            split=split,
+            skip_bad=skip_bad,
+            begun=begun,
+            on_progress=on_progress,
+        )
+    for index, why in sorted(found.unreadable.items()):
+        errors.print(f"skipped: {why} (row {index + 1} of the dirmap)", markup=False, soft_wrap=True)
+    return found

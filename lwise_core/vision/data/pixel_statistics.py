@@ -1,0 +1,62 @@
+"""Mean and standard deviation of each colour channel over a data set: the numbers of a normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwise_core.dirmap import DirmapRow
+from lwise_core.vision.ahead import ahead
+from lwise_core.vision.images import Progress, load_rgb
+
+_WHITE = 255
+_AHEAD = 64
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Of red, green and blue in [0, 1], over all pixels: mean and (population) standard deviation."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def channel_statistics(
+    root: Path, rows: Sequence[DirmapRow], *, size: int, on_progress: Progress | None = None
+) -> ChannelStatistics:
+    """Statistics of pictures as a model sees them, `size` x `size` pixels; one after another, so that any number fits.
+
+    Sums of 8-bit values and of their squares are whole numbers and kept as such, so the result does not depend on the
+    order and is exact to the last digit.
+
+    Raises
+    ------
+    InputError
+        If a picture cannot be read.
+    """
+    totals, squares = [0, 0, 0], [0, 0, 0]
+
+    def sums_of(row: DirmapRow) -> NDArray[np.int64]:
+        values = load_rgb(root / row.im_path, size=size).reshape(3, -1).astype(np.int64)
+        return np.stack([values.sum(axis=1), (values * values).sum(axis=1)])
+
+    with ThreadPoolExecutor() as pool:
+        sums = ahead(rows, begin=lambda row: pool.submit(sums_of, row), end=lambda job: job.result(), n=_AHEAD)
+        for done, (of_values, of_squares) in enumerate(sums, start=1):
+            totals = [total + int(value) for total, value in zip(totals, of_values, strict=True)]
+            squares = [total + int(value) for total, value in zip(squares, of_squares, strict=True)]
+            if on_progress:
+                on_progress(done, len(rows))
+    n_pixels = len(rows) * size * size
+    red, green, blue = (total / n_pixels / _WHITE for total in totals)
+    red_std, green_std, blue_std = (
+        math.sqrt(n_pixels * square - total * total) / n_pixels / _WHITE
+        for total, square in zip(totals, squares, strict=True)
+    )
+    return ChannelStatistics(mean=(red, green, blue), std=(red_std, green_std, blue_std))

@@ -1,0 +1,50 @@
+"""Confidence over training: the mean probability of the true class over the models of several epochs.
+
+A cheap stand-in for the consistency score, since easy images are learnt early and stay learnt (Jiang et al. 2021,
+https://arxiv.org/abs/2002.03206, section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lwise_core.errors import InputError
+from lwise_core.vision.engine import Engine
+from lwise_core.vision.guide import GuideModel
+from lwise_core.vision.measuring import Measure
+from lwise_core.vision.objectives import logit
+from lwise_core.vision.targets import Targets
+
+COLUMN = "epoch_confidence"
+
+
+def epoch_confidence(models: Sequence[GuideModel], targets: Targets, engine: Engine) -> Measure:
+    """What `measure_images` computes: sum_t p_t(y) / T, 0 to 1, over T models, p the softmax over `targets`' columns.
+
+    Each picture is read once for all models, all of which are held in memory.
+
+    Raises
+    ------
+    InputError
+        If the models differ in their classes or in the side of their pictures.
+    """
+    first = models[0].description
+    for number, model in enumerate(models[1:], start=2):
+        other = model.description
+        if (other.classes, other.size) != (first.classes, first.size):
+            raise InputError(
+                f"--model number {number} has {len(other.classes)} classes at {other.size} pixels, the first "
+                f"{len(first.classes)} at {first.size}, or other names; expected models of one training"
+            )
+    ready = [engine.prepared(model) for model in models]
+
+    def compute(pictures: Tensor, labels: Tensor) -> list[Tensor]:
+        with torch.inference_mode(), engine.computing():
+            logits = (targets.columns(model(pictures)).to(engine.dtype) for model in ready)
+            confidences = [logit(of_one.softmax(dim=1), labels) for of_one in logits]
+        return [torch.stack(confidences).mean(dim=0)]
+
+    return Measure((COLUMN,), compute, first.size, targets)

@@ -1,0 +1,170 @@
+"""Raw data sets become dirmaps: by their folders, by a table, as a part of a larger one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lwise_core.dirmap import class_names
+from lwise_core.errors import InputError
+from lwise_core.vision.data.description import load_dataset_description
+from lwise_core.vision.data.listing import list_images
+from lwise_core.vision.data.selection import Selection, select
+from lwise_core.vision.image_folder import index_image_folder, with_validation
+
+_HAM_COLUMNS = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
+_MHIST_COLUMNS = "Image Name,Majority Vote Label,Number of Annotators who Selected SSA (Out of 7),Partition"
+
+
+def _picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (12, 8), "pink").save(path)
+
+
+def _folders(root: Path, names: Mapping[str, Sequence[str]]) -> Path:
+    for split, labels in names.items():
+        for label in labels:
+            for number in range(2):
+                _picture(root / split / label / f"{label}_{number}.png")
+    return root
+
+
+@pytest.fixture
+def ham(tmp_path: Path) -> Path:
+    """Seven diagnoses of ten lesions each, every third lesion with three pictures, in two folders."""
+    lines, number = [_HAM_COLUMNS], 0
+    for dx in ("nv", "mel", "bkl", "bcc", "akiec", "vasc", "df"):
+        for lesion in range(10):
+            for _ in range(3 if lesion % 3 == 0 else 1):
+                _picture(tmp_path / f"HAM10000_images_part_{number % 2 + 1}" / f"ISIC_{number:07d}.jpg")
+                lines.append(f"HAM_{dx}_{lesion},ISIC_{number:07d},{dx},histo,60.0,male,back,rosendahl")
+                number += 1
+    (tmp_path / "HAM10000_metadata").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_ham10000_is_read_from_its_table_and_parted_by_lesion(ham: Path) -> None:
+    description = load_dataset_description("ham10000")
+    rows = index_image_folder(ham, description=description, val_fraction=description.val_fraction).rows
+    assert class_names(rows) == ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
+    assert Counter(row.class_name for row in rows) == dict.fromkeys(class_names(rows), 18)
+    assert rows[0].extra["localization"] == "back"
+    splits_of = defaultdict(set)
+    for row in rows:
+        splits_of[row.extra["lesion_id"]].add(row.split)
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    in_val = Counter(row.class_name for row in rows if row.split == "val")
+    assert all(abs(in_val[name] - 0.3 * 18) <= 1 for name in class_names(rows))
+
+
+def test_ham4_is_four_of_them_with_their_numbers_among_the_seven(ham: Path) -> None:
+    rows = list_images(ham, load_dataset_description("ham4"))
+    assert class_names(rows) == ["bcc", "bkl", "mel", "nv"]
+    assert {(row.class_name, row.extra["orig_class_num"]) for row in rows} == {
+        ("bcc", "1"),
+        ("bkl", "2"),
+        ("mel", "4"),
+        ("nv", "5"),
+    }
+
+
+def test_the_task_set_of_ham4_has_the_first_picture_of_each_lesion_that_was_held_out(ham: Path) -> None:
+    description = load_dataset_description("ham4")
+    rows = with_validation(
+        list_images(ham, description), description.val_fraction, group_column=description.group_column
+    )
+    task = [one.row for one in select(rows, Selection(per_class={"val": None}, first_of="lesion_id"))]
+    held_out = [row for row in rows if row.split == "val"]
+    assert len(task) < len(held_out)
+    assert [row.extra["lesion_id"] for row in task] == list(dict.fromkeys(row.extra["lesion_id"] for row in held_out))
+    first_of = {row.extra["lesion_id"]: row.im_path for row in reversed(held_out)}
+    assert all(first_of[row.extra["lesion_id"]] == row.im_path for row in task)
+
+
+def test_a_row_of_the_table_without_a_picture(ham: Path) -> None:
+    (ham / "HAM10000_images_part_1" / "ISIC_0000000.jpg").unlink()
+    with pytest.raises(InputError, match=r"HAM10000_metadata: line 2: image_id is 'ISIC_0000000', .* no picture below"):
+        list_images(ham, load_dataset_description("ham10000"))
+
+
+def test_a_picture_whose_name_two_have(ham: Path) -> None:
+    _picture(ham / "HAM10000_images_part_2" / "ISIC_0000000.jpg")
+    with pytest.raises(InputError, match="the name of several pictures: HAM10000_images_part_1"):
+        list_images(ham, load_dataset_description("ham10000"))
+
+
+def test_a_diagnosis_that_is_none_of_the_seven(ham: Path) -> None:
+    table = ham / "HAM10000_metadata"
+    table.write_text(table.read_text().replace(",df,", ",dff,"), encoding="utf-8")
+    with pytest.raises(InputError, match="'dff' is no class of ham10000, which are akiec, bcc"):
+        list_images(ham, load_dataset_description("ham10000"))
+
+
+def test_a_missing_table(ham: Path) -> None:
+    (ham / "HAM10000_metadata").unlink()
+    with pytest.raises(InputError, match=r"no file of the name HAM10000_metadata\*"):
+        list_images(ham, load_dataset_description("ham10000"))
+
+
+def test_mhist_s_votes_are_two_classes(tmp_path: Path) -> None:
+    lines = [_MHIST_COLUMNS]
+    for split in ("train", "test"):
+        for votes in range(8):
+            name = f"MHIST_{split}_{votes}.png"
+            _picture(tmp_path / "images" / name)
+            lines.append(f"{name},{'SSA' if votes >= 4 else 'HP'},{votes},{split}")
+    (tmp_path / "annotations.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = list_images(tmp_path, load_dataset_description("mhist"))
+    assert class_names(rows) == ["hp", "ssa"]
+    assert all(row.extra["Majority Vote Label"].lower() == row.class_name for row in rows)
+    assert Counter((row.split, row.class_name) for row in rows) == {
+        (split, name): 4 for split in ("train", "test") for name in ("hp", "ssa")
+    }
+
+
+def test_imagenet_s_folders_become_named_classes(tmp_path: Path) -> None:
+    root = _folders(tmp_path, {split: ["n02110185", "n01440764"] for split in ("train", "val")})
+    rows = list_images(root, load_dataset_description("imagenet"))
+    assert {(row.class_name, row.class_num, row.extra["orig_class_num"]) for row in rows} == {
+        ("tench", 0, "0"),
+        ("Siberian husky", 1, "250"),
+    }
+
+
+def test_the_sixteen_animals_are_found_in_imagenet_s_folders(tmp_path: Path) -> None:
+    husky, shih_tzu, tench, shark, ape = "n02110185", "n02086240", "n01440764", "n01484850", "n02481823"
+    root = _folders(tmp_path, {"val": [husky, shih_tzu, tench, shark, ape]})
+    rows = list_images(root, load_dataset_description("imagenet16"))
+    assert Counter((row.class_name, row.class_num, row.extra["orig_class"]) for row in rows) == {
+        ("dog", 0, "Siberian husky"): 2,
+        ("dog", 0, "Shih-Tzu"): 2,
+        ("fish", 1, "tench"): 2,
+    }
+
+
+def test_idaea4_is_taken_out_of_inaturalist(tmp_path: Path) -> None:
+    moths = load_dataset_description("idaea4").class_names or ()
+    root = _folders(tmp_path, {"train": [*moths, "00000_Animalia_Annelida"]})
+    rows = list_images(root, load_dataset_description("idaea4"))
+    assert class_names(rows) == list(moths)
+    assert [row.extra["orig_class_num"] for row in rows[::2]] == ["1233", "1234", "1239", "1240"]
+
+
+def test_a_folder_that_is_no_class_of_the_data_set(tmp_path: Path) -> None:
+    root = _folders(tmp_path, {"train": ["cat", "dog", "fish"]})
+    with pytest.raises(InputError, match="'fish' is no class of cifar10, which are airplane"):
+        list_images(root, load_dataset_description("cifar10"))
+
+
+def test_labels_may_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "about: mine\nmean: [0.5, 0.5, 0.5]\nstd: [0.2, 0.2, 0.2]\n"
+        "class_of: {cat: pet, dog: pet, cow: farm, elk: null}\n"
+    )
+    root = _folders(tmp_path, {"train": ["cat", "dog", "cow", "elk"]})
+    rows = list_images(root, load_dataset_description(str(tmp_path / "mine.yaml")))
+    assert Counter((row.class_name, row.class_num) for row in rows) == {("pet", 0): 4, ("farm", 1): 2}

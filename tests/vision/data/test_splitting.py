@@ -1,0 +1,80 @@
+"""Splits keep the shares of every class, and keep together what belongs together."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lwise_core.dirmap import DirmapRow
+from lwise_core.errors import InputError
+from lwise_core.vision.data.splitting import split_by_class
+
+_SHARES = {"train": 0.6, "val": 0.25, "test": 0.15}
+
+
+def _rows(lesions: dict[str, list[int]]) -> list[DirmapRow]:
+    """Per class the number of pictures of each lesion."""
+    return [
+        DirmapRow("train", name, number, f"{name}/{lesion}_{view}.png", extra={"lesion_id": f"{name}{lesion}"})
+        for number, (name, sizes) in enumerate(lesions.items())
+        for lesion, n_views in enumerate(sizes)
+        for view in range(n_views)
+    ]
+
+
+_lesions = st.dictionaries(
+    st.sampled_from("abcd"), st.lists(st.integers(1, 6), min_size=3, max_size=40), min_size=1, max_size=4
+)
+
+
+@given(_lesions, st.integers(0, 5))
+def test_no_group_is_in_two_splits_and_every_class_is_in_all(lesions: dict[str, list[int]], seed: int) -> None:
+    rows = _rows(lesions)
+    parted = split_by_class(rows, _SHARES, seed=seed, group_column="lesion_id")
+    assert [row.im_path for row in parted] == [row.im_path for row in rows]
+    splits_of = defaultdict(set)
+    for row in parted:
+        splits_of[row.extra["lesion_id"]].add(row.split)
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    counts = Counter((row.class_name, row.split) for row in parted)
+    for name, sizes in lesions.items():
+        for split, share in _SHARES.items():
+            assert counts[name, split] >= 1
+            assert abs(counts[name, split] - share * sum(sizes)) <= max(sizes)
+
+
+@given(st.integers(3, 60), st.integers(0, 5))
+def test_without_groups_shares_are_kept_to_one_image(n: int, seed: int) -> None:
+    rows = _rows({"a": [1] * n})
+    counts = Counter(row.split for row in split_by_class(rows, _SHARES, seed=seed))
+    assert all(abs(counts[split] - share * n) <= 1 for split, share in _SHARES.items())
+
+
+def test_the_seed_alone_decides() -> None:
+    rows = _rows({"a": [1] * 30, "b": [2] * 10})
+    first, again, other = (
+        {row.im_path: row.split for row in split_by_class(given, _SHARES, seed=seed)}
+        for given, seed in ((rows, 1), (rows[::-1], 1), (rows, 2))
+    )
+    assert first == again
+    assert first != other
+
+
+def test_a_class_with_too_few_groups() -> None:
+    rows = _rows({"a": [1] * 30, "b": [9, 9]})
+    with pytest.raises(InputError, match="class 'b' has 2 values of lesion_id; expected at least 3"):
+        split_by_class(rows, _SHARES, group_column="lesion_id")
+
+
+def test_a_column_that_is_not_there() -> None:
+    with pytest.raises(InputError, match=r"has nothing in column 'patient'.*columns are lesion_id"):
+        split_by_class(_rows({"a": [1] * 30}), _SHARES, group_column="patient")
+
+
+@pytest.mark.parametrize("shares", [{"train": 0.5, "val": 0.4}, {"train": 1.0, "val": 0.0}, {"train": 1.0}, {}])
+def test_shares_that_are_none(shares: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="above 0, together 1"):
+        split_by_class(_rows({"a": [1] * 30}), shares)

@@ -1,0 +1,50 @@
+"""Confidence over training is the mean probability of the true class over the models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
+from lwise_core.errors import InputError
+from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.datasets import DirmapDataset
+from lwise_core.vision.difficulty.epoch_confidence import epoch_confidence
+from lwise_core.vision.engine import Engine
+from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
+from lwise_core.vision.image_folder import index_image_folder
+from lwise_core.vision.pixels import as_float
+from lwise_core.vision.targets import targets_for
+from tests.command_line import succeed
+from tests.conftest import write_photographs
+
+
+def _model(seed: int, *, size: int = 32) -> GuideModel:
+    description = GuideDescription("small_resnet", ("blue", "green", "red"), size=size, settings={"width": 8})
+    return new_guide(description, IMAGENET, seed=seed).eval().requires_grad_(False)
+
+
+def test_the_command_adds_the_mean_probability_of_the_true_class(tmp_path: Path) -> None:
+    photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
+    rows: list[DirmapRow] = index_image_folder(photographs).rows
+    write_dirmap(tmp_path / "dirmap.csv", rows)
+    models = [_model(seed) for seed in (1, 2, 3)]
+    options = ["--images", "photographs"]
+    for number, model in enumerate(models):
+        save_model(tmp_path / f"epoch-{number}.safetensors", model, training={}, metrics={})
+        options += ["--model", f"epoch-{number}.safetensors"]
+    succeed("difficulty", "confidence", "dirmap.csv", *options, folder=tmp_path)
+    pictures, labels = DirmapDataset(photographs, rows, size=32).load()
+    probabilities = torch.stack([model(as_float(pictures)).softmax(dim=1) for model in models]).mean(dim=0)
+    expected = [float(of_one[label]) for of_one, label in zip(probabilities, labels, strict=True)]
+    found = [float(row.extra["epoch_confidence"]) for row in read_dirmap(tmp_path / "dirmap.csv")]
+    assert found == pytest.approx(expected, abs=2e-6)
+
+
+def test_models_of_different_trainings_are_refused(tmp_path: Path) -> None:
+    rows = [DirmapRow("val", name, number, f"{name}.png") for number, name in enumerate(("blue", "green", "red"))]
+    models = [_model(1), _model(2, size=48)]
+    with pytest.raises(InputError, match="--model number 2 has 3 classes at 48 pixels, the first 3 at 32"):
+        epoch_confidence(models, targets_for(models[0].description, rows), Engine(torch.device("cpu")))

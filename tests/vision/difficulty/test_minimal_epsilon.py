@@ -1,0 +1,104 @@
+"""The minimal ε is the distance to the boundary where that is known, and never less anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lwise_core.dirmap import read_dirmap, write_dirmap
+from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.difficulty.minimal_epsilon import Bisection, smallest_radii
+from lwise_core.vision.guide import IMAGENET, GuideDescription, new_guide
+from lwise_core.vision.image_folder import index_image_folder
+from tests.command_line import succeed
+from tests.conftest import write_photographs
+
+_BISECTION = Bisection(largest=2.0, rounds=10, steps=10)
+
+
+class _Linear:
+    """z_k = w_k · x + b_k: the boundary between k and y lies |z_y - z_k| / ||w_y - w_k|| away."""
+
+    def __init__(self, weights: Tensor, bias: Tensor) -> None:
+        self.weights, self.bias = weights, bias
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        return pictures.flatten(1) @ self.weights.T + self.bias
+
+    def distances(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        """To the nearest boundary (N,), 0 beyond it."""
+        logits = self(pictures)
+        found = []
+        for of_one, label in zip(logits, labels.tolist(), strict=True):
+            others = [k for k in range(len(of_one)) if k != label]
+            found.append(
+                min((of_one[label] - of_one[k]) / (self.weights[label] - self.weights[k]).norm() for k in others)
+            )
+        return torch.stack(found).clamp_min(0)
+
+
+def _linear(n_classes: int) -> _Linear:
+    random = torch.Generator().manual_seed(n_classes)
+    weights = torch.randn(n_classes, 3 * 8 * 8, generator=random, dtype=torch.float64)
+    return _Linear(weights, -weights.sum(dim=1) / 2 + torch.randn(n_classes, generator=random, dtype=torch.float64))
+
+
+def _pictures(n: int) -> Tensor:
+    """Grey enough for the edges of [0, 1] to be out of reach."""
+    random = torch.Generator().manual_seed(7)
+    return 0.5 + 0.05 * torch.randn(n, 3, 8, 8, generator=random, dtype=torch.float64)
+
+
+def test_it_is_the_exact_distance_of_a_linear_model_with_two_classes() -> None:
+    model, pictures, labels = _linear(2), _pictures(40), torch.arange(40) % 2
+    exact = model.distances(pictures, labels)
+    found = smallest_radii(model, pictures, labels, _BISECTION)
+    assert 10 < (exact == 0).sum() < 30  # as they are, some are misclassified
+    assert torch.equal(found == 0, exact == 0)
+    assert (found >= exact - 1e-9).all()
+    assert (found <= exact + _BISECTION.largest / 2**_BISECTION.rounds).all()
+
+
+def test_with_more_classes_it_is_never_less_and_seldom_much_more() -> None:
+    model, pictures = _linear(5), _pictures(40)
+    labels = model(pictures).argmax(dim=1)
+    exact = model.distances(pictures, labels)
+    found = smallest_radii(model, pictures, labels, _BISECTION)
+    assert (found >= exact - 1e-9).all()
+    assert (found / exact).median() <= 1.02
+
+
+def test_infinity_where_nothing_is_found_within_the_largest_radius() -> None:
+    model, pictures = _linear(2), _pictures(20)
+    labels = model(pictures).argmax(dim=1)
+    exact = model.distances(pictures, labels)
+    largest = float(exact.median())
+    found = smallest_radii(model, pictures, labels, Bisection(largest=largest, rounds=6, steps=10))
+    assert torch.equal(found.isinf(), exact > largest)
+
+
+def test_one_picture_alone_is_as_far_as_among_others() -> None:
+    model, pictures, labels = _linear(3), _pictures(3), torch.tensor([0, 1, 2])
+    together = smallest_radii(model, pictures, labels, _BISECTION)
+    alone = [smallest_radii(model, pictures[i : i + 1], labels[i : i + 1], _BISECTION) for i in range(3)]
+    assert torch.allclose(torch.cat(alone), together, atol=1e-9)
+
+
+def test_the_command_adds_the_column(tmp_path: Path) -> None:
+    photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
+    rows = index_image_folder(photographs).rows
+    write_dirmap(tmp_path / "dirmap.csv", rows)
+    description = GuideDescription("small_resnet", ("blue", "green", "red"), size=32, settings={"width": 8})
+    save_model(tmp_path / "guide.safetensors", new_guide(description, IMAGENET, seed=4), training={}, metrics={})
+    settings = "--images photographs --model guide.safetensors --split val --rounds 4 --steps 4"
+    succeed("difficulty", "epsilon", "dirmap.csv", *settings.split(), folder=tmp_path)
+    after = read_dirmap(tmp_path / "dirmap.csv")
+    cells = {row.split: [] for row in after}
+    for row in after:
+        cells[row.split].append(row.extra["minimal_epsilon"])
+    assert set(cells["train"]) == {""}
+    values = [float(cell) for cell in cells["val"]]
+    assert 0.0 in values  # an untrained model takes most images for one class
+    assert any(0 < value < float("inf") for value in values)

@@ -1,0 +1,284 @@
+"""Scores are what the formulas give, a damaged picture costs nothing but itself, and a run goes on where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
+from lwise_core.errors import InputError
+from lwise_core.vision.accuracy import confusion, write_report
+from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.datasets import DirmapDataset
+from lwise_core.vision.engine import Engine
+from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
+from lwise_core.vision.image_folder import index_image_folder
+from lwise_core.vision.measuring import Measured, measure_images, measurements_of
+from lwise_core.vision.pixels import as_float
+from lwise_core.vision.score import Score, scores, scoring, with_columns, with_difficulty
+from lwise_core.vision.superclasses import superclasses
+from lwise_core.vision.targets import targets_for
+from tests.command_line import lwise, succeed
+from tests.conftest import write_photographs
+
+_CLASSES = ("blue", "green", "red", "violet")
+"""One more than the data set has."""
+_ENGINE = Engine(torch.device("cpu"), at_once=8)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    return write_photographs(tmp_path / "photographs", per_class={"train": 6, "val": 4})
+
+
+@pytest.fixture
+def rows(photographs: Path) -> list[DirmapRow]:
+    return index_image_folder(photographs).rows
+
+
+@pytest.fixture(scope="module")
+def model() -> GuideModel:
+    """Untrained: every network has logits."""
+    description = GuideDescription("small_resnet", _CLASSES, size=32, settings={"width": 8})
+    return new_guide(description, IMAGENET, seed=1).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def model_file(model: GuideModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "guide.safetensors"
+    save_model(path, model, training={}, metrics={})
+    return path
+
+
+def _scored(
+    model: GuideModel, rows: list[DirmapRow], photographs: Path, *, present_only: bool = False, skip_bad: bool = False
+) -> tuple[dict[int, Score], Measured]:
+    targets = targets_for(model.description, rows, present_only=present_only)
+    found = measure_images(
+        scoring(model, targets, _ENGINE), rows, images_root=photographs, engine=_ENGINE, skip_bad=skip_bad
+    )
+    return scores(found.values, rows, targets=targets, model_classes=model.description.classes), found
+
+
+@pytest.mark.parametrize("present_only", [False, True])
+def test_scores_are_those_of_the_formulas(
+    model: GuideModel, rows: list[DirmapRow], photographs: Path, present_only: bool
+) -> None:
+    scored, _ = _scored(model, rows, photographs, present_only=present_only)
+    pictures, labels = DirmapDataset(photographs, rows, size=32).load()
+    logits = model(as_float(pictures)).double()
+    if present_only:
+        logits = logits[:, :3]
+    assert sorted(scored) == list(range(len(rows)))
+    for index, score in scored.items():
+        of_one, label = logits[index].tolist(), int(labels[index])
+        total = sum(math.exp(value) for value in of_one)
+        probabilities = [math.exp(value) / total for value in of_one]
+        assert score.gt_logit == pytest.approx(of_one[label], abs=1e-5)
+        assert score.cross_entropy == pytest.approx(-math.log(probabilities[label]), abs=1e-5)
+        assert score.entropy == pytest.approx(-sum(p * math.log(p) for p in probabilities), abs=1e-5)
+        assert score.prediction == _CLASSES[of_one.index(max(of_one))]
+        assert score.is_correct == (score.prediction == rows[index].class_name)
+
+
+def test_difficulty_is_one_minus_minmax_over_all_rows_that_have_a_logit(rows: list[DirmapRow]) -> None:
+    logits = [2.0, None, 6.0, 3.0]
+    after = with_difficulty([replace(row, robust_gt_logit=value) for row, value in zip(rows, logits, strict=False)])
+    assert [row.difficulty for row in after] == [1.0, None, 0.0, 0.75]
+
+
+def test_a_split_s_scores_leave_the_other_rows_as_they_are(rows: list[DirmapRow]) -> None:
+    before = [replace(row, robust_gt_logit=1.0, extra={"site": "Zug"}) for row in rows]
+    score = Score(gt_logit=3.0, entropy=0.5, cross_entropy=0.25, prediction="red", is_correct=False)
+    after = with_columns(before, {1: score})
+    assert after[0] == replace(before[0], difficulty=1.0)
+    assert (after[1].robust_gt_logit, after[1].difficulty) == (3.0, 0.0)
+    assert after[1].extra == {
+        "site": "Zug",
+        "robust_entropy": "0.500000",
+        "robust_cross_entropy": "0.250000",
+        "robust_prediction": "red",
+        "robust_correct": "0",
+    }
+
+
+def test_another_model_s_scores_stand_beside_the_guide_s(rows: list[DirmapRow]) -> None:
+    before = [replace(row, robust_gt_logit=1.0, difficulty=0.5) for row in rows]
+    score = Score(gt_logit=3.0, entropy=0.5, cross_entropy=0.25, prediction="red", is_correct=True)
+    after = with_columns(before, {0: score}, column="vanilla_gt_logit")
+    assert (after[0].robust_gt_logit, after[0].difficulty) == (1.0, 0.5)
+    assert after[0].extra["vanilla_gt_logit"] == "3.000000"
+    assert after[0].extra["vanilla_correct"] == "1"
+    with pytest.raises(InputError, match=r"--column is 'vanilla'; expected a name that ends in _gt_logit"):
+        with_columns(before, {0: score}, column="vanilla")
+
+
+def test_a_damaged_picture_stops_with_its_file_and_row_or_is_left_out(
+    model: GuideModel, rows: list[DirmapRow], photographs: Path
+) -> None:
+    undisturbed, _ = _scored(model, rows, photographs)
+    (photographs / rows[10].im_path).write_bytes(b"\x89PNG\r\n\x1a\n then nothing")
+    with pytest.raises(
+        InputError, match=rf"{rows[10].im_path}: .* \(row 11 of the dirmap\); mend it or use --skip-bad"
+    ):
+        _scored(model, rows, photographs)
+    scored, found = _scored(model, rows, photographs, skip_bad=True)
+    assert list(found.unreadable) == [10]
+    assert sorted(scored) == [index for index in range(len(rows)) if index != 10]
+    for index, score in scored.items():
+        assert score.gt_logit == pytest.approx(undisturbed[index].gt_logit, abs=1e-5)
+
+
+def test_what_could_not_be_read_loses_its_old_scores(rows: list[DirmapRow]) -> None:
+    before = [replace(row, robust_gt_logit=1.0, difficulty=0.5) for row in rows]
+    after = with_columns(before, {}, unreadable=[2])
+    assert (after[2].robust_gt_logit, after[2].difficulty, after[2].extra["robust_prediction"]) == (None, None, "")
+
+
+def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
+    model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
+) -> None:
+    targets = targets_for(model.description, rows)
+    measure = scoring(model, targets, _ENGINE)
+    (photographs / rows[20].im_path).rename(photographs / "elsewhere.png")
+    table = tmp_path / "dirmap.csv"
+
+    def begun() -> object:
+        return measurements_of(table, "robust_gt_logit", measure, rows, engine=_ENGINE, settings={"model_sha256": "1"})
+
+    def measured() -> Measured:
+        return measure_images(measure, rows, images_root=photographs, engine=_ENGINE, begun=begun())  # type: ignore[arg-type]
+
+    with pytest.raises(InputError, match="23 images are done, with which the next run goes on"):
+        measured()
+    (photographs / "elsewhere.png").rename(photographs / rows[20].im_path)
+    for row in rows[:16]:  # the first two batches, which need not be read again
+        (photographs / row.im_path).unlink()
+    assert sorted(measured().values) == list(range(len(rows)))
+    with pytest.raises(InputError, match="model_sha256 was '1', now '2'"):
+        measurements_of(table, "robust_gt_logit", measure, rows, engine=_ENGINE, settings={"model_sha256": "2"})
+
+
+@pytest.mark.parametrize(
+    ("folder", "split", "complaint"),
+    [
+        ("elsewhere", None, r"elsewhere/train/blue/000.png: no such picture \(row 1 of the dirmap\) and 7 more; mend"),
+        ("photographs", "test", "no images in split test; it has train, val"),
+    ],
+)
+def test_a_run_that_measured_nothing_leaves_nothing(
+    folder: str, split: str | None, complaint: str, model: GuideModel, rows: list[DirmapRow], tmp_path: Path
+) -> None:
+    measure = scoring(model, targets_for(model.description, rows), _ENGINE)
+    begun = measurements_of(tmp_path / "dirmap.csv", "robust_gt_logit", measure, rows, engine=_ENGINE, settings={})
+    with pytest.raises(InputError, match=complaint):
+        measure_images(measure, rows, images_root=tmp_path / folder, engine=_ENGINE, split=split, begun=begun)
+    assert not list(tmp_path.glob("dirmap.csv*"))
+
+
+def test_a_confusion_matrix_counts_what_was_taken_for_what(rows: list[DirmapRow], tmp_path: Path) -> None:
+    by_class = {name: [index for index, row in enumerate(rows) if row.class_name == name] for name in _CLASSES}
+    told = [("blue", "blue"), ("blue", "red"), ("green", "green"), ("red", "red"), ("red", "violet")]
+    scored = {by_class[true].pop(): Score(0, 0, 0, prediction=said, is_correct=true == said) for true, said in told}
+    found = confusion(rows, scored)
+    assert found.predictions == ("blue", "green", "red", "(other)")
+    assert found.counts == ((1, 0, 1, 0), (0, 1, 0, 0), (0, 0, 1, 1))
+    assert found.accuracy == pytest.approx(3 / 5)
+    write_report(tmp_path / "report", found)
+    assert (tmp_path / "report" / "accuracy.csv").read_text() == (
+        "class,images,correct,accuracy\nblue,2,1,0.500000\ngreen,1,1,1.000000\nred,2,1,0.500000\n,5,3,0.600000\n"
+    )
+    with (tmp_path / "report" / "confusion.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["class", "blue", "green", "red", "(other)"],
+            ["blue", "1", "0", "1", "0"],
+            ["green", "0", "1", "0", "0"],
+            ["red", "0", "0", "1", "1"],
+        ]
+    with Image.open(tmp_path / "report" / "confusion.png") as picture:
+        assert min(picture.size) > 300
+
+
+def test_a_superclass_has_the_largest_of_its_members_logits(
+    model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "kinds.yaml").write_text("red: [2, 3]\nblue: [0]\ngreen: [1]\n")
+    targets = targets_for(model.description, rows, superclasses=superclasses(str(tmp_path / "kinds.yaml")))
+    found = measure_images(scoring(model, targets, _ENGINE), rows, images_root=photographs, engine=_ENGINE)
+    pictures, _ = DirmapDataset(photographs, rows, size=32).load()
+    logits = model(as_float(pictures))
+    reds = [index for index, row in enumerate(rows) if row.class_name == "red"]
+    expected = logits[reds][:, 2:].amax(dim=1).tolist()
+    assert [found.values[index]["gt_logit"] for index in reds] == pytest.approx(expected, abs=1e-5)
+
+
+def test_superclasses_may_be_those_of_a_known_data_set(tmp_path: Path) -> None:
+    found = superclasses("imagenet16")
+    members = [number for of_one in found.values() for number in of_one]
+    assert len(found) == 16
+    assert len(set(members)) == len(members)
+    assert max(members) < 1000
+    with pytest.raises(InputError, match="--superclasses is 'cifar10', a data set that has none"):
+        superclasses("cifar10")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("- red\n", "holds list"),
+        ("red: 2\n", "'red' is 2"),
+        ("red: [two]\n", "'red' has 'two'"),
+        ("red: [true]\n", "'red' has True"),
+        ("red: [2\n", "not a YAML file"),
+    ],
+)
+def test_superclasses_that_are_none_are_refused(text: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "kinds.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"{complaint}.*expected a mapping of class names"):
+        superclasses(str(path))
+
+
+def test_the_command_adds_columns_and_writes_a_report(
+    rows: list[DirmapRow], photographs: Path, model_file: Path, tmp_path: Path
+) -> None:
+    write_dirmap(tmp_path / "dirmap.csv", rows)
+    common = ("--images", photographs, "--model", model_file)
+    printed = succeed("score", "dirmap.csv", *common, "--split", "val", "--report", "report", folder=tmp_path)
+    assert "12 images scored" in printed
+    assert "accuracy " in printed
+    of_val = read_dirmap(tmp_path / "dirmap.csv")
+    assert {row.split for row in of_val if row.robust_gt_logit is not None} == {"val"}
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {"accuracy.csv", "confusion.csv", "confusion.png"}
+    succeed("score", "dirmap.csv", *common, "--column", "vanilla_gt_logit", "--present-only", folder=tmp_path)
+    both = read_dirmap(tmp_path / "dirmap.csv")
+    assert [row.robust_gt_logit for row in both] == [row.robust_gt_logit for row in of_val]
+    for row in both:
+        if row.robust_gt_logit is not None:
+            # Other columns change the probabilities, not the true class's logit.
+            assert float(row.extra["vanilla_gt_logit"]) == pytest.approx(row.robust_gt_logit, abs=2e-6)
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+def test_a_damaged_picture_leaves_the_dirmap_as_it_was(
+    rows: list[DirmapRow], photographs: Path, model_file: Path, tmp_path: Path
+) -> None:
+    write_dirmap(tmp_path / "dirmap.csv", rows)
+    before = (tmp_path / "dirmap.csv").read_bytes()
+    (photographs / rows[3].im_path).write_bytes(b"")
+    common = ("score", "dirmap.csv", "--images", photographs, "--model", model_file)
+    stopped = lwise(*common, folder=tmp_path)
+    assert stopped.returncode == 2
+    assert f"{rows[3].im_path}: empty file (0 bytes) (row 4 of the dirmap)" in stopped.stderr
+    assert (tmp_path / "dirmap.csv").read_bytes() == before
+    skipping = lwise(*common, "--skip-bad", folder=tmp_path)
+    assert skipping.returncode == 0
+    assert "skipped: " in skipping.stderr
+    after = read_dirmap(tmp_path / "dirmap.csv")
+    assert [index for index, row in enumerate(after) if row.robust_gt_logit is None] == [3]

@@ -1,0 +1,72 @@
+"""Augmentation is what its file says, by the picture's own random numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lwise_core.errors import InputError
+from lwise_core.vision.training.augment import augmentation, presets
+
+
+def _picture(side: int) -> torch.Tensor:
+    return torch.randint(0, 256, (3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_presets_are_those_that_are_documented() -> None:
+    assert presets() == ["ham10000", "histology", "imagenet", "none", "small"]
+
+
+@pytest.mark.parametrize("name", ["ham10000", "histology", "imagenet", "small"])
+def test_a_preset_changes_a_picture_by_its_seed_alone(name: str) -> None:
+    made = augmentation(name, size=48)
+    picture = _picture(made.loaded_size)
+    first, again = (made.apply(picture, seed=7) for _ in range(2))
+    others = [made.apply(picture, seed=seed) for seed in range(8, 14)]
+    assert first.shape == (3, 48, 48)
+    assert first.dtype == torch.uint8
+    assert torch.equal(first, again)
+    assert not all(torch.equal(first, other) for other in others)
+
+
+def test_none_leaves_a_picture_as_it_is() -> None:
+    picture = _picture(48)
+    assert torch.equal(augmentation("none", size=48).apply(picture, seed=1), picture)
+
+
+def test_a_file_of_ones_own_is_taken_with_percentages_of_the_side(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("margin: 1.5\ntransforms:\n- CenterCrop: {size: [100%, 50%]}\n- Resize: {size: [100%, 100%]}\n")
+    made = augmentation(str(path), size=48)
+    assert made.loaded_size == 72
+    assert made.transforms[0].size == [48, 24]
+    assert made.apply(_picture(72), seed=0).shape == (3, 48, 48)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("transforms: [", "cannot be read as YAML"),
+        ("- RandomCrop", "expected `margin: 1.0` and `transforms:`"),
+        ("margin: 0.5\ntransforms: []", "margin is 0.5; expected a number from 1 to 4"),
+        ("transforms: 3", "transforms is 3; expected a list"),
+        ("transforms: [Nonsense: {}]", "'Nonsense': .* is no transform"),
+        ("transforms: [functional: {}]", "is no transform"),
+        ("transforms: [RandomCrop: {width: 3}]", "RandomCrop cannot be made with"),
+        ("transforms: [RandomCrop: {size: 50%}]", r"makes torch.uint8 \(3, 24, 24\)"),
+        ("transforms: [RandomCrop: {size: 200%}]", "does not take a picture"),
+    ],
+)
+def test_a_file_that_makes_no_augmentation_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=complaint) as refusal:
+        augmentation(str(path), size=48)
+    assert str(refusal.value).startswith(f"{path}: ")
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"augment is 'smal'; expected one of ham10000, histology, .*\.yaml file"):
+        augmentation("smal", size=48)

@@ -1,0 +1,127 @@
+"""`lwise train`: settings from a file and from options, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+from pathlib import Path
+
+import pytest
+
+from lwise_core.cli.train import train, train_model
+from lwise_core.cli.training_options import chosen_config
+from lwise_core.dirmap import DirmapRow, write_dirmap
+from lwise_core.errors import InputError
+from lwise_core.vision.checkpoints.own import load_model, save_model
+from lwise_core.vision.guide import GuideDescription
+from lwise_core.vision.training.beginning import new_model
+from lwise_core.vision.training.config import SETTINGS, TrainingConfig
+from lwise_core.vision.training.log import COLUMNS
+from lwise_core.vision.training.loop import Data
+from tests.command_line import lwise
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> Path:
+    write_dirmap(tmp_path / "dirmap.csv", rows)
+    return tmp_path
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / "settings.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_setting_is_an_option() -> None:
+    assert set(SETTINGS) <= set(inspect.signature(train).parameters)
+
+
+def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    file = _file(tmp_path, "epochs: 7\nepsilon: 3\naugment: none\n")
+    config = chosen_config(file, {"epochs": 9, "epsilon": None, "head_only": False})
+    assert config == TrainingConfig(epochs=9, epsilon=3, augment="none", head_only=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, "no such file; expected YAML with lines such as"),
+        ("epochs: [", "cannot be read as YAML"),
+        ("- epochs", "expected YAML with a setting on each line"),
+        ("epochs: 0", "epochs is 0; input should be greater than or equal to 1"),
+        ("epochs: many", "epochs is 'many'; input should be a valid integer"),
+        ("schedule: linear", "schedule is 'linear'; input should be 'one_cycle', 'cosine', 'cyclic' or 'step'"),
+        ("lr: 0.1", "lr is no setting; expected some of architecture, size, epsilon"),
+        ("epochs: 0\nlr: 1", "2 problems"),
+    ],
+)
+def test_a_file_with_a_mistake_is_refused_by_its_name(tmp_path: Path, text: str | None, complaint: str) -> None:
+    file = tmp_path / "missing.yaml" if text is None else _file(tmp_path, text)
+    with pytest.raises(InputError, match=complaint) as refusal:
+        chosen_config(file, {"epochs": 3})
+    assert str(refusal.value).startswith(f"{file}: ")
+
+
+def test_an_option_with_a_mistake_is_refused(folder: Path) -> None:
+    done = lwise("train", "dirmap.csv", "--images", "photographs", "--epochs", 0, folder=folder)
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "error: options of lwise train: epochs is 0; input should be greater than or equal to 1"
+    )
+
+
+def test_a_model_of_other_classes_is_fine_tuned_and_every_epoch_leaves_a_line(folder: Path, data: Data) -> None:
+    other = GuideDescription("small_resnet", ("a", "b"), size=32, settings={"width": 8})
+    save_model(folder / "start.safetensors", new_model(other, data.train, seed=0), training={}, metrics={})
+    _file(folder, "epochs: 2\nhead_only: true\nevaluation_steps: 2\n")
+    options = ("--images", "photographs", "--from", "start.safetensors", "--config", "settings.yaml", "--eps", 0.5)
+    done = lwise("train", "dirmap.csv", *options, folder=folder)
+    assert done.returncode == 0, done.stderr
+    begun, model = (load_model(folder / name) for name in ("start.safetensors", "guide.safetensors"))
+    assert model.description.classes == ("blue", "green", "red")
+    assert model.network.stem.weight.equal(begun.network.stem.weight)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("epoch=")]
+    assert [line.split()[0] for line in lines] == ["epoch=1", "epoch=2"]
+    assert {pair.partition("=")[0] for pair in lines[0].split()} == set(COLUMNS) - {"mfu"}
+    with (folder / "guide.training" / "log.csv").open(newline="") as file:
+        logged = list(csv.DictReader(file))
+    assert [row["epsilon"] for row in logged] == ["0.5", "0.5"]
+    assert list((folder / "guide.training" / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"architecture": "resnet5"}, "architecture 'resnet5' is not known"),
+        ({"augment": "mine.yaml"}, "augment is 'mine.yaml'; expected one of"),
+        ({"freeze_convolutions": 99}, "freeze_convolutions is 99"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_and_leaves_nothing(
+    folder: Path, rows: list[DirmapRow], settings: dict[str, object], complaint: str
+) -> None:
+    before = set(folder.iterdir())
+    config = TrainingConfig(size=32, epochs=1, **settings)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=complaint):
+        train_model(rows, folder / "photographs", folder / "guide.safetensors", config=config)
+    assert set(folder.iterdir()) == before
+
+
+def test_a_model_to_begin_from_must_be_there_and_be_of_the_architecture(
+    folder: Path, rows: list[DirmapRow], data: Data
+) -> None:
+    start, config = folder / "start.safetensors", TrainingConfig(architecture="resnet18")
+    arguments = (rows, folder / "photographs", folder / "guide.safetensors")
+    with pytest.raises(InputError, match="no such model file"):
+        train_model(*arguments, config=config, begin_from=start)
+    other = GuideDescription("small_resnet", ("a", "b"), size=32)
+    save_model(start, new_model(other, data.train, seed=0), training={}, metrics={})
+    with pytest.raises(InputError, match=r"is a small_resnet; architecture is resnet18; leave one out"):
+        train_model(*arguments, config=config, begin_from=start)
+
+
+def test_without_pictures_to_measure_on_nothing_is_trained(folder: Path, rows: list[DirmapRow]) -> None:
+    to_learn_from = [row for row in rows if row.split == "train"]
+    with pytest.raises(InputError, match="the dirmap has no images in split val"):
+        train_model(to_learn_from, folder / "photographs", folder / "guide.safetensors", config=TrainingConfig())

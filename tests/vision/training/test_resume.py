@@ -1,0 +1,124 @@
+"""A training that is killed or stopped goes on as if nothing had been, bit by bit."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from lwise_core.dirmap import write_dirmap
+from lwise_core.errors import InputError
+from lwise_core.vision.checkpoints.own import load_model
+from lwise_core.vision.image_folder import index_image_folder
+from lwise_core.vision.training.config import config_from, read_settings
+from lwise_core.vision.training.loop import Data, Stopped, Watch, train
+from lwise_core.vision.training.state import RunFolder
+from lwise_core.vision.training.stopping import listening_for_stop
+from tests.command_line import COMMAND, succeed
+from tests.conftest import write_photographs
+from tests.vision.training.tiny import config, equal, tiny_model, trained
+
+_OPTIONS = ("--size", 32, "--epochs", 4, "--batch-size", 6, "--ema", 0.9, "--mixup", 0.2, "--evaluation-steps", 1)
+
+
+def _arguments(out: str, *more: object) -> list[object]:
+    return ["train", "dirmap.csv", "--images", "photographs", "--out", out, *_OPTIONS, *more]
+
+
+def _cut_short(folder: Path, *, number: int) -> subprocess.CompletedProcess[str]:
+    """Begin a training and send it a signal in the middle of its third epoch."""
+    command = [*COMMAND, *map(str, _arguments("cut.safetensors"))]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        assert process.stderr is not None
+        told = ""
+        for line in process.stderr:
+            told += line
+            if line.startswith("epoch=2 "):
+                break
+        # An epoch has fifteen batches, each longer than that.
+        time.sleep(0.05)
+        process.send_signal(number)
+        told += process.stderr.read()
+    return subprocess.CompletedProcess(command, process.returncode, "", told)
+
+
+def _log(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / f"{name}.training" / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    rows = index_image_folder(write_photographs(folder / "photographs", per_class={"train": 30, "val": 10})).rows
+    write_dirmap(folder / "dirmap.csv", rows)
+    succeed(*_arguments("whole.safetensors"), folder=folder)
+    return folder
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_a_training_that_was_cut_short_ends_like_one_that_was_not(whole: Path, number: int, code: int) -> None:
+    for left in ("cut.safetensors", "cut.training/log.csv"):
+        (whole / left).unlink(missing_ok=True)
+    cut = _cut_short(whole, number=number)
+    assert cut.returncode == code
+    assert (code < 0) or "the state is saved in cut.training, --resume goes on with it" in cut.stderr
+    assert not (whole / "cut.safetensors").exists()
+    assert len(_log(whole, "cut")) == 2
+    assert load_model(whole / "cut.training" / "best.safetensors").description.size == 32
+    succeed(*_arguments("cut.safetensors", "--resume"), folder=whole)
+    assert (whole / "cut.safetensors").read_bytes() == (whole / "whole.safetensors").read_bytes()
+    measured = ("epoch", "loss", "clean_accuracy", "robust_accuracy", "learning_rate", "epsilon")
+    undisturbed, resumed = (
+        [[line[name] for name in measured] for line in _log(whole, out)] for out in ("whole", "cut")
+    )
+    assert resumed == undisturbed
+    assert not (whole / "cut.training" / "state.pt").exists()
+
+
+@pytest.mark.parametrize("batches", [1, 3, 4])
+def test_a_training_that_is_asked_to_stop_goes_on_with_the_next_batch(tmp_path: Path, data: Data, batches: int) -> None:
+    """Three batches are an epoch."""
+    folder = RunFolder(tmp_path / "run", {"name": "value"}, resume=False)
+    done: list[int] = []
+    watch = Watch(on_batch=lambda now, _: done.append(now), stop=lambda: len(done) == batches)
+    with pytest.raises(Stopped):
+        train(tiny_model(data), data, config(ema=0.9), folder=folder, watch=watch)
+    with pytest.raises(InputError, match="holds a training that is not finished; go on with it by --resume"):
+        RunFolder(tmp_path / "run", {"name": "value"}, resume=False)
+    with pytest.raises(InputError, match=r"other settings \(name was 'value', now 'other'\)"):
+        RunFolder(tmp_path / "run", {"name": "other"}, resume=True)
+    again = RunFolder(tmp_path / "run", {"name": "value"}, resume=True)
+    resumed = train(tiny_model(data), data, config(ema=0.9), folder=again, watch=Watch(on_batch=watch.on_batch))
+    assert done == list(range(1, 7))
+    assert equal(resumed.model, trained(data, ema=0.9).model)
+
+
+def test_a_damaged_state_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"PK half of a state")
+    with pytest.raises(InputError, match=r"state.pt: damaged; remove .* to begin anew"):
+        RunFolder(tmp_path, {}, resume=True)
+
+
+def test_resume_begins_where_there_is_nothing_to_go_on_with(tmp_path: Path, data: Data) -> None:
+    folder = RunFolder(tmp_path / "run", {}, resume=True)
+    resumed = train(tiny_model(data), data, config(), folder=folder)
+    assert equal(resumed.model, trained(data).model)
+    folder.complete()
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml", "log.csv", "tensorboard"]
+    assert config_from(read_settings(tmp_path / "run" / "config.yaml"), source="it") == config()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_a_request_and_the_next_one_ends_the_process_as_ever(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with listening_for_stop() as request:
+        signal.raise_signal(number)
+        assert request.signal == number
+        assert signal.getsignal(number) is before
+    assert signal.getsignal(number) is before

@@ -1,0 +1,172 @@
+"""Training: it learns, it gains robustness, and the same seed gives the same model."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from lwise_core.errors import InputError
+from lwise_core.vision.checkpoints.own import load_model, model_metrics, save_model
+from lwise_core.vision.engine import Engine
+from lwise_core.vision.guide import GuideDescription
+from lwise_core.vision.perturb import Budget
+from lwise_core.vision.pixels import as_float
+from lwise_core.vision.training.beginning import new_model
+from lwise_core.vision.training.evaluation import Accuracy, evaluate
+from lwise_core.vision.training.log import EpochRecord
+from lwise_core.vision.training.loop import Data, Watch, train
+from lwise_core.vision.training.pictures import PicturesInMemory, epoch_batches, plain_batches
+from tests.vision.training.tiny import TINY, config, equal, tiny_model, trained
+
+_ATTACK = Budget(epsilon=2.0, step=0.5, steps=10)
+_CPU = Engine(torch.device("cpu"))
+
+
+def _bright_or_dark(n: int, *, seed: int) -> PicturesInMemory:
+    """Two classes with two cues (after Tsipras et al. 2019, https://arxiv.org/abs/1805.12152).
+
+    A faint pixel pattern is always right but lies within the attack's reach; brightness is right four times in five and
+    lies beyond it.
+    """
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.arange(n) % 2
+    sign = labels.float() * 2 - 1
+    told_by_brightness = torch.where(torch.rand(n, generator=random) < 0.8, sign, -sign)
+    pattern = torch.randint(0, 2, (3, 16, 16), generator=torch.Generator().manual_seed(99)).repeat(1, 2, 2) * 2 - 1
+    pictures = 128 + 25 * told_by_brightness[:, None, None, None] + 5 * sign[:, None, None, None] * pattern
+    pictures += 8 * torch.randn(pictures.shape, generator=random)
+    return PicturesInMemory(pictures.clamp(0, 255).round().to(torch.uint8), labels)
+
+
+def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not() -> None:
+    description = GuideDescription("small_resnet", ("dark", "bright"), size=32, settings={"width": 8})
+    data = Data(_bright_or_dark(480, seed=0), _bright_or_dark(120, seed=1))
+
+    def accuracy(epsilon: float) -> Accuracy:
+        settings = config(epsilon=epsilon, epochs=12, batch_size=40, peak_learning_rate=0.05, evaluate_every=12)
+        # With half as many pictures the ordinary model may rest on brightness alone, as rounding has it.
+        model = train(new_model(description, data.train, seed=0), data, settings).model
+        return evaluate(model, data.validation, budget=_ATTACK, engine=_CPU)
+
+    robust, ordinary = accuracy(2.0), accuracy(0.0)
+    assert ordinary.clean_accuracy > 0.65
+    assert ordinary.robust_accuracy < 0.2
+    assert robust.robust_accuracy > 0.7
+    assert robust.chance == pytest.approx(1 / 2)
+
+
+def test_the_same_seed_gives_the_same_weights(data: Data) -> None:
+    first, again, other = (trained(data, epochs=1, seed=seed).model for seed in (4, 4, 5))
+    assert equal(first, again)
+    assert not equal(first, other)
+
+
+def test_pictures_decoded_by_other_processes_as_they_are_needed_give_the_same_weights(data: Data, listed: Data) -> None:
+    assert equal(trained(data).model, trained(listed, workers=2).model)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_being_loaded_is_loaded_also_if_every_process_is_told_to_stop(data: Data, number: int) -> None:
+    batches, told = epoch_batches(90, 10, seed=0, epoch=0), 0
+    for _, _, numbers in plain_batches(data.train, batches, workers=1, pinned=False):
+        assert torch.equal(numbers, batches[told])
+        told += 1
+        for process in multiprocessing.active_children():
+            os.kill(process.pid or 0, number)
+    assert told == len(batches)
+
+
+def test_training_leaves_the_global_random_numbers_alone(data: Data) -> None:
+    state = torch.get_rng_state()
+    trained(data, epochs=1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_every_epoch_is_told_and_the_best_one_under_attack_is_kept(data: Data) -> None:
+    records: list[EpochRecord] = []
+    done = train(tiny_model(data), data, config(epochs=4), watch=Watch(on_epoch=records.append))
+    assert [record.epoch for record in records] == [1, 2, 3, 4]
+    assert done.accuracy.robust_accuracy == max(record.robust_accuracy or 0 for record in records)
+    assert all(record.loss > 0 and record.images_per_s > 0 and record.tflops > 0 for record in records)
+
+
+def test_measurements_may_be_rare_and_the_last_epoch_is_measured(data: Data) -> None:
+    records: list[EpochRecord] = []
+    train(tiny_model(data), data, config(epochs=3, evaluate_every=2), watch=Watch(on_epoch=records.append))
+    assert [record.robust_accuracy is None for record in records] == [True, False, False]
+
+
+def test_an_epoch_shows_every_picture_once_in_batches_of_nearly_one_size() -> None:
+    batches = epoch_batches(100, 32, seed=1, epoch=2)
+    assert [len(batch) for batch in batches] == [25] * 4
+    assert torch.cat(batches).sort().values.tolist() == list(range(100))
+    assert not torch.equal(batches[0], epoch_batches(100, 32, seed=1, epoch=3)[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"batch_size": 2}, "91 pictures to learn from, in batches of 2 among 1 processes, leave 1"),
+        ({"augment": "imagenet"}, r"pictures to learn from are \(3, 32, 32\); expected \(3, 37, 37\)"),
+        ({"peak_learning_rate": 1e6}, "the loss is nan; try a lower peak_learning_rate than 1e"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(data: Data, change: dict[str, object], complaint: str) -> None:
+    pictures = data.train
+    assert isinstance(pictures, PicturesInMemory)
+    one_more = [torch.cat([part, part[:1]]) for part in (pictures.images, pictures.labels)]
+    with pytest.raises(InputError, match=complaint):
+        trained(replace(data, train=PicturesInMemory(*one_more)), **change)
+
+
+def test_a_network_that_does_not_take_pictures_of_the_size_is_refused(data: Data) -> None:
+    bound_to_224 = new_model(GuideDescription("timm/vit_tiny_patch16_224", TINY.classes, size=32), data.train, seed=0)
+    with pytest.raises(InputError, match=r"size is 32: timm/vit_tiny_patch16_224 does not take .*224"):
+        train(bound_to_224, data, config())
+
+
+def test_a_saved_model_comes_back_the_same(tmp_path: Path, data: Data) -> None:
+    done = trained(data, epochs=1)
+    path = tmp_path / "model.safetensors"
+    save_model(path, done.model, training={}, metrics=asdict(done.accuracy))
+    again = load_model(path)
+    pictures = as_float(torch.stack([data.validation[number][0] for number in range(5)]))
+    assert again.description == TINY
+    assert torch.equal(again(pictures), done.model(pictures))
+    assert Accuracy(**model_metrics(path)) == done.accuracy
+    save_model(tmp_path / "again.safetensors", again, training={}, metrics=asdict(done.accuracy))
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, "no such model file"), (b"", "not a safetensors file"), (b"x" * 99, "not a safetensors")],
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    path = tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "complaint"),
+    [
+        ({}, "does not say what model it holds"),
+        ({"lwise": "{"}, "not JSON"),
+        ({"lwise": "[]"}, "does not say what model it holds"),
+    ],
+)
+def test_a_safetensors_file_from_elsewhere_is_refused(tmp_path: Path, metadata: dict[str, str], complaint: str) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(save({"weight": torch.zeros(2)}, metadata=metadata))
+    with pytest.raises(InputError, match=complaint):
+        load_model(path)

@@ -1,0 +1,49 @@
+"""The smallest model that learns, and its training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from lwise_core.vision.guide import GuideDescription, GuideModel
+from lwise_core.vision.training.beginning import new_model
+from lwise_core.vision.training.config import TrainingConfig
+from lwise_core.vision.training.distributed import ALONE
+from lwise_core.vision.training.learner import Learner
+from lwise_core.vision.training.loop import Data, Trained, train, training_engine
+from tests.conftest import CLASSES
+
+TINY = GuideDescription("small_resnet", CLASSES, size=32, settings={"width": 8})
+
+
+def config(**settings: Any) -> TrainingConfig:
+    return TrainingConfig(**{"epochs": 2, "batch_size": 30, "evaluation_steps": 2, **settings})
+
+
+def tiny_model(data: Data, *, seed: int = 0) -> GuideModel:
+    return new_model(TINY, data.train, seed=seed)
+
+
+def trained(data: Data, **settings: Any) -> Trained:
+    chosen = config(**settings)
+    return train(tiny_model(data, seed=chosen.seed), data, chosen)
+
+
+def learner(model: GuideModel, **settings: Any) -> Learner:
+    chosen = config(**settings)
+    return Learner(model, chosen, engine=training_engine(chosen), group=ALONE, batches_per_epoch=3)
+
+
+def learn(one: Learner, *, epsilon: float = 1.0, seed: int = 0) -> torch.Tensor:
+    """A step from six pictures of three classes."""
+    pictures = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    labels = torch.arange(6) % 3
+    return one.learn(pictures, labels, n_in_batch=6, epsilon=epsilon, seed=seed, seeds=list(range(6)))
+
+
+def equal(one: nn.Module, other: nn.Module) -> bool:
+    """Whether all weights and statistics are the same, bit by bit."""
+    first, second = one.state_dict(), other.state_dict()
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
