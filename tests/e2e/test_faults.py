@@ -194,9 +194,9 @@ def test_a_picture_that_is_gone_is_reported_at_once_and_ends_in_a_clear_page(
     trials = expanded(long_study.study, build_trialset(long_study.study, 0))
     url = trials[_GONE]["stimulus_image_url"]
     name = url.rpartition("/")[2]
-    picture = long_study.files[name]
-    files = {**long_study.files, name: tmp_path / "taken away"}
+    files = dict(long_study.files)
     with behind_a_bad_line(replace(long_study, files=files), tmp_path / "data") as line:
+        picture = files.pop(name)
         page = browser.new_page()
         _start(page, line.link("gone"))
         choose(page, 0, _i_choice(0))
