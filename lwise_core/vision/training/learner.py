@@ -34,7 +34,10 @@ class Learner:
         self, model: GuideModel, config: TrainingConfig, *, engine: Engine, group: Group, batches_per_epoch: int
     ) -> None:
         self._config, self._engine, self._group = config, engine, group
-        placed = model.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # On a processor PyTorch 2.11 crashes in gradients of weights at some batch sizes where channels come last.
+        on_cpu = engine.device.type == "cpu"
+        self._memory_format = torch.contiguous_format if on_cpu else torch.channels_last
+        placed = model.to(engine.device, memory_format=self._memory_format)  # type: ignore[call-overload]
         self.model: GuideModel = with_shared_statistics(placed, group)
         self.model.requires_grad_(True)
         self._frozen = freeze(self.model, convolutions=config.freeze_convolutions, head_only=config.head_only)
@@ -74,7 +77,8 @@ class Learner:
         The sum of the pictures' losses, on the device.
         """
         torch.manual_seed(seed)
-        shown, target = self._engine.placed(images), labels.to(self._engine.device, non_blocking=True)
+        shown = self._engine.placed(images).contiguous(memory_format=self._memory_format)
+        target = labels.to(self._engine.device, non_blocking=True)
         if self._mixing is not None:
             shown, target = self._mixing(shown, target)
         with self._engine.computing():
