@@ -25,7 +25,7 @@ class AccountStack(Stack):
     """The role with which API Gateway writes logs, and the bucket for access logs of buckets with participants' data.
 
     Both outlive every study: an account has one such role, and logs that arrive late would keep a study's stack from
-    being deleted.
+    being deleted. The bucket goes with this stack, and may then be made again; the role stays.
     """
 
     def __init__(self, scope: Construct, id_: str, **options: Any) -> None:
@@ -57,7 +57,7 @@ class AccountStack(Stack):
         bucket = private_bucket(
             self,
             "Logs",
-            keep=True,
+            keep=False,
             bucket_name=log_bucket_name(self),
             lifecycle_rules=[s3.LifecycleRule(expiration=_LOGS_KEPT)],
         )

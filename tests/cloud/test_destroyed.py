@@ -58,8 +58,7 @@ def test_of_a_study_whose_data_are_to_be_deleted_nothing_is_left(stand_in: Stand
     stand_in.cdk("destroy", "AccountStack", app=variations.assembly)
 
     left = added(bootstrapped, inventory(stand_in))
-    assert left.keys() == {"bucket", "AWS::S3::BucketPolicy", "role", "AWS::ApiGateway::Account"}
-    assert left["bucket"] == [f"lwise-logs-{stand_in.account}-{stand_in.region}"]
+    assert left.keys() == {"role", "AWS::ApiGateway::Account"}
     # With it APIs that are not of this project may write logs.
     (account,), (role,) = stand_in.recorded("AWS::ApiGateway::Account"), left["role"]
     assert account.properties["CloudWatchRoleArn"].endswith(f"/{role}")
