@@ -23,9 +23,7 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +31,7 @@ import numpy as np
 import torch
 import torchvision
 import typer
-from PIL import Image
+from in_turns import in_turns, print_ratio, write_photographs
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -46,26 +44,13 @@ from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_
 from lwise_core.vision.images import load_rgb
 from lwise_core.vision.objectives import logit
 from lwise_core.vision.perturb import Budget, ascend_many, n_gradients
+from lwise_core.vision.training.work import peak_tflops
 
 _STEP = 0.5
 _ONE = Budget.along_radius(8, step=_STEP)
 _SWEEP = [Budget.along_radius(epsilon, step=_STEP) for epsilon in (0.25, 0.5, 1, 2, 4, 8)]
 _N_CLASSES = 1000
-_SOURCE_SIDE = 512
-_PEAK_TFLOPS = {"A100": 312.0, "H100": 989.4, "H200": 989.4}
-"""Of bf16 without sparsity, by a part of the device's name."""
 _N_BATCHES = 4
-
-
-@dataclass(frozen=True)
-class Timed:
-    """The fastest of some rounds, in s: of all cores together, and by the clock."""
-
-    cpu: float
-    wall: float
-
-    def per(self, other: Timed) -> str:
-        return f"{other.cpu / self.cpu:.2f}x by time of the cores, {other.wall / self.wall:.2f}x by the clock"
 
 
 def plain_loop(model: GuideModel, pictures: Tensor, labels: Tensor, budget: Budget) -> Tensor:
@@ -104,7 +89,9 @@ def main(
     engine = replace(engine, at_once=images)
     _print_machine(engine, architecture, size, images, rounds)
     with tempfile.TemporaryDirectory() as folder:
-        rows = _write_photographs(Path(folder) / "photographs", _N_BATCHES * images)
+        photographs = Path(folder) / "photographs"
+        photographs.mkdir()
+        rows = write_photographs(photographs, _N_BATCHES * images, split="val")
         save_model(Path(folder) / "guide.safetensors", model, training={}, metrics={})
         _compare(model, engine, rows, Path(folder), rounds)
 
@@ -146,40 +133,21 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
         for found in (plain_loop(there, natural, labels, _ONE), *lean([_ONE]))
     ]
     print(f"mean logit gain: the loop {gains[0]:.4f}, lwise {gains[1]:.4f} ({gains[1] / gains[0]:.1%})")
-    plain, one = _in_turns(lambda: plain_loop(there, natural, labels, _ONE), lambda: lean([_ONE]), rounds)
-    _print("one ε", plain, one, n, "goal 1.3x (GPU 4x)")
+    plain, one = in_turns(lambda: plain_loop(there, natural, labels, _ONE), lambda: lean([_ONE]), rounds)
+    print_ratio("one ε", plain, one, n, "goal 1.3x (GPU 4x)")
     flops = _flops(ready, engine.placed(pictures))
     rate = flops * (_ONE.steps + 0.5) / one.wall / 1e12
-    peak = next((peak for name, peak in _PEAK_TFLOPS.items() if name in _device_name()), None)
-    print(f"  {rate:.3f} TFLOP/s by the clock; MFU {'unknown' if peak is None else f'{rate / peak:.1%}'}")
-    plain, swept = _in_turns(
+    peak = peak_tflops(engine)
+    print(f"  {rate:.3f} TFLOP/s by the clock" + ("" if peak is None else f", MFU {rate / peak:.1%}"))
+    plain, swept = in_turns(
         lambda: [plain_loop(there, natural, labels, budget) for budget in _SWEEP], lambda: lean(_SWEEP), rounds
     )
-    _print("a sweep", plain, swept, n, "goal 2.5x")
+    print_ratio("a sweep", plain, swept, n, "goal 2.5x")
     print(f"  {n_gradients(_SWEEP)} gradients per image, of {sum(budget.steps for budget in _SWEEP)} one by one")
-    plain, whole = _in_turns(plain_end_to_end, lean_end_to_end, rounds)
-    _print("end to end", plain, whole, len(rows), "goal 15x on a GPU")
+    plain, whole = in_turns(plain_end_to_end, lean_end_to_end, rounds)
+    print_ratio("end to end", plain, whole, len(rows), "goal 15x on a GPU")
     own = _N_BATCHES * one.wall
     print(f"  {whole.wall / own:.2f}x the ascents' own time by the clock (goal 1.1x)")
-
-
-def _in_turns(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[Timed, Timed]:
-    """Each timed in every round, so that what else goes on meets both alike."""
-    times: list[list[Timed]] = [[], []]
-    for _ in range(rounds):
-        for one, of_one in zip((first, second), times, strict=True):
-            _wait()
-            cpu, wall = time.process_time(), time.perf_counter()
-            one()
-            _wait()
-            of_one.append(Timed(time.process_time() - cpu, time.perf_counter() - wall))
-    fastest = [Timed(min(one.cpu for one in of_one), min(one.wall for one in of_one)) for of_one in times]
-    return fastest[0], fastest[1]
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def _flops(model: torch.nn.Module, pictures: Tensor) -> float:
@@ -187,23 +155,6 @@ def _flops(model: torch.nn.Module, pictures: Tensor) -> float:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(pictures[:1])
     return 2.0 * counter.get_total_flops() * len(pictures)
-
-
-def _write_photographs(folder: Path, n: int) -> list[DirmapRow]:
-    """Smooth noise: as large as photographs, and as slow to decode."""
-    random, rows = np.random.default_rng(0), []
-    folder.mkdir()
-    for index in range(n):
-        coarse = random.integers(0, 256, size=(_SOURCE_SIDE // 8, _SOURCE_SIDE // 8, 3), dtype=np.uint8)
-        picture = Image.fromarray(coarse).resize((_SOURCE_SIDE, _SOURCE_SIDE), Image.Resampling.BICUBIC)
-        picture.save(folder / f"{index}.jpg", quality=92)
-        rows.append(DirmapRow("val", str(index), index, f"{index}.jpg"))
-    return rows
-
-
-def _print(what: str, plain: Timed, lean: Timed, n: int, goal: str) -> None:
-    print(f"{what}: {lean.per(plain)} ({goal})")
-    print(f"  {n / plain.wall:.3f} images/s with the loop, {n / lean.wall:.3f} with lwise")
 
 
 def _device_name() -> str:

@@ -22,22 +22,17 @@ import copy
 import os
 import platform
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import torchvision
 import typer
-from PIL import Image
+from in_turns import in_turns, print_ratio, write_photographs
 from torch import Tensor
 from torch.nn import functional
 
 from lwise_core import __version__
-from lwise_core.dirmap import DirmapRow
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.training.augment import Augmentation, augmentation
@@ -50,18 +45,6 @@ from lwise_core.vision.training.work import count_work, peak_tflops
 
 _N_CLASSES = 1000
 _N_BATCHES = 4
-_SOURCE_SIDE = 512
-
-
-@dataclass(frozen=True)
-class Timed:
-    """The fastest of some rounds, in s: of all cores together, and by the clock."""
-
-    cpu: float
-    wall: float
-
-    def per(self, other: Timed) -> str:
-        return f"{other.cpu / self.cpu:.2f}x by time of the cores, {other.wall / self.wall:.2f}x by the clock"
 
 
 class PlainLoop:
@@ -131,7 +114,8 @@ def main(
     work = count_work(learner.model, attack_steps=attack_steps, engine=engine)
     with tempfile.TemporaryDirectory() as folder:
         made = augmentation(config.augment, size=size)
-        listed = _write_photographs(Path(folder), _N_BATCHES * images, size=made.loaded_size)
+        rows = write_photographs(Path(folder), _N_BATCHES * images, split="train")
+        listed = DirmapDataset(Path(folder), rows, size=made.loaded_size)
         pictures, labels = next(iter(_read(listed, made, images)))
 
         def plain_step() -> None:
@@ -151,13 +135,13 @@ def main(
             for shown, target, _ in coming:
                 _learn(learner, shown, target, config)
 
-        _in_turns(plain_step, lean_step, 1)
-        slow, fast = _in_turns(plain_step, lean_step, rounds)
-        _print("a step", slow, fast, images, "goal 2x on a GPU")
+        in_turns(plain_step, lean_step, 1)
+        slow, fast = in_turns(plain_step, lean_step, rounds)
+        print_ratio("a step", slow, fast, images, "goal 2x on a GPU")
         tflops, peak = images * (work.attack + work.learning) / fast.wall / 1e12, peak_tflops(engine)
         print(f"  {tflops:.3f} TFLOP/s by the clock" + ("" if peak is None else f", MFU {tflops / peak:.1%}"))
-        slow, whole = _in_turns(plain_epoch, lean_epoch, rounds)
-        _print("an epoch", slow, whole, len(listed), "goal 2x on a GPU")
+        slow, whole = in_turns(plain_epoch, lean_epoch, rounds)
+        print_ratio("an epoch", slow, whole, len(listed), "goal 2x on a GPU")
         print(f"  {whole.wall / (_N_BATCHES * fast.wall):.2f}x its steps' own time by the clock")
 
 
@@ -176,43 +160,8 @@ def _read(listed: DirmapDataset, made: Augmentation, n: int) -> list[tuple[Tenso
     return batches
 
 
-def _in_turns(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[Timed, Timed]:
-    """Each timed in every round, so that what else goes on meets both alike."""
-    times: list[list[Timed]] = [[], []]
-    for _ in range(rounds):
-        for one, of_one in zip((first, second), times, strict=True):
-            _wait()
-            cpu, wall = time.process_time(), time.perf_counter()
-            one()
-            _wait()
-            of_one.append(Timed(time.process_time() - cpu, time.perf_counter() - wall))
-    fastest = [Timed(min(one.cpu for one in of_one), min(one.wall for one in of_one)) for of_one in times]
-    return fastest[0], fastest[1]
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
 def _norms(batch: Tensor) -> Tensor:
     return batch.flatten(1).norm(dim=1)[:, None, None, None] + 1e-10
-
-
-def _write_photographs(folder: Path, n: int, *, size: int) -> DirmapDataset:
-    """Smooth noise: as large as photographs, and as slow to decode."""
-    random, rows = np.random.default_rng(0), []
-    for index in range(n):
-        coarse = random.integers(0, 256, size=(_SOURCE_SIDE // 8, _SOURCE_SIDE // 8, 3), dtype=np.uint8)
-        picture = Image.fromarray(coarse).resize((_SOURCE_SIDE, _SOURCE_SIDE), Image.Resampling.BICUBIC)
-        picture.save(folder / f"{index}.jpg", quality=92)
-        rows.append(DirmapRow("train", str(index), index, f"{index}.jpg"))
-    return DirmapDataset(folder, rows, size=size)
-
-
-def _print(what: str, plain: Timed, lean: Timed, n: int, goal: str) -> None:
-    print(f"{what}: {lean.per(plain)} ({goal})")
-    print(f"  {n / plain.wall:.3f} images/s with the loop, {n / lean.wall:.3f} with lwise")
 
 
 def _print_machine(architecture: str, size: int, images: int, attack_steps: int, rounds: int) -> None:
