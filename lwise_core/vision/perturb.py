@@ -7,7 +7,6 @@ model, labels, budget and random numbers are arguments. Nothing in a walk waits 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -126,16 +125,20 @@ def n_gradients(budgets: Sequence[Budget]) -> int:
     return total
 
 
-def random_start(images: Tensor, *, epsilon: float, generator: torch.Generator) -> Tensor:
-    """A point uniform in direction and in radius within the ball, clamped to [0, 1]."""
-    noise = torch.randn(images.shape, generator=generator, device=generator.device).to(images)
-    radius = torch.rand(len(images), generator=generator, device=generator.device).to(images)
-    return (images + noise * (epsilon * radius / _norms(noise))[:, None, None, None]).clamp(0, 1)
+def random_starts(images: Tensor, *, epsilon: float, seeds: Sequence[int]) -> Tensor:
+    """Points uniform in direction and in radius within ε of pictures (N, 3, H, W), clamped to [0, 1].
 
-
-def rounding_bound(size: int) -> float:
-    """Largest L2 error of storing a `size` x `size` RGB picture in 8 bits: each value moves by at most 0.5/255."""
-    return 0.5 / 255 * math.sqrt(3 * size * size)
+    The noise of each picture is drawn by a seed of its own, where the pictures are.
+    """
+    noise, radius = torch.empty(images.shape, device=images.device), torch.empty(len(images))
+    there, here = torch.Generator(images.device), torch.Generator()
+    for row, seed in enumerate(seeds):
+        # One call for each picture on the device, no more: on a card, calls cost more than numbers.
+        torch.randn(images.shape[1:], generator=there.manual_seed(seed), out=noise[row])
+        torch.rand((), generator=here.manual_seed(seed), out=radius[row])
+    length = epsilon * radius.to(images.device, non_blocking=True) / _norms(noise)
+    moved: Tensor = images + noise.to(images.dtype) * length.to(images.dtype)[:, None, None, None]
+    return moved.clamp(0, 1)
 
 
 @dataclass(frozen=True)

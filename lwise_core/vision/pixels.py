@@ -9,8 +9,3 @@ from torch import Tensor
 def as_float(images: Tensor) -> Tensor:
     """uint8 0 … 255 -> float32 0 … 1."""
     return images.to(torch.float32) / 255
-
-
-def as_bytes(images: Tensor) -> Tensor:
-    """float 0 … 1 -> uint8 0 … 255, rounded to nearest."""
-    return (images * 255).round().to(torch.uint8)

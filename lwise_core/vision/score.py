@@ -135,13 +135,6 @@ def column_prefix(column: str) -> str:
     return prefix
 
 
-def with_scores(rows: Sequence[DirmapRow], robust_gt_logits: Sequence[float]) -> list[DirmapRow]:
-    """Dirmap rows with a `robust_gt_logit` each, and the difficulty that follows from it."""
-    return with_difficulty(
-        [replace(row, robust_gt_logit=value) for row, value in zip(rows, robust_gt_logits, strict=True)]
-    )
-
-
 def with_difficulty(rows: Sequence[DirmapRow]) -> list[DirmapRow]:
     """Dirmap rows with `difficulty` = 1 - minmax(robust_gt_logit) over all rows that have one.
 

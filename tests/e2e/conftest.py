@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.resolve import CompiledStudy
 from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.score import with_scores
+from lwise_core.vision.score import with_difficulty
 from tests.experiments.conftest import write_data_set, write_study
 
 
@@ -24,7 +25,7 @@ def short_study(photographs: Path, tmp_path: Path) -> Path:
     write_taper_study(
         tmp_path / "study",
         TaperStudy(variants=["eps1"], per_class_train=1, per_class_test=2),
-        with_scores(rows, [float(number) for number in range(len(rows))]),
+        with_difficulty([replace(row, robust_gt_logit=float(number)) for number, row in enumerate(rows)]),
         title="Colours",
         stimuli_root="../variants",
         seed=0,

@@ -26,10 +26,11 @@ from lwise_core.vision.enhance import Enhancement, Shard, mean_kept, variant_nam
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.objectives import logit, logit_diverge
-from lwise_core.vision.perturb import Budget, ascend, rounding_bound
+from lwise_core.vision.perturb import Budget, ascend
 from lwise_core.vision.pixels import as_float
 from tests.command_line import COMMAND, lwise, succeed
 from tests.conftest import write_photographs
+from tests.vision.rounding import rounding_bound
 
 _CLASSES = ("blue", "green", "red")
 _BUDGETS = {f"eps{epsilon:g}": Budget.along_radius(epsilon, step=0.25) for epsilon in (1.0, 0.5)}

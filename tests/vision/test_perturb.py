@@ -10,8 +10,9 @@ from lwise_core.errors import InputError
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.objectives import OBJECTIVES, attack, logit, objective_for
-from lwise_core.vision.perturb import Budget, ascend, ascend_many, n_gradients, random_start, rounding_bound
+from lwise_core.vision.perturb import Budget, ascend, ascend_many, n_gradients, random_starts
 from lwise_core.vision.views import Views
+from tests.vision.rounding import rounding_bound
 
 
 def _model(seed: int = 0) -> nn.Module:
@@ -159,7 +160,7 @@ def test_many_budgets_equal_separate_runs_also_where_the_projection_binds(best: 
 def test_a_walk_from_elsewhere_than_the_centre_stays_in_the_ball() -> None:
     model, (images, labels) = _model(), _batch(low=0.3, high=0.7)
     budget = Budget(epsilon=0.5, step=0.2, steps=2)
-    start = random_start(images, epsilon=0.5, generator=torch.Generator().manual_seed(1))
+    start = random_starts(images, epsilon=0.5, seeds=range(len(images)))
     for best in (False, True):
         found = ascend(model, images, labels, objective=logit, budget=budget, start=start, best=best)
         assert ((found - images).flatten(1).norm(dim=1) <= 0.5 * (1 + 1e-9)).all()
@@ -262,7 +263,7 @@ def test_an_attack_lowers_the_true_logit_and_an_enhancement_raises_it() -> None:
 
 def test_random_starts_fill_the_ball_and_repeat_with_the_seed() -> None:
     images = torch.full((400, 3, 8, 8), 0.5)
-    first, again = (random_start(images, epsilon=1.0, generator=torch.Generator().manual_seed(3)) for _ in range(2))
+    first, again = (random_starts(images, epsilon=1.0, seeds=range(400)) for _ in range(2))
     distances = (first - images).flatten(1).norm(dim=1)
     assert torch.equal(first, again)
     assert distances.max() <= 1.0 + 1e-5

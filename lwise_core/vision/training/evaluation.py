@@ -10,10 +10,10 @@ from torch import Tensor
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.objectives import attack
-from lwise_core.vision.perturb import Budget, ascend
+from lwise_core.vision.perturb import Budget, ascend, random_starts
 from lwise_core.vision.training.distributed import ALONE, Group
 from lwise_core.vision.training.pictures import Pictures, plain_batches
-from lwise_core.vision.training.seeds import random_starts, seed_of
+from lwise_core.vision.training.seeds import seed_of
 
 EVALUATION_BATCH = 128
 

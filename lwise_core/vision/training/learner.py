@@ -19,12 +19,11 @@ from torchvision.transforms import v2
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.objectives import attack
-from lwise_core.vision.perturb import Budget, ascend
+from lwise_core.vision.perturb import Budget, ascend, random_starts
 from lwise_core.vision.training.beginning import freeze
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.distributed import Group, averaging, with_shared_statistics
 from lwise_core.vision.training.schedules import learning_rate_schedule
-from lwise_core.vision.training.seeds import random_starts
 
 
 class Learner:

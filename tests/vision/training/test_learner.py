@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from lwise_core.errors import InputError
 from lwise_core.vision.guide import NONE, GuideDescription, GuideModel, new_guide
+from lwise_core.vision.perturb import random_starts
 from lwise_core.vision.training.beginning import fine_tuned_from, head_name, new_model
 from lwise_core.vision.training.loop import Data
-from lwise_core.vision.training.seeds import random_starts, seed_of
+from lwise_core.vision.training.seeds import seed_of
 from tests.vision.training.tiny import TINY, equal, learn, learner, tiny_model
 
 
