@@ -55,6 +55,7 @@ def test_every_page_on_the_way_through_a_study(
         page.goto(study.link())
         on("window-too-small")
         page.set_viewport_size({"width": 1280, "height": 900})
+        expect(page.get_by_test_id("window-continue")).to_be_enabled()
         on("window-too-small")
         page.get_by_test_id("window-continue").click()
         on("consent-agree")
