@@ -18,10 +18,9 @@ from lwise_core.cli.compiling import compile_with_warnings
 from lwise_core.cli.enhance import enhance_images
 from lwise_core.cli.progress import console, errors, step
 from lwise_core.cli.records import export_tables, write_study_report
-from lwise_core.cli.score import score_images
 from lwise_core.cli.serve import DEFAULT_PORT, serve_study
 from lwise_core.cli.train import train_model
-from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
+from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.simulation.moths import write_moths
@@ -70,7 +69,7 @@ def demo(
     if not model.exists():
         _train(rows, photographs, model, side=side, epsilon=epsilons[0] / 4, seed=seed)
     if not dirmap.exists():
-        write_dirmap(dirmap, score_images(rows, photographs, model))
+        _score(rows, photographs, model, dirmap)
     if not variants.exists():
         enhance_images(
             read_dirmap(dirmap),
@@ -151,6 +150,13 @@ def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, 
         f"Guide model: accuracy {accuracy.clean_accuracy:.1%}, under attack {accuracy.robust_accuracy:.1%} "
         f"(chance {accuracy.chance:.1%})"
     )
+
+
+def _score(rows: list[DirmapRow], photographs: Path, model: Path, dirmap: Path) -> None:
+    from lwise_core.vision.scored_table import score_dirmap
+
+    with step("Scoring how hard each picture is") as on_progress:
+        score_dirmap(rows, photographs, model, dirmap, on_progress=on_progress)
 
 
 def _enhancement(epsilons: list[float]) -> Enhancement:

@@ -7,6 +7,7 @@ import typer
 DIRMAP = typer.Argument(help="The dirmap of the data set.")
 IMAGES = typer.Option(..., "--images", help="Folder that the dirmap's im_path starts from.")
 MODEL = typer.Option(..., "--model", "-m", help="Guide model (.safetensors).")
+SETTINGS_FILE = typer.Option(None, "--config", help="YAML file of the settings below; options win.")
 SPLIT = typer.Option(None, help="Only the images of this split (default: all).")
 CLASS_NUM_COL = typer.Option(
     None, help="Column with the numbers of the model's logits (default: classes are found by their names)."

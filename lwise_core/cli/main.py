@@ -27,6 +27,7 @@ from lwise_core.cli import (
     train,
 )
 from lwise_core.cli.progress import errors
+from lwise_core.cli.setting_options import ManyNumbers
 from lwise_core.errors import InputError
 
 INTERRUPTED = 130
@@ -50,7 +51,7 @@ app.command()(train.train)
 app.add_typer(checkpoints.app, name="checkpoints")
 app.command()(score.score)
 app.add_typer(difficulty.app, name="difficulty")
-app.command()(enhance.enhance)
+app.command(cls=ManyNumbers)(enhance.enhance)
 app.command()(controls.controls)
 app.command()(look.look)
 app.add_typer(experiments.app, name="experiments")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,11 @@ def measured(
             begun=begun,
             on_progress=on_progress,
         )
-    for index, why in sorted(found.unreadable.items()):
-        errors.print(f"skipped: {why} (row {index + 1} of the dirmap)", markup=False, soft_wrap=True)
+    say_skipped(found.unreadable)
     return found
+
+
+def say_skipped(unreadable: Mapping[int, str]) -> None:
+    """What could not be read, by the index of its row."""
+    for index, why in sorted(unreadable.items()):
+        errors.print(f"skipped: {why} (row {index + 1} of the dirmap)", markup=False, soft_wrap=True)

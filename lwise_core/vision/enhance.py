@@ -67,39 +67,6 @@ class Enhancement:
     superclasses: Mapping[str, Sequence[int]] | None = None
 
 
-def variant_names(template: str, budgets: Sequence[Budget], *, dataset: str, objective: str) -> dict[str, Budget]:
-    """Budgets by the names of their variants.
-
-    Parameters
-    ----------
-    template : with any of {dataset}, {eps}, {step}, {steps} and {objective}, e.g. `eps{eps}`.
-
-    Raises
-    ------
-    InputError
-        If the template knows something else, or two budgets would get one name.
-    """
-    named: dict[str, Budget] = {}
-    for budget in budgets:
-        told = {
-            "dataset": dataset,
-            "eps": f"{budget.epsilon:g}",
-            "step": f"{budget.step:g}",
-            "steps": budget.steps,
-            "objective": objective,
-        }
-        try:
-            name = template.format(**told)
-        except (KeyError, IndexError, ValueError):
-            raise InputError(
-                f"--name is {template!r}; expected a name with any of {', '.join(f'{{{part}}}' for part in told)}"
-            ) from None
-        if name in (NATURAL, *named):
-            raise InputError(f"--name is {template!r}, which makes {name} of two variants; put {{eps}} into it")
-        named[name] = budget
-    return named
-
-
 @dataclass(frozen=True)
 class Shard:
     """The part of the work that one of `of` runs at once does: every `of`-th batch from number `index`."""

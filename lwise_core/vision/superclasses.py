@@ -35,6 +35,11 @@ def superclasses(told: str) -> Mapping[str, Sequence[int]]:
     return found
 
 
+def superclasses_of(told: str | Mapping[str, Sequence[int]] | None) -> Mapping[str, Sequence[int]] | None:
+    """As settings have them: by name or file, written out, or none."""
+    return superclasses(told) if isinstance(told, str) else told
+
+
 def _from_file(path: Path) -> dict[str, list[int]]:
     try:
         read = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -22,7 +22,8 @@ from lwise_core.vision.checkpoints.own import file_sha256, load_model, save_mode
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.encoding import encoding
 from lwise_core.vision.engine import Engine, in_parts
-from lwise_core.vision.enhance import Enhancement, Shard, mean_kept, variant_names, write_variants
+from lwise_core.vision.enhance import Enhancement, Shard, mean_kept, write_variants
+from lwise_core.vision.enhancement_setup import variant_names
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.objectives import logit, logit_diverge

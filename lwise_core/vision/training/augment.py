@@ -24,6 +24,7 @@ from lwise_core.errors import InputError
 
 _PRESETS = Path(__file__).parent / "presets"
 _LARGEST_MARGIN = 4.0
+_FOR_ANY = "small"
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,19 @@ class Augmentation:
         return picture
 
 
-def augmentation(name: str, *, size: int) -> Augmentation:
+def augmentation(name: str | None, *, size: int) -> Augmentation:
     """The augmentation of a preset, or of a YAML file, for a network that takes pictures of side `size`.
+
+    Parameters
+    ----------
+    name : None: the preset `small`.
 
     Raises
     ------
     InputError
         If there is no such preset or file, or it does not make uint8 pictures of that size by known transforms.
     """
+    name = name or _FOR_ANY
     path = Path(name) if name.endswith((".yaml", ".yml")) else _PRESETS / f"{name}.yaml"
     margin, steps = _read(path, name)
     made = Augmentation(round(size * margin), tuple(_transform(path, step, size) for step in steps))

@@ -18,9 +18,16 @@ _FOR_STATISTICS = 2048
 _SMALLEST_STD = 1e-3
 
 
-def new_model(description: GuideDescription, pictures: Pictures, *, seed: int) -> GuideModel:
-    """Random weights, with the mean and standard deviation of up to 2,048 of the pictures."""
-    return new_guide(description, _normalisation_of(pictures), seed=seed)
+def new_model(
+    description: GuideDescription, pictures: Pictures, *, seed: int, normalisation: Normalisation | None = None
+) -> GuideModel:
+    """Random weights.
+
+    Parameters
+    ----------
+    normalisation : None: by the mean and standard deviation of up to 2,048 of the pictures.
+    """
+    return new_guide(description, normalisation or _normalisation_of(pictures), seed=seed)
 
 
 def fine_tuned_from(model: GuideModel, classes: Sequence[str], *, size: int, seed: int) -> GuideModel:

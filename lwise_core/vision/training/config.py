@@ -1,23 +1,11 @@
-"""How to train: every setting with its default, its range and what it means.
-
-The one source for the options of `lwise train`, for configuration files, and for what a trained model's file records.
-Knows nothing of PyTorch, whose loading takes seconds.
-"""
+"""How to train: every setting with its default, its range and what it means."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from pydantic.fields import FieldInfo
-
-from lwise_core import atomic_files
-from lwise_core.errors import InputError, refuse_if_any
 
 Schedule = Literal["one_cycle", "cosine", "cyclic", "step"]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -38,7 +26,12 @@ class TrainingConfig:
 
     architecture: Annotated[str | None, Field(description="Network (default: small_resnet, or that of --from).")] = None
     size: Annotated[
-        int | None, Field(ge=16, le=1024, description="Side of the square pictures (default: 96, or that of --from).")
+        int | None,
+        Field(ge=16, le=1024, description="Side of the square pictures (default: of --from or DESCRIPTION, or 96)."),
+    ] = None
+    description: Annotated[
+        str | None,
+        Field(description="Known data set, or a YAML file that describes one: size, augmentation, mean and std."),
     ] = None
     epsilon: Annotated[
         float, Field(ge=0, description="L2 radius of the attack in [0,1] pixels; 0 trains a non-robust model.")
@@ -74,8 +67,12 @@ class TrainingConfig:
     freeze_convolutions: Annotated[int, Field(ge=0, description="Leave so many convolutions as they are.")] = 0
     head_only: Annotated[bool, Field(description="Leave everything but the head as it is.")] = False
     augment: Annotated[
-        str, Field(description="Preset (small, imagenet, ham10000, histology, none) or a YAML file of transforms.")
-    ] = "small"
+        str | None,
+        Field(
+            description="Preset (small, imagenet, ham10000, histology, none) or a YAML file of transforms (default: "
+            "that of DESCRIPTION, or small)."
+        ),
+    ] = None
     evaluate_every: Annotated[int, Field(ge=1, description="Epochs between measurements; the last is measured.")] = 1
     evaluation_epsilon: Annotated[
         float | None, Field(ge=0, description="L2 radius of the attack by which it is measured (default: ε).")
@@ -91,53 +88,3 @@ class TrainingConfig:
         bool | None, Field(description="Keep all pictures decoded in memory (default: if they take less than 2 GB).")
     ] = None
     seed: Annotated[int, Field(ge=0, description="Of weights, order, augmentation and attack.")] = 0
-
-
-SETTINGS: dict[str, FieldInfo] = TrainingConfig.__pydantic_fields__  # type: ignore[attr-defined]
-"""Name of each setting -> its description and default."""
-
-
-def config_from(values: Mapping[str, Any], *, source: str) -> TrainingConfig:
-    """A configuration from plain values; what is not given has its default.
-
-    Raises
-    ------
-    InputError
-        Naming every setting that is unknown, of another type or out of range; `source` says where they stand.
-    """
-    try:
-        return TypeAdapter(TrainingConfig).validate_python(dict(values))
-    except ValidationError as error:
-        problems = [_problem(str(one["loc"][0]), one["type"], one["input"], one["msg"]) for one in error.errors()]
-        refuse_if_any(source, problems)
-        raise
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings of a YAML file, `name: value` on each line, not yet checked.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or it is no such YAML.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected YAML with lines such as `epochs: 30`") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise InputError(f"{path}: expected YAML with a setting on each line, such as `epochs: 30`")
-    return values
-
-
-def write_settings(path: Path, config: TrainingConfig) -> None:
-    """All settings as a file that `read_settings` reads."""
-    atomic_files.write_text(path, yaml.safe_dump(asdict(config), sort_keys=False))
-
-
-def _problem(name: str, kind: str, value: object, message: str) -> str:
-    if kind == "unexpected_keyword_argument":
-        return f"{name} is no setting; expected some of {', '.join(SETTINGS)}"
-    return f"{name} is {value!r}; {message[0].lower()}{message[1:]}"

@@ -15,7 +15,8 @@ from lwise_core import atomic_files
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints.own import save_model
 from lwise_core.vision.guide import GuideModel
-from lwise_core.vision.training.config import TrainingConfig, write_settings
+from lwise_core.vision.settings import write_settings
+from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.evaluation import Accuracy
 from lwise_core.vision.training.log import EpochRecord, Log
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from lwise_core.cli.setting_options import chosen
 from lwise_core.cli.train import train, train_model
-from lwise_core.cli.training_options import chosen_config
 from lwise_core.dirmap import DirmapRow, write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints.own import load_model, save_model
 from lwise_core.vision.guide import GuideDescription
+from lwise_core.vision.settings import fields_of, read_settings
 from lwise_core.vision.training.beginning import new_model
-from lwise_core.vision.training.config import SETTINGS, TrainingConfig
+from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.log import COLUMNS
 from lwise_core.vision.training.loop import Data
 from tests.command_line import lwise
@@ -34,12 +35,13 @@ def _file(folder: Path, text: str) -> Path:
 
 
 def test_every_setting_is_an_option() -> None:
-    assert set(SETTINGS) <= set(inspect.signature(train).parameters)
+    assert set(fields_of(TrainingConfig)) <= set(inspect.signature(train).parameters)
 
 
 def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     file = _file(tmp_path, "epochs: 7\nepsilon: 3\naugment: none\n")
-    config = chosen_config(file, {"epochs": 9, "epsilon": None, "head_only": False})
+    given = {"epochs": 9, "epsilon": None, "head_only": False}
+    config = chosen(TrainingConfig, given, command="lwise train", file=file)
     assert config == TrainingConfig(epochs=9, epsilon=3, augment="none", head_only=False)
 
 
@@ -52,14 +54,14 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) ->
         ("epochs: 0", "epochs is 0; input should be greater than or equal to 1"),
         ("epochs: many", "epochs is 'many'; input should be a valid integer"),
         ("schedule: linear", "schedule is 'linear'; input should be 'one_cycle', 'cosine', 'cyclic' or 'step'"),
-        ("lr: 0.1", "lr is no setting; expected some of architecture, size, epsilon"),
+        ("lr: 0.1", "lr is no setting; expected some of architecture, size, description, epsilon"),
         ("epochs: 0\nlr: 1", "2 problems"),
     ],
 )
 def test_a_file_with_a_mistake_is_refused_by_its_name(tmp_path: Path, text: str | None, complaint: str) -> None:
     file = tmp_path / "missing.yaml" if text is None else _file(tmp_path, text)
     with pytest.raises(InputError, match=complaint) as refusal:
-        chosen_config(file, {"epochs": 3})
+        chosen(TrainingConfig, {"epochs": 3}, command="lwise train", file=file)
     assert str(refusal.value).startswith(f"{file}: ")
 
 
@@ -88,6 +90,22 @@ def test_a_model_of_other_classes_is_fine_tuned_and_every_epoch_leaves_a_line(fo
         logged = list(csv.DictReader(file))
     assert [row["epsilon"] for row in logged] == ["0.5", "0.5"]
     assert list((folder / "guide.training" / "tensorboard").iterdir())
+
+
+def test_a_description_of_the_data_set_decides_what_is_left_open(folder: Path, rows: list[DirmapRow]) -> None:
+    mean, std = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+    text = f"about: mine\nclasses: [blue, green, red]\nsize: 24\naugment: none\nmean: {list(mean)}\nstd: {list(std)}\n"
+    (folder / "mine.yaml").write_text(text)
+    described = TrainingConfig(description=str(folder / "mine.yaml"), epochs=1, epsilon=0)
+    train_model(rows, folder / "photographs", folder / "guide.safetensors", config=described)
+    model = load_model(folder / "guide.safetensors")
+    assert model.description.size == 24
+    assert model.mean.flatten().tolist() == pytest.approx(mean)
+    assert model.std.flatten().tolist() == pytest.approx(std)
+    assert read_settings(folder / "guide.training" / "config.yaml")["augment"] == "none"
+    (folder / "mine.yaml").write_text(text.replace("red", "violet"))
+    with pytest.raises(InputError, match=r"has the classes blue, green, violet; the dirmap has blue, green, red"):
+        train_model(rows, folder / "photographs", folder / "other.safetensors", config=described)
 
 
 @pytest.mark.parametrize(

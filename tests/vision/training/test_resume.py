@@ -14,7 +14,8 @@ from lwise_core.dirmap import write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.vision.checkpoints.own import load_model
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.training.config import config_from, read_settings
+from lwise_core.vision.settings import read_settings, settings_from
+from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.loop import Data, Stopped, Watch, train
 from lwise_core.vision.training.state import RunFolder
 from lwise_core.vision.training.stopping import listening_for_stop
@@ -111,7 +112,7 @@ def test_resume_begins_where_there_is_nothing_to_go_on_with(tmp_path: Path, data
     assert equal(resumed.model, trained(data).model)
     folder.complete()
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml", "log.csv", "tensorboard"]
-    assert config_from(read_settings(tmp_path / "run" / "config.yaml"), source="it") == config()
+    assert settings_from(TrainingConfig, read_settings(tmp_path / "run" / "config.yaml"), source="it") == config()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
