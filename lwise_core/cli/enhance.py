@@ -17,7 +17,8 @@ from lwise_core.vision.enhancement_config import EnhancementConfig
 if TYPE_CHECKING:
     from lwise_core.vision.encoding import Encoding
     from lwise_core.vision.engine import Engine
-    from lwise_core.vision.enhance import Enhancement, Shard
+    from lwise_core.vision.enhance import Enhancement
+    from lwise_core.vision.shard import Shard
 
 _LITTLE = 0.9
 """Less of a perturbation than this is kept: worth a word."""
@@ -102,7 +103,7 @@ def enhance_images(
 
 
 def _shard(text: str | None) -> Shard | None:
-    from lwise_core.vision.enhance import Shard
+    from lwise_core.vision.shard import Shard
 
     if text is None:
         return None

@@ -27,6 +27,7 @@ from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.images import Progress
 from lwise_core.vision.objectives import objective_for
 from lwise_core.vision.perturb import Budget
+from lwise_core.vision.shard import WHOLE, Shard
 from lwise_core.vision.targets import Targets, targets_for
 from lwise_core.vision.unfinished import Stored, UnfinishedVariants
 from lwise_core.vision.variant_folder import (
@@ -39,6 +40,8 @@ from lwise_core.vision.variant_folder import (
 from lwise_core.vision.views import Views
 
 ENHANCED_FILE = "enhanced.csv"
+_OF_THE_RUN = ("budgets", "images", "rows_sha256", "batch_size")
+"""What a plan has beside the provenance of the variants."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,6 @@ class Enhancement:
     superclasses: Mapping[str, Sequence[int]] | None = None
 
 
-@dataclass(frozen=True)
-class Shard:
-    """The part of the work that one of `of` runs at once does: every `of`-th batch from number `index`."""
-
-    index: int = 0
-    of: int = 1
-
-
 def write_variants(
     out: Path,
     *,
@@ -86,6 +81,8 @@ def write_variants(
     engine: Engine | None = None,
     skip_bad: bool = False,
     shard: Shard | None = None,
+    begun: Path | None = None,
+    called: str | None = None,
     on_progress: Progress | None = None,
 ) -> list[str]:
     """Write `out/natural`, one folder per budget (each with `provenance.json` and `enhanced.csv`) and `out/dirmap.csv`.
@@ -98,7 +95,10 @@ def write_variants(
     Parameters
     ----------
     skip_bad : leave out images that cannot be read and list them in `skipped.csv`, instead of stopping.
-    shard : of several runs at once, the part of this one; the variants are complete with the last.
+    shard : of several runs at once, the part of this one, which is left as `out.unfinished`; `complete_variants`, or a
+        run without it, makes the whole of them.
+    begun : an unfinished folder that such a run left elsewhere; what it has of this run's part is taken from there.
+    called : what the images are in the plan, by which a run knows its own work; None: their folder.
 
     Returns
     -------
@@ -110,44 +110,84 @@ def write_variants(
         If `out` exists or was begun with other settings, the model does not know the classes, two images would get one
         name, or an image cannot be read; what was stored until then is used by the next run.
     """
-    encoder, how, part = stored_as or encoding("png"), engine or Engine.automatic(), shard or Shard()
+    encoder, how, part = stored_as or encoding("png"), engine or Engine.automatic(), shard or WHOLE
     model = load_model(model_file)
     ascent = _ascent(model, rows, enhancement, how)
     size = model.description.size
-    provenance = _provenance(enhancement, model_file=model_file, size=size, encoder=encoder, engine=how)
     plan = {
-        **provenance,
+        **_provenance(enhancement, model_file=model_file, size=size, encoder=encoder, engine=how),
         "budgets": {name: asdict(budget) for name, budget in enhancement.budgets.items()},
-        "images": str(images_root.resolve()),
-        "rows_sha256": hashlib.sha256(repr(rows).encode()).hexdigest(),
+        "images": called or str(images_root.resolve()),
+        "rows_sha256": _fingerprint(rows),
         "batch_size": how.batch_size(size),
     }
     refuse_shared_names(rows, encoder)
-    unfinished = UnfinishedVariants(out, json.loads(json.dumps(plan)))
+    json_plan = json.loads(json.dumps(plan))
+    unfinished = UnfinishedVariants(out, json_plan)
     paths = variant_paths(unfinished.root, rows, (NATURAL, *enhancement.budgets), encoder)
-    stored = unfinished.stored(paths)
-    batches = [
-        batch
-        for batch in _batches(len(rows), how.batch_size(size))[part.index :: part.of]
-        if not all(index in stored for index in batch)
-    ]
+    batches = part.batches(len(rows), how.batch_size(size))
     work = EnhancedBatches(ascent, rows, images_root=images_root, size=size, encoder=encoder, paths=paths)
     skipped: dict[int, str] = {}
     with unfinished.journal(part.index) as journal:
-        for done in work.go_through(batches):
+        stored = unfinished.stored(paths)
+        if begun is not None:
+            missing = {index for batch in batches for index in batch} - stored.keys()
+            stored |= unfinished.adopt(begun, missing, journal, paths)
+        left = [batch for batch in batches if not all(index in stored for index in batch)]
+        for done in work.go_through(left):
             journal.note(done.stored)
+            journal.note_unreadable(done.unreadable)
             stored |= {one.index: one for one in done.stored}
             skipped |= done.unreadable
             if skipped and not skip_bad:
                 raise InputError(_cannot_be_read(skipped, len(stored)))
             if on_progress:
                 on_progress(len(stored) + len(skipped), len(rows))
-    if part.of == 1:
+    if shard is None:
         if not stored:
             raise InputError(f"{images_root}: none of the {len(rows)} images can be read; is it the dirmap's folder?")
-        _write_tables(unfinished.root, rows, stored, skipped, enhancement, encoder, provenance)
+        _write_tables(unfinished.root, rows, stored, skipped, encoder, json_plan)
         unfinished.complete()
     return [why for _, why in sorted(skipped.items())]
+
+
+def complete_variants(out: Path, rows: Sequence[DirmapRow], *, skip_bad: bool = False) -> list[str]:
+    """Make the whole of what runs with a shard each left in `out.unfinished`, wherever they ran.
+
+    Parameters
+    ----------
+    skip_bad : leave out images that those runs could not read, instead of stopping.
+
+    Returns
+    -------
+    What was skipped, a sentence per image.
+
+    Raises
+    ------
+    InputError
+        If an image is missing or is not what was written, or `rows` are not those of the runs.
+    """
+    unfinished = UnfinishedVariants.found(out)
+    plan = unfinished.plan
+    if plan["rows_sha256"] != _fingerprint(rows):
+        raise InputError(f"{unfinished.root}: was made from another dirmap than this; expected the same rows")
+    encoder = encoding(plan["format"], quality=plan["quality"])
+    stored = unfinished.stored(variant_paths(unfinished.root, rows, (NATURAL, *plan["budgets"]), encoder))
+    skipped = {index: why for index, why in unfinished.unreadable().items() if index not in stored}
+    if skipped and not skip_bad:
+        raise InputError(_cannot_be_read(skipped, len(stored)))
+    if missing := [row.im_path for index, row in enumerate(rows) if index not in stored and index not in skipped]:
+        raise InputError(
+            f"{unfinished.root}: {len(missing)} of {len(rows)} images are missing or damaged, the first is "
+            f"{missing[0]}; run the part of the work again that makes them"
+        )
+    _write_tables(unfinished.root, rows, stored, skipped, encoder, plan)
+    unfinished.complete()
+    return [why for _, why in sorted(skipped.items())]
+
+
+def _fingerprint(rows: Sequence[DirmapRow]) -> str:
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 def mean_kept(variant: Path) -> float:
@@ -202,11 +242,6 @@ def _provenance(
     }
 
 
-def _batches(n: int, size: int) -> list[list[int]]:
-    """Always the same, however often a run is cut short and whoever does which: an image's last digits depend on it."""
-    return [list(range(first, min(first + size, n))) for first in range(0, n, size)]
-
-
 def _cannot_be_read(skipped: Mapping[int, str], n_stored: int) -> str:
     (why, *others) = skipped.values()
     more = f" and {len(others)} more" if others else ""
@@ -218,12 +253,12 @@ def _write_tables(
     rows: Sequence[DirmapRow],
     stored: Mapping[int, Stored],
     skipped: Mapping[int, str],
-    enhancement: Enhancement,
     encoder: Encoding,
-    provenance: Mapping[str, Any],
+    plan: Mapping[str, Any],
 ) -> None:
-    for name, budget in enhancement.budgets.items():
-        about = {**asdict(budget), **provenance}
+    same = {name: value for name, value in plan.items() if name not in _OF_THE_RUN}
+    for name, budget in plan["budgets"].items():
+        about = {**budget, **same}
         atomic_files.write_text(root / name / PROVENANCE_FILE, json.dumps(about, indent=2) + "\n")
         lines = (
             [encoder.stored_path(rows[index].im_path), *(f"{stored[index].measured[name][m]:.6f}" for m in MEASURES)]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class UnfinishedVariants:
     Attributes
     ----------
     root : holds a folder per variant.
+    plan : as it was begun with.
     """
 
     def __init__(self, out: Path, plan: Mapping[str, Any]) -> None:
@@ -62,7 +63,8 @@ class UnfinishedVariants:
             raise InputError(f"{out} exists already; choose another name or remove it first")
         self._out = out
         self.root = out.with_name(f"{out.name}.unfinished")
-        text = json.dumps(plan, indent=2, sort_keys=True) + "\n"
+        self.plan = plan
+        text = json.dumps(plan, indent=2) + "\n"
         begun = self.root / _PLAN
         if not begun.is_file():
             atomic_files.write_text(begun, text)
@@ -72,6 +74,22 @@ class UnfinishedVariants:
                 "those to go on, or remove the folder to begin anew"
             )
 
+    @classmethod
+    def found(cls, out: Path) -> UnfinishedVariants:
+        """What was begun for `out`, whatever its plan.
+
+        Raises
+        ------
+        InputError
+            If nothing was, or `out` exists.
+        """
+        begun = out.with_name(f"{out.name}.unfinished") / _PLAN
+        try:
+            plan = json.loads(begun.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise InputError(f"{begun}: cannot be read; expected the plan of variants in the making") from None
+        return cls(out, plan)
+
     def stored(self, paths: Mapping[str, Sequence[Path]]) -> dict[int, Stored]:
         """Images whose files are all there and are what was written, by their index.
 
@@ -79,12 +97,36 @@ class UnfinishedVariants:
         ----------
         paths : variant -> the files of all images.
         """
-        lines = (line for journal in sorted(self.root.glob(_JOURNALS)) for line in _lines(journal))
-        return {
-            line.index: line
-            for line in lines
-            if all(_is(paths[variant][line.index], sha256) for variant, sha256 in line.sha256.items())
-        }
+        return _stored(self.root, paths)
+
+    def unreadable(self) -> dict[int, str]:
+        """Images that could not be read, by their index, and why."""
+        lines = (line for journal in sorted(self.root.glob(_JOURNALS)) for line in _values(journal))
+        return {line["index"]: line["unreadable"] for line in lines if "unreadable" in line}
+
+    def adopt(
+        self, begun: Path, wanted: Set[int], journal: Journal, paths: Mapping[str, Sequence[Path]]
+    ) -> dict[int, Stored]:
+        """Take over what another such folder has of the wanted images, as far as it is what was written.
+
+        Raises
+        ------
+        InputError
+            If that folder is of work with another plan.
+        """
+        before = begun / _PLAN
+        if not before.is_file() or json.loads(before.read_text(encoding="utf-8")) != self.plan:
+            told = _differences(before, self.plan)
+            raise InputError(f"{begun}: was made by a run with other settings ({told}); run it with those to go on")
+        there = {variant: [begun / path.relative_to(self.root) for path in files] for variant, files in paths.items()}
+        taken = {}
+        for index, one in _stored(begun, there).items():
+            if index in wanted:
+                for variant in one.sha256:
+                    shutil.copyfile(there[variant][index], paths[variant][index])
+                journal.note([one])
+                taken[index] = one
+        return taken
 
     @contextmanager
     def journal(self, shard: int) -> Iterator[Journal]:
@@ -116,13 +158,28 @@ class Journal:
             self._file.write(json.dumps(asdict(one)) + "\n")
         self._file.flush()
 
+    def note_unreadable(self, unreadable: Mapping[int, str]) -> None:
+        """By index of the image, why it could not be read."""
+        for index, why in unreadable.items():
+            self._file.write(json.dumps({"index": index, "unreadable": why}) + "\n")
+        self._file.flush()
 
-def _lines(journal: Path) -> Iterator[Stored]:
+
+def _stored(root: Path, paths: Mapping[str, Sequence[Path]]) -> dict[int, Stored]:
+    lines = (line for journal in sorted(root.glob(_JOURNALS)) for line in _values(journal))
+    stored = (Stored(**line) for line in lines if "sha256" in line)
+    return {
+        line.index: line
+        for line in stored
+        if all(_is(paths[variant][line.index], sha256) for variant, sha256 in line.sha256.items())
+    }
+
+
+def _values(journal: Path) -> Iterator[dict[str, Any]]:
     for line in journal.read_text(encoding="utf-8").splitlines():
-        try:
-            yield Stored(**json.loads(line))
-        except (ValueError, TypeError):
-            continue  # the run was cut short while it wrote this line
+        # A run may have been cut short while it wrote its last line.
+        with suppress(ValueError):
+            yield json.loads(line)
 
 
 def _drop_torn_line(journal: Path) -> None:

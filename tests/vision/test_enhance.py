@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -22,13 +23,14 @@ from lwise_core.vision.checkpoints.own import file_sha256, load_model, save_mode
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.encoding import encoding
 from lwise_core.vision.engine import Engine, in_parts
-from lwise_core.vision.enhance import Enhancement, Shard, mean_kept, write_variants
+from lwise_core.vision.enhance import Enhancement, complete_variants, mean_kept, write_variants
 from lwise_core.vision.enhancement_setup import variant_names
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.objectives import logit, logit_diverge
 from lwise_core.vision.perturb import Budget, ascend
 from lwise_core.vision.pixels import as_float
+from lwise_core.vision.shard import Shard
 from tests.command_line import COMMAND, lwise, succeed
 from tests.conftest import write_photographs
 from tests.vision.rounding import rounding_bound
@@ -232,6 +234,48 @@ def test_several_runs_at_once_make_what_one_makes(
     assert _files(out) == _files(variants)
 
 
+def test_parts_made_on_several_machines_are_put_together(
+    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, variants: Path
+) -> None:
+    together = tmp_path / "variants.unfinished"
+    for index in range(2):
+        of_machine = tmp_path / f"machine-{index}"
+        _write(of_machine / "variants", photographs, rows, model_file, shard=Shard(index, 2), called="moths")
+        shutil.copytree(of_machine / "variants.unfinished", together, dirs_exist_ok=True)
+        if index == 0:
+            with pytest.raises(InputError, match=r"56 of 120 images are missing or damaged, the first is"):
+                complete_variants(tmp_path / "variants", rows)
+    with pytest.raises(InputError, match="was made from another dirmap"):
+        complete_variants(tmp_path / "variants", rows[1:])
+    victim = next((together / "eps0.5").rglob("*.png"))
+    content = victim.read_bytes()
+    victim.write_bytes(content[:-1])
+    with pytest.raises(InputError, match=r"1 of 120 images are missing or damaged, the first is"):
+        complete_variants(tmp_path / "variants", rows)
+    victim.write_bytes(content)
+    assert complete_variants(tmp_path / "variants", rows) == []
+    assert _files(tmp_path / "variants") == _files(variants)
+
+
+def test_a_part_goes_on_with_what_was_begun_elsewhere(
+    tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, variants: Path
+) -> None:
+    """All pictures are gone but those of the first batch, so that the rest must come from the run before."""
+    _write(tmp_path / "before", photographs, rows, model_file, shard=Shard(0, 1), called="moths")
+    begun = tmp_path / "before.unfinished"
+    (begun / "natural" / rows[0].im_path).write_bytes(b"damaged")
+    few = write_photographs(tmp_path / "some", per_class={"train": 30, "val": 10})
+    first = rows[: _ENGINE.batch_size(32)]
+    for row in rows[len(first) :]:
+        (few / row.im_path).unlink()
+    for index in range(2):
+        _write(tmp_path / "now", few, rows, model_file, shard=Shard(index, 2), called="moths", begun=begun)
+    complete_variants(tmp_path / "now", rows)
+    assert _files(tmp_path / "now") == _files(variants)
+    with pytest.raises(InputError, match=r"other settings \(images was 'moths', now 'beetles'\)"):
+        _write(tmp_path / "else", few, rows, model_file, shard=Shard(0, 1), called="beetles", begun=begun)
+
+
 # --- what cannot be read
 
 
@@ -258,6 +302,19 @@ def test_a_damaged_image_stops_the_run_and_nothing_else_is_lost(
     ]
     (listed,) = list(csv.DictReader((tmp_path / "variants" / "skipped.csv").open(newline="")))
     assert listed["im_path"] == rows[60].im_path
+
+
+def test_of_several_parts_the_whole_says_what_was_skipped(
+    tmp_path: Path, with_a_damaged_one: tuple[Path, list[DirmapRow]], model_file: Path
+) -> None:
+    root, rows = with_a_damaged_one
+    for index in range(2):
+        _write(tmp_path / "variants", root, rows, model_file, skip_bad=True, shard=Shard(index, 2))
+    with pytest.raises(InputError, match=rf"{rows[60].im_path}.*mend it or use --skip-bad"):
+        complete_variants(tmp_path / "variants", rows)
+    (skipped,) = complete_variants(tmp_path / "variants", rows, skip_bad=True)
+    assert rows[60].im_path in skipped
+    assert len(read_dirmap(tmp_path / "variants" / "dirmap.csv")) == len(rows) - 1
 
 
 def test_a_damaged_image_that_was_mended_is_made_with_the_others(
