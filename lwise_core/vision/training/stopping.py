@@ -19,21 +19,21 @@ class StopRequest:
 
 @contextmanager
 def listening_for_stop() -> Iterator[StopRequest]:
-    """Take the first signal as a request; a second one ends the process at once, as ever."""
+    """Take the first signal as a request; a Ctrl-C after it ends the process at once, as ever.
+
+    SIGTERM stays a request, since several may send it at the same time: the machine, a shell, `torchrun`.
+    """
     request = StopRequest()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     def take(number: int, _: FrameType | None) -> None:
-        request.signal = number
-        restore()
+        request.signal = request.signal or number
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
 
     for number in _SIGNALS:
         signal.signal(number, take)
     try:
         yield request
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)

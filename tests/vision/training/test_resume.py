@@ -116,10 +116,11 @@ def test_resume_begins_where_there_is_nothing_to_go_on_with(tmp_path: Path, data
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_a_request_and_the_next_one_ends_the_process_as_ever(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
+def test_a_signal_is_a_request_and_a_ctrl_c_after_it_ends_the_process_as_ever(number: signal.Signals) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     with listening_for_stop() as request:
         signal.raise_signal(number)
+        signal.raise_signal(signal.SIGTERM)
         assert request.signal == number
-        assert signal.getsignal(number) is before
-    assert signal.getsignal(number) is before
+        assert signal.getsignal(signal.SIGINT) is before[signal.SIGINT]
+    assert {each: signal.getsignal(each) for each in before} == before

@@ -1,0 +1,52 @@
+"""The entry point of an enhancement job: this machine's part of `lwise enhance`, on all of its cards.
+
+Leaves an unfinished folder of variants; those of all machines together, in one place in S3, are the whole.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from lwise_core.dirmap import read_dirmap
+from lwise_core.vision.encoding import encoding
+from lwise_core.vision.enhance import write_variants
+from lwise_core.vision.enhancement_config import EnhancementConfig
+from lwise_core.vision.enhancement_setup import engine_of, enhancement_of
+from lwise_core.vision.settings import settings_from
+from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, VARIANTS, Container
+from sagemaker_jobs.entry import log, on_each_card, progress_of, run, shard_of
+from sagemaker_jobs.job import read_job
+
+
+def work(container: Container) -> int:
+    """Enhance this machine's part of the images."""
+    code = on_each_card(__file__, torch.cuda.device_count())
+    if code is not None:
+        return code
+    job = read_job(container.channel("job") / JOB_FILE)
+    config = settings_from(EnhancementConfig, job.settings, source=f"settings of {JOB_FILE}")
+    begun, shard = container.optional_channel("unfinished"), shard_of(container)
+    log(f"part {shard.index + 1} of {shard.of}")
+    skipped = write_variants(
+        container.output / VARIANTS,
+        images_root=container.channel("images"),
+        rows=read_dirmap(container.channel("dirmap") / DIRMAP_FILE),
+        model_file=container.channel("model") / MODEL_FILE,
+        enhancement=enhancement_of(config, dataset=job.dataset_name),
+        stored_as=encoding(config.format, quality=config.quality),
+        engine=engine_of(config),
+        skip_bad=config.skip_bad,
+        shard=shard,
+        begun=None if begun is None else begun / f"{VARIANTS}.unfinished",
+        called=job.dataset_name,
+        on_progress=progress_of("pictures enhanced"),
+    )
+    for why in skipped:
+        log(f"skipped: {why}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(work))

@@ -1,0 +1,119 @@
+"""A job on this machine: the entry point that runs in the cloud, on a tree like SageMaker's, from folder to result.
+
+A job that was cut short goes on where it stopped when it is run again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from lwise_core.dirmap import read_dirmap
+from lwise_core.errors import InputError
+from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, Container
+from sagemaker_jobs.fabricated import fabricate, started
+from sagemaker_jobs.job import Job, write_job
+from sagemaker_jobs.results import complete, take_model
+
+_BETWEEN_LOOKS_S = 0.2
+
+
+def run_locally(job: Job, dataset: Path, model: Path | None, out: Path, *, on_line: Callable[[str], None]) -> list[str]:
+    """Run a job on inputs of this machine, and write its result to `out`.
+
+    A training's result is a folder with the model and its log, an enhancement's the folder of variants, a scoring's
+    the scored dirmap.
+
+    Parameters
+    ----------
+    dataset : folder with dirmap.csv and images/.
+    model : file of the guide model; of a training, of the one to begin from.
+    on_line : called with each line of the first machine's log.
+
+    Returns
+    -------
+    What was skipped, a sentence per image.
+
+    Raises
+    ------
+    InputError
+        If something is missing, or the job fails: with its reason.
+    """
+    if out.exists():
+        raise InputError(f"{out} exists already; choose another name or remove it first")
+    work = out.with_name(f"{out.name}.job")
+    inputs = _inputs(job, dataset, model, work)
+    hosts = [f"algo-{number}" for number in range(1, job.compute.instance_count + 1)]
+    containers = [
+        fabricate(
+            work / host,
+            is_training=job.kind == "train",
+            hosts=hosts,
+            current=host,
+            inputs=inputs,
+            hyperparameters={name: json.dumps(value) for name, value in job.settings.items()},
+            # What all machines leave, and keep, is in one place, as in S3.
+            shared=work,
+        )
+        for host in hosts
+    ]
+    _run(job, containers, on_line)
+    first = containers[0]
+    if job.kind == "train":
+        take_model(first.model, out)
+        skipped = []
+    else:
+        rows = read_dirmap(first.channel("dirmap") / DIRMAP_FILE)
+        model_file = first.channel("model") / MODEL_FILE
+        skipped = complete(job, first.output, rows=rows, model=model_file, images=first.channel("images"), out=out)
+    shutil.rmtree(work)
+    return skipped
+
+
+def _inputs(job: Job, dataset: Path, model: Path | None, work: Path) -> dict[str, Path]:
+    """Name of each input -> its folder, as in the cloud."""
+    images, dirmap = dataset / "images", dataset / DIRMAP_FILE
+    if not images.is_dir() or not dirmap.is_file():
+        raise InputError(f"{dataset}: expected a folder with {DIRMAP_FILE} and images/, as a data set of jobs has them")
+    files = {"dirmap": (dirmap, DIRMAP_FILE)}
+    if model is not None:
+        files["model"] = (model, MODEL_FILE)
+    folders = {"images": images}
+    for name, (file, called) in files.items():
+        folders[name] = work / "input" / name
+        folders[name].mkdir(parents=True, exist_ok=True)
+        if not file.is_file():
+            raise InputError(f"{file}: no such file")
+        link = folders[name] / called
+        link.unlink(missing_ok=True)
+        link.symlink_to(file.resolve())
+    folders["job"] = work / "input" / "job"
+    write_job(folders["job"] / JOB_FILE, job)
+    return folders
+
+
+def _run(job: Job, containers: Sequence[Container], on_line: Callable[[str], None]) -> None:
+    logs = [container.root.with_suffix(".log") for container in containers]
+    with ExitStack() as files:
+        running = started(job.kind, containers, [files.enter_context(path.open("wb")) for path in logs])
+        told = files.enter_context(logs[0].open(encoding="utf-8", errors="replace"))
+        try:
+            while any(process.poll() is None for process in running) and not any(one.returncode for one in running):
+                for line in told:
+                    on_line(line.rstrip("\n"))
+                time.sleep(_BETWEEN_LOOKS_S)
+        finally:
+            # With a request to stop, which a training heeds with its state saved.
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait()
+        for line in told:
+            on_line(line.rstrip("\n"))
+    for process, container, path in zip(running, containers, logs, strict=True):
+        if process.returncode:
+            raise InputError(f"{container.failure or f'exit code {process.returncode}'} (the whole log is {path})")

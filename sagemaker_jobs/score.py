@@ -1,0 +1,41 @@
+"""The entry point of a scoring job: this machine's part of `lwise score`, on all of its cards.
+
+Leaves measurements in an unfinished folder; those of all machines together, in one place in S3, are the whole.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from lwise_core.dirmap import read_dirmap
+from lwise_core.vision.scored_table import score_dirmap
+from lwise_core.vision.scoring_config import ScoringConfig
+from lwise_core.vision.settings import settings_from
+from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, SCORES, Container
+from sagemaker_jobs.entry import log, on_each_card, progress_of, run, shard_of
+from sagemaker_jobs.job import read_job
+
+
+def work(container: Container) -> int:
+    """Score this machine's part of the images."""
+    code = on_each_card(__file__, torch.cuda.device_count())
+    if code is not None:
+        return code
+    job, shard = read_job(container.channel("job") / JOB_FILE), shard_of(container)
+    log(f"part {shard.index + 1} of {shard.of}")
+    score_dirmap(
+        read_dirmap(container.channel("dirmap") / DIRMAP_FILE),
+        container.channel("images"),
+        container.channel("model") / MODEL_FILE,
+        container.output / SCORES,
+        config=settings_from(ScoringConfig, job.settings, source=f"settings of {JOB_FILE}"),
+        shard=shard,
+        on_progress=progress_of("pictures scored"),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(work))

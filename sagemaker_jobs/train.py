@@ -1,0 +1,72 @@
+"""The entry point of a training job: `lwise train` on the inputs of a container, on all of its cards and machines.
+
+Started once for each card by `torchrun`. An interrupted job goes on from the state in its checkpoints.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+
+from lwise_core.dirmap import read_dirmap
+from lwise_core.vision.settings import settings_from
+from lwise_core.vision.training.config import TrainingConfig
+from lwise_core.vision.training.distributed import Group, started_group
+from lwise_core.vision.training.log import EpochRecord
+from lwise_core.vision.training.loop import Stopped, Watch
+from lwise_core.vision.training.run import prepared, run_folder
+from lwise_core.vision.training.stopping import listening_for_stop
+from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, Container
+from sagemaker_jobs.entry import log, progress_of, run
+
+_KEPT = ("config.yaml", "log.csv")
+"""Of a training's folder, what is kept beside the model."""
+
+
+def work(container: Container) -> int:
+    """Train, and leave the model where SageMaker takes it from; 143 after a signal to stop, the state kept."""
+    with started_group() as group:
+        # Files of a restarted job that had all but ended.
+        trained = container.checkpoints / MODEL_FILE
+        if not group.from_leader(trained.exists()):
+            try:
+                _train(container, group)
+            except Stopped:
+                log("stopped; the state is in the job's checkpoints, from which it goes on")
+                return 128 + signal.SIGTERM
+        if group.leads:
+            container.model.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(trained, container.model / MODEL_FILE)
+            for name in _KEPT:
+                shutil.copyfile(run_folder(trained) / name, container.model / name)
+    return 0
+
+
+def _train(container: Container, group: Group) -> None:
+    config = settings_from(TrainingConfig, container.hyperparameters, source="hyperparameters")
+    begin_from = container.optional_channel("model")
+    training = prepared(
+        read_dirmap(container.channel("dirmap") / DIRMAP_FILE),
+        container.channel("images"),
+        container.checkpoints / MODEL_FILE,
+        config=config,
+        begin_from=None if begin_from is None else begin_from / MODEL_FILE,
+        resume=True,
+        group=group,
+        on_progress=progress_of("pictures loaded") if group.leads else None,
+    )
+    with listening_for_stop() as request:
+        training.train(Watch(on_epoch=_tell if group.leads else _nothing, stop=lambda: request.signal != 0))
+
+
+def _tell(record: EpochRecord) -> None:
+    log(record.line())
+
+
+def _nothing(record: EpochRecord) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(run(work))
