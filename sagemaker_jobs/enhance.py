@@ -17,7 +17,7 @@ from lwise_core.vision.enhancement_setup import engine_of, enhancement_of
 from lwise_core.vision.settings import settings_from
 from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, VARIANTS, Container
 from sagemaker_jobs.entry import log, on_each_card, progress_of, run, shard_of
-from sagemaker_jobs.job import read_job
+from sagemaker_jobs.job import read_job, unpacked
 
 
 def work(container: Container) -> int:
@@ -25,8 +25,9 @@ def work(container: Container) -> int:
     code = on_each_card(__file__, torch.cuda.device_count())
     if code is not None:
         return code
-    job = read_job(container.channel("job") / JOB_FILE)
-    config = settings_from(EnhancementConfig, job.settings, source=f"settings of {JOB_FILE}")
+    told = container.channel("job")
+    job = read_job(told / JOB_FILE)
+    config = settings_from(EnhancementConfig, unpacked("enhance", job.settings, told), source=JOB_FILE)
     begun, shard = container.optional_channel("unfinished"), shard_of(container)
     log(f"part {shard.index + 1} of {shard.of}")
     skipped = write_variants(

@@ -48,7 +48,7 @@ def on_each_card(script: str, n_cards: int) -> int | None:
     if n_cards < 2 or _CARD in os.environ:
         return None
     running = [
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603
             [sys.executable, script],
             env={**os.environ, _CARD: f"{card}/{n_cards}", "CUDA_VISIBLE_DEVICES": str(card)},
         )

@@ -63,7 +63,7 @@ def started(kind: Kind, containers: Sequence[Container], logs: Sequence[IO[bytes
     ]
     path = os.pathsep.join([str(_ENTRY_POINTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     return [
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603
             command,
             env={**os.environ, "PYTHONPATH": path, ROOT: str(container.root)},
             stdout=log,

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
-from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, Container
+from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, Container
 from sagemaker_jobs.fabricated import fabricate, started
-from sagemaker_jobs.job import Job, write_job
+from sagemaker_jobs.job import Job, packed
 from sagemaker_jobs.results import complete, take_model
 
 _BETWEEN_LOOKS_S = 0.2
@@ -46,7 +46,8 @@ def run_locally(job: Job, dataset: Path, model: Path | None, out: Path, *, on_li
     if out.exists():
         raise InputError(f"{out} exists already; choose another name or remove it first")
     work = out.with_name(f"{out.name}.job")
-    inputs = _inputs(job, dataset, model, work)
+    inputs = {**_inputs(dataset, model, work), "job": work / "input" / "job"}
+    job = packed(job, inputs["job"])
     hosts = [f"algo-{number}" for number in range(1, job.compute.instance_count + 1)]
     containers = [
         fabricate(
@@ -74,7 +75,7 @@ def run_locally(job: Job, dataset: Path, model: Path | None, out: Path, *, on_li
     return skipped
 
 
-def _inputs(job: Job, dataset: Path, model: Path | None, work: Path) -> dict[str, Path]:
+def _inputs(dataset: Path, model: Path | None, work: Path) -> dict[str, Path]:
     """Name of each input -> its folder, as in the cloud."""
     images, dirmap = dataset / "images", dataset / DIRMAP_FILE
     if not images.is_dir() or not dirmap.is_file():
@@ -91,8 +92,6 @@ def _inputs(job: Job, dataset: Path, model: Path | None, work: Path) -> dict[str
         link = folders[name] / called
         link.unlink(missing_ok=True)
         link.symlink_to(file.resolve())
-    folders["job"] = work / "input" / "job"
-    write_job(folders["job"] / JOB_FILE, job)
     return folders
 
 

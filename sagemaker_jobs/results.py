@@ -43,13 +43,12 @@ def complete(job: Job, output: Path, *, rows: list[DirmapRow], model: Path, imag
     """
     if out.exists():
         raise InputError(f"{out} exists already; choose another name or remove it first")
-    source = f"settings of {JOB_FILE}"
     if job.kind == "enhance":
-        enhancing = settings_from(EnhancementConfig, job.settings, source=source)
+        enhancing = settings_from(EnhancementConfig, job.settings, source=JOB_FILE)
         skipped = complete_variants(output / VARIANTS, rows, skip_bad=enhancing.skip_bad)
         (output / VARIANTS).replace(out)
         return skipped
-    scoring = settings_from(ScoringConfig, job.settings, source=source)
+    scoring = settings_from(ScoringConfig, job.settings, source=JOB_FILE)
     scored = score_dirmap(rows, images, model, output / SCORES, config=scoring)
     (output / SCORES).replace(out)
     return [why for _, why in sorted(scored.unreadable.items())]

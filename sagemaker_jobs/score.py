@@ -10,12 +10,12 @@ import sys
 import torch
 
 from lwise_core.dirmap import read_dirmap
-from lwise_core.vision.scored_table import score_dirmap
+from lwise_core.vision.scored_table import score_part
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import settings_from
 from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, SCORES, Container
 from sagemaker_jobs.entry import log, on_each_card, progress_of, run, shard_of
-from sagemaker_jobs.job import read_job
+from sagemaker_jobs.job import read_job, unpacked
 
 
 def work(container: Container) -> int:
@@ -23,14 +23,15 @@ def work(container: Container) -> int:
     code = on_each_card(__file__, torch.cuda.device_count())
     if code is not None:
         return code
-    job, shard = read_job(container.channel("job") / JOB_FILE), shard_of(container)
+    told, shard = container.channel("job"), shard_of(container)
+    settings = unpacked("score", read_job(told / JOB_FILE).settings, told)
     log(f"part {shard.index + 1} of {shard.of}")
-    score_dirmap(
+    score_part(
         read_dirmap(container.channel("dirmap") / DIRMAP_FILE),
         container.channel("images"),
         container.channel("model") / MODEL_FILE,
         container.output / SCORES,
-        config=settings_from(ScoringConfig, job.settings, source=f"settings of {JOB_FILE}"),
+        config=settings_from(ScoringConfig, settings, source=JOB_FILE),
         shard=shard,
         on_progress=progress_of("pictures scored"),
     )

@@ -19,6 +19,7 @@ from lwise_core.vision.training.run import prepared, run_folder
 from lwise_core.vision.training.stopping import listening_for_stop
 from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, Container
 from sagemaker_jobs.entry import log, progress_of, run
+from sagemaker_jobs.job import unpacked
 
 _KEPT = ("config.yaml", "log.csv")
 """Of a training's folder, what is kept beside the model."""
@@ -44,7 +45,8 @@ def work(container: Container) -> int:
 
 
 def _train(container: Container, group: Group) -> None:
-    config = settings_from(TrainingConfig, container.hyperparameters, source="hyperparameters")
+    settings = unpacked("train", container.hyperparameters, container.channel("job"))
+    config = settings_from(TrainingConfig, settings, source="hyperparameters")
     begin_from = container.optional_channel("model")
     training = prepared(
         read_dirmap(container.channel("dirmap") / DIRMAP_FILE),

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL, SETTINGS_FILE
+from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL, SETTINGS_FILE, SHARD, shard_told
 from lwise_core.cli.progress import console, errors, step
 from lwise_core.cli.setting_options import chosen, with_settings
 from lwise_core.dirmap import DirmapRow, read_dirmap
-from lwise_core.errors import InputError
 from lwise_core.vision.enhancement_config import EnhancementConfig
 
 if TYPE_CHECKING:
@@ -32,9 +31,7 @@ def enhance(
     out: Path = typer.Option(Path("variants"), "--out", "-o", help="New folder for the variants."),
     dataset: str | None = typer.Option(None, help="{dataset} in the names (default: the name of IMAGES)."),
     config: Path | None = SETTINGS_FILE,
-    shard: str | None = typer.Option(
-        None, help="Of N runs at once, e.g. on N cards, this one's part: I/N, I from 0; then once without --shard."
-    ),
+    shard: str | None = SHARD,
     **settings: Any,
 ) -> None:
     """Enhance every image within each budget and write one variant folder per ε, plus the natural one.
@@ -57,7 +54,7 @@ def enhance(
         stored_as=encoding(settled.format, quality=settled.quality),
         engine=engine_of(settled),
         skip_bad=settled.skip_bad,
-        shard=_shard(shard),
+        shard=shard_told(shard),
     )
     if shard is None:
         console.print(f"{out}: variants natural, {', '.join(enhancement.budgets)}", markup=False, soft_wrap=True)
@@ -100,17 +97,6 @@ def enhance_images(
         )
     for why in skipped:
         errors.print(f"skipped: {why}", markup=False, soft_wrap=True)
-
-
-def _shard(text: str | None) -> Shard | None:
-    from lwise_core.vision.shard import Shard
-
-    if text is None:
-        return None
-    index, slash, of = text.partition("/")
-    if not slash or not index.isdecimal() or not of.isdecimal() or int(index) >= int(of) or int(of) < 2:
-        raise InputError(f"--shard is {text!r}; expected I/N with I from 0 to N - 1, e.g. 0/4")
-    return Shard(int(index), int(of))
 
 
 def _say_what_was_kept(out: Path, enhancement: Enhancement) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL, SETTINGS_FILE
+from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL, SETTINGS_FILE, SHARD, shard_told
 from lwise_core.cli.measuring import say_skipped
 from lwise_core.cli.progress import console, step
 from lwise_core.cli.setting_options import chosen, with_settings
@@ -28,6 +28,7 @@ def score(
     out: Path | None = typer.Option(None, "--out", "-o", help="Where to write the scored dirmap (default: in place)."),
     report: Path | None = typer.Option(None, help="Folder for accuracy per class and the confusion matrix."),
     config: Path | None = SETTINGS_FILE,
+    shard: str | None = SHARD,
     **settings: Any,
 ) -> None:
     """Add `robust_gt_logit`, `difficulty` and what else a model makes of each image to a dirmap.
@@ -38,11 +39,14 @@ def score(
     """
     settled = chosen(ScoringConfig, settings, command="lwise score", file=config)
     from lwise_core.vision.accuracy import write_report
-    from lwise_core.vision.scored_table import score_dirmap
+    from lwise_core.vision.scored_table import score_dirmap, score_part
 
-    table = out or dirmap
+    rows, table, part = read_dirmap(dirmap), out or dirmap, shard_told(shard)
     with step("Scoring how hard each picture is") as on_progress:
-        scored = score_dirmap(read_dirmap(dirmap), images, model, table, config=settled, on_progress=on_progress)
+        if part is not None:
+            score_part(rows, images, model, table, config=settled, shard=part, on_progress=on_progress)
+            return
+        scored = score_dirmap(rows, images, model, table, config=settled, on_progress=on_progress)
     say_skipped(scored.unreadable)
     if report is not None:
         with step(f"Drawing the confusion matrix in {report}"):

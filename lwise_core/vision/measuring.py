@@ -20,6 +20,7 @@ from lwise_core.errors import InputError
 from lwise_core.vision.engine import Engine, in_parts
 from lwise_core.vision.images import Progress
 from lwise_core.vision.reading import ReadBatch, read_batches
+from lwise_core.vision.shard import WHOLE, Shard
 from lwise_core.vision.targets import Targets
 from lwise_core.vision.unfinished import Journal, Stored, UnfinishedVariants
 
@@ -61,6 +62,7 @@ def measure_images(
     split: str | None = None,
     skip_bad: bool = False,
     begun: UnfinishedVariants | None = None,
+    shard: Shard = WHOLE,
     on_progress: Progress | None = None,
 ) -> Measured:
     """Measure the images of one split, or all.
@@ -69,6 +71,7 @@ def measure_images(
     ----------
     skip_bad : leave out pictures that cannot be read, instead of stopping.
     begun : where what is measured is written down, and what a run before this one wrote is found.
+    shard : of several runs at once, the part of this one; what is returned is what all of them measured until now.
 
     Raises
     ------
@@ -76,14 +79,14 @@ def measure_images(
         If the split has no images, or a picture cannot be read: names its file and its row.
     """
     unreadable: dict[int, str] = {}
-    with _written_down(begun) as journal:
+    with _written_down(begun, shard) as journal:
         wanted = _of_split(rows, split)
         known = {} if begun is None else begun.stored({})
         values = {index: known[index].measured[_MEASURED] for index in wanted if index in known}
         paths = {index: images_root / rows[index].im_path for index in wanted}
-        at_once = engine.batch_size(measure.size)
-        # Always the same batches, since an image's last digits depend on the others of its batch.
-        batches = [wanted[first : first + at_once] for first in range(0, len(wanted), at_once)]
+        batches = [
+            [wanted[place] for place in batch] for batch in shard.batches(len(wanted), engine.batch_size(measure.size))
+        ]
         left = [batch for batch in batches if not all(index in values for index in batch)]
         for batch in read_batches(paths, left, size=measure.size):
             found = _of_batch(measure, batch, rows, engine)
@@ -97,7 +100,7 @@ def measure_images(
                 )
             if on_progress:
                 on_progress(len(values) + len(unreadable), len(wanted))
-        if not values:
+        if not values and shard == WHOLE:
             raise InputError(f"{images_root}: none of the {len(wanted)} images can be read; is it the dirmap's folder?")
     return Measured(values, unreadable)
 
@@ -134,13 +137,13 @@ def measurements_of(
 
 
 @contextmanager
-def _written_down(begun: UnfinishedVariants | None) -> Iterator[Journal | None]:
+def _written_down(begun: UnfinishedVariants | None, shard: Shard) -> Iterator[Journal | None]:
     """The journal, if there is one. One that nothing was written into would only bar runs with other settings."""
     if begun is None:
         yield None
         return
     try:
-        with begun.journal(0) as journal:
+        with begun.journal(shard.index) as journal:
             yield journal
     except BaseException:
         if not begun.stored({}):

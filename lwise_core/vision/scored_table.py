@@ -11,9 +11,10 @@ from lwise_core.vision.accuracy import Confusion, confusion
 from lwise_core.vision.checkpoints.own import file_sha256, load_model
 from lwise_core.vision.engine import Engine, preferred_device
 from lwise_core.vision.images import Progress
-from lwise_core.vision.measuring import measure_images, measurements_of
+from lwise_core.vision.measuring import Measured, measure_images, measurements_of
 from lwise_core.vision.score import scores, scoring, with_columns
 from lwise_core.vision.scoring_config import ScoringConfig
+from lwise_core.vision.shard import WHOLE, Shard
 from lwise_core.vision.superclasses import superclasses_of
 from lwise_core.vision.targets import targets_for
 
@@ -44,7 +45,7 @@ def score_dirmap(
 ) -> Scored:
     """Write the rows to `table` with the columns of `score.with_columns`.
 
-    A run that was cut short goes on where it stopped.
+    A run that was cut short goes on where it stopped, with what `score_part` measured too.
 
     Raises
     ------
@@ -52,29 +53,65 @@ def score_dirmap(
         If the model does not know a class, a picture cannot be read, or a run with other settings was begun there.
     """
     how = config or ScoringConfig()
-    guide = load_model(model_file)
-    targets = targets_for(
-        guide.description,
-        rows,
-        class_num_col=how.class_num_col,
-        superclasses=superclasses_of(how.superclasses),
-        present_only=how.present_only,
-    )
-    engine = Engine(preferred_device())
-    measure = scoring(guide, targets, engine)
-    settings = {"model_sha256": file_sha256(model_file)}
-    begun = measurements_of(table, how.column, measure, rows, engine=engine, settings=settings)
-    found = measure_images(
-        measure,
-        rows,
-        images_root=images_root,
-        engine=engine,
-        split=how.split,
-        skip_bad=how.skip_bad,
-        begun=begun,
-        on_progress=on_progress,
-    )
-    scored = scores(found.values, rows, targets=targets, model_classes=guide.description.classes)
+    begun = _Begun(rows, model_file, table, how)
+    found = begun.measure(images_root, shard=WHOLE, on_progress=on_progress)
+    scored = scores(found.values, rows, targets=begun.targets, model_classes=begun.guide.description.classes)
     write_dirmap(table, with_columns(rows, scored, column=how.column, unreadable=found.unreadable))
-    begun.discard()
+    begun.written_down.discard()
     return Scored(len(scored), found.unreadable, confusion(rows, scored))
+
+
+def score_part(
+    rows: Sequence[DirmapRow],
+    images_root: Path,
+    model_file: Path,
+    table: Path,
+    *,
+    config: ScoringConfig | None = None,
+    shard: Shard,
+    on_progress: Progress | None = None,
+) -> None:
+    """Measure what one of several runs at once does of a table's scores; `score_dirmap` makes the whole of them.
+
+    Raises
+    ------
+    InputError
+        As `score_dirmap`.
+    """
+    _Begun(rows, model_file, table, config or ScoringConfig()).measure(
+        images_root, shard=shard, on_progress=on_progress
+    )
+
+
+class _Begun:
+    """The measurements that become the scores of a table."""
+
+    def __init__(self, rows: Sequence[DirmapRow], model_file: Path, table: Path, config: ScoringConfig) -> None:
+        self._rows, self._config = rows, config
+        self._engine = Engine(preferred_device())
+        self.guide = load_model(model_file)
+        self.targets = targets_for(
+            self.guide.description,
+            rows,
+            class_num_col=config.class_num_col,
+            superclasses=superclasses_of(config.superclasses),
+            present_only=config.present_only,
+        )
+        self._measure = scoring(self.guide, self.targets, self._engine)
+        settings = {"model_sha256": file_sha256(model_file)}
+        self.written_down = measurements_of(
+            table, config.column, self._measure, rows, engine=self._engine, settings=settings
+        )
+
+    def measure(self, images_root: Path, *, shard: Shard, on_progress: Progress | None) -> Measured:
+        return measure_images(
+            self._measure,
+            self._rows,
+            images_root=images_root,
+            engine=self._engine,
+            split=self._config.split,
+            skip_bad=self._config.skip_bad,
+            begun=self.written_down,
+            shard=shard,
+            on_progress=on_progress,
+        )

@@ -7,7 +7,6 @@ what a result records. Knows nothing of PyTorch, whose loading takes seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,7 +72,8 @@ def write_settings(path: Path, settings: Any) -> None:
 
 def plain(settings: Any) -> dict[str, Any]:
     """Settings as values that JSON and YAML know."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+    values: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    return values
 
 
 def _problem(kind: type, place: tuple[int | str, ...], what: str, value: object, message: str) -> str:

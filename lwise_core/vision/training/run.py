@@ -101,7 +101,7 @@ def prepared(
     normalisation, classes = described.normalisation if described else None, class_names(rows)
     plan = {
         **_plan(rows, chosen, begin_from=file_sha256(begin_from) if begin_from else None),
-        "normalisation": None if normalisation is None else plain(normalisation),
+        "normalisation": None if normalisation is None else asdict(normalisation),
     }
     folder = RunFolder(run_folder(out), plan, resume=resume) if group.leads else None
     data = _data(rows, images_root, chosen, size, group, on_progress)

@@ -1,0 +1,1 @@
+"""Image work as jobs on SageMaker: the entry points of its containers, and what launches them from here."""

@@ -1,0 +1,173 @@
+"""A job: what is to be done, with which data, on which machines. It is a file too, kept with every launch.
+
+Knows nothing of AWS: the same job runs on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from lwise_core import atomic_files
+from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.vision.enhancement_config import EnhancementConfig
+from lwise_core.vision.scoring_config import ScoringConfig
+from lwise_core.vision.settings import plain, read_settings, settings_from, write_settings
+from lwise_core.vision.training.config import TrainingConfig
+from sagemaker_jobs.container import JOB_FILE
+
+Kind = Literal["train", "enhance", "score"]
+
+SETTINGS_OF: Mapping[Kind, type[Any]] = {"train": TrainingConfig, "enhance": EnhancementConfig, "score": ScoringConfig}
+_FILES_OF: Mapping[Kind, tuple[str, ...]] = {
+    "train": ("augment", "description"),
+    "enhance": ("superclasses",),
+    "score": ("superclasses",),
+}
+"""Settings that may name a YAML file, which travels with the job."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Compute:
+    """The machines of a job, as SageMaker takes them. Descriptions stand with the fields."""
+
+    instance_type: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", description="Kind of machine.")] = (
+        "ml.g5.xlarge"
+    )
+    instance_count: Annotated[int, Field(ge=1, le=1000, description="Number of machines.")] = 1
+    volume_gb: Annotated[int, Field(ge=1, le=16384, description="Disk of each machine in GB.")] = 100
+    spot: Annotated[
+        bool | None,
+        Field(description="Spare machines at a fraction of the price, which AWS may take back; training only."),
+    ] = None
+    max_hours: Annotated[float, Field(gt=0, le=672, description="Stopped after so many hours of work.")] = 24
+    max_wait_hours: Annotated[
+        float | None,
+        Field(gt=0, le=672, description="With spot: hours to wait and to work (default: twice max_hours)."),
+    ] = None
+    image: Annotated[str | None, Field(description="Container image (default: AWS's with this PyTorch).")] = None
+    kms_key: Annotated[str | None, Field(description="KMS key for disks and results (default: S3's own keys).")] = None
+    subnets: Annotated[tuple[str, ...], Field(description="Subnets of your VPC; needs security_groups.")] = ()
+    security_groups: Annotated[tuple[str, ...], Field(description="Security groups of your VPC; needs subnets.")] = ()
+    tags: Annotated[dict[str, str], Field(description="Tags of the job, for the bill.")] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Job:
+    """A job.
+
+    Attributes
+    ----------
+    dataset : name of a data set in the artefact bucket, or `s3://bucket/prefix` of one; on this machine a folder. It
+        holds dirmap.csv, and images/ that the dirmap's im_path starts from.
+    model : the guide model: name of a training job, or `s3://bucket/….safetensors`; on this machine a file. Of a
+        training: the one to begin from, if any.
+    settings : as of `lwise train`, `lwise enhance` or `lwise score`.
+    """
+
+    kind: Kind
+    dataset: str
+    model: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    compute: Compute = Field(default_factory=Compute)
+
+    @property
+    def dataset_name(self) -> str:
+        """The last part of where the data set is."""
+        return self.dataset.rstrip("/").rpartition("/")[2]
+
+    @property
+    def uses_spot(self) -> bool:
+        """Whether it runs on machines that may be taken back."""
+        return self.kind == "train" if self.compute.spot is None else self.compute.spot
+
+
+def new_job(kind: Kind, dataset: str, *, model: str | None, settings: Mapping[str, Any], compute: Compute) -> Job:
+    """A job with all of its settings written out.
+
+    Raises
+    ------
+    InputError
+        Naming all that is wrong.
+    """
+    chosen = settings_from(SETTINGS_OF[kind], settings, source=f"settings of the {kind} job")
+    job = Job(kind=kind, dataset=dataset, model=model, settings=plain(chosen), compute=compute)
+    refuse_if_any(f"{kind} job", _problems(job))
+    return job
+
+
+def read_job(path: Path) -> Job:
+    """Read a job's file, and check it.
+
+    Raises
+    ------
+    InputError
+        Naming all that is wrong.
+    """
+    told = read_settings(path)
+    job = settings_from(Job, told, source=str(path))
+    chosen = settings_from(SETTINGS_OF[job.kind], job.settings, source=f"{path}: settings")
+    refuse_if_any(path, _problems(job))
+    return replace(job, settings=plain(chosen))
+
+
+def write_job(path: Path, job: Job) -> None:
+    """Write a job as a file that `read_job` reads."""
+    write_settings(path, job)
+
+
+def packed(job: Job, folder: Path) -> Job:
+    """The job as its machines read it: its file, and the files that its settings name, are put into a folder.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    """
+    settings = dict(job.settings)
+    for name in _FILES_OF[job.kind]:
+        if _is_file(settings[name]):
+            path = Path(settings[name])
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise InputError(f"{name} is {path}: cannot be read ({error.strerror})") from None
+            settings[name] = f"{name}.yaml"
+            atomic_files.write_bytes(folder / settings[name], content)
+    made = replace(job, settings=settings)
+    write_job(folder / JOB_FILE, made)
+    return made
+
+
+def unpacked(kind: Kind, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Settings of a packed job, with the files that they name where they are."""
+    return {
+        name: str(folder / value) if name in _FILES_OF[kind] and _is_file(value) else value
+        for name, value in settings.items()
+    }
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and value.endswith((".yaml", ".yml"))
+
+
+def _problems(job: Job) -> list[str]:
+    compute, problems = job.compute, []
+    if job.kind != "train" and job.model is None:
+        problems.append(f"model is missing; a job of kind {job.kind} needs the guide model")
+    if job.kind != "train" and compute.spot:
+        problems.append("compute.spot is true; SageMaker has spot machines for training jobs only, leave it out")
+    if compute.max_wait_hours is not None and not job.uses_spot:
+        problems.append("compute.max_wait_hours goes with spot machines only")
+    if compute.max_wait_hours is not None and compute.max_wait_hours < compute.max_hours:
+        problems.append(
+            f"compute.max_wait_hours is {compute.max_wait_hours:g}; expected max_hours, {compute.max_hours:g}, or more"
+        )
+    if bool(compute.subnets) != bool(compute.security_groups):
+        problems.append("compute.subnets and compute.security_groups go together")
+    return problems
