@@ -16,6 +16,7 @@ from lwise_core.cli.image_options import (
     PRESENT_ONLY,
     SKIP_BAD,
     SPLIT,
+    SUPERCLASSES,
 )
 from lwise_core.cli.measuring import measured
 from lwise_core.cli.progress import console, step
@@ -44,6 +45,7 @@ def epsilon(
     steps: int = typer.Option(20, min=1, help="Steps of the attack at each radius."),
     split: str | None = SPLIT,
     class_num_col: str | None = CLASS_NUM_COL,
+    superclasses: str | None = SUPERCLASSES,
     present_only: bool = PRESENT_ONLY,
     skip_bad: bool = SKIP_BAD,
 ) -> None:
@@ -58,10 +60,17 @@ def epsilon(
     from lwise_core.vision.checkpoints.own import file_sha256, load_model
     from lwise_core.vision.difficulty.minimal_epsilon import Bisection, minimal_epsilon
     from lwise_core.vision.engine import Engine, preferred_device
+    from lwise_core.vision.superclasses import superclasses_of
     from lwise_core.vision.targets import targets_for
 
     rows, guide, engine = read_dirmap(dirmap), load_model(model), Engine(preferred_device())
-    targets = targets_for(guide.description, rows, class_num_col=class_num_col, present_only=present_only)
+    targets = targets_for(
+        guide.description,
+        rows,
+        class_num_col=class_num_col,
+        superclasses=superclasses_of(superclasses),
+        present_only=present_only,
+    )
     bisection = Bisection(largest=largest, rounds=rounds, steps=steps)
     _add(
         "Looking for the smallest perturbation that misleads the model",
@@ -88,6 +97,7 @@ def depth(
     ),
     split: str | None = SPLIT,
     class_num_col: str | None = CLASS_NUM_COL,
+    superclasses: str | None = SUPERCLASSES,
     skip_bad: bool = SKIP_BAD,
 ) -> None:
     """Add `prediction_depth`, the number of layers after which it is settled what the model says of an image.
@@ -99,10 +109,17 @@ def depth(
     from lwise_core.vision.checkpoints.own import file_sha256, load_model
     from lwise_core.vision.difficulty.prediction_depth import fit_probes, layers_of, prediction_depth
     from lwise_core.vision.engine import Engine, preferred_device
+    from lwise_core.vision.superclasses import superclasses_of
     from lwise_core.vision.targets import targets_for
 
     rows, guide, engine = read_dirmap(dirmap), load_model(model), Engine(preferred_device())
-    targets = targets_for(guide.description, rows, class_num_col=class_num_col, present_only=True)
+    targets = targets_for(
+        guide.description,
+        rows,
+        class_num_col=class_num_col,
+        superclasses=superclasses_of(superclasses),
+        present_only=True,
+    )
     layers = layer or layers_of(guide.network)
     to_fit_on = [row for row in rows if row.split == fit_on]
     if not to_fit_on:
@@ -139,6 +156,7 @@ def confidence(
     out: Path | None = _OUT,
     split: str | None = SPLIT,
     class_num_col: str | None = CLASS_NUM_COL,
+    superclasses: str | None = SUPERCLASSES,
     present_only: bool = PRESENT_ONLY,
     skip_bad: bool = SKIP_BAD,
 ) -> None:
@@ -151,11 +169,18 @@ def confidence(
     from lwise_core.vision.checkpoints.own import file_sha256, load_model
     from lwise_core.vision.difficulty.epoch_confidence import epoch_confidence
     from lwise_core.vision.engine import Engine, preferred_device
+    from lwise_core.vision.superclasses import superclasses_of
     from lwise_core.vision.targets import targets_for
 
     rows, engine = read_dirmap(dirmap), Engine(preferred_device())
     models = [load_model(path) for path in model]
-    targets = targets_for(models[0].description, rows, class_num_col=class_num_col, present_only=present_only)
+    targets = targets_for(
+        models[0].description,
+        rows,
+        class_num_col=class_num_col,
+        superclasses=superclasses_of(superclasses),
+        present_only=present_only,
+    )
     _add(
         f"Averaging the confidence of {len(models)} models",
         epoch_confidence(models, targets, engine),

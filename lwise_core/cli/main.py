@@ -103,5 +103,5 @@ def main() -> None:
     except SystemExit as ending:
         # Typer has turned Ctrl-C into this exit code and says nothing.
         if ending.code == INTERRUPTED:
-            errors.print("interrupted; nothing half-written was left")
+            errors.print("interrupted; nothing half-written was left, and what can be gone on with is kept")
         raise

@@ -68,6 +68,7 @@ def targets_for(
     n_logits = len(description.classes)
     if superclasses is not None:
         members = tuple(_members(name, superclasses, n_logits) for name in names)
+        _refuse_shared(dict(zip(names, members, strict=True)), "superclasses")
         return Targets(members, tuple(range(len(names))))
     numbers = _by_name(description, names) if class_num_col is None else _by_number(rows, class_num_col, n_logits)
     if not present_only or numbers == list(range(n_logits)):
@@ -102,7 +103,22 @@ def _by_number(rows: Sequence[DirmapRow], column: str, n_logits: int) -> list[in
                 f"class {row.class_name} has the numbers {found[row.class_num]} and {text} in column {column}; "
                 "expected one. Where a class has several, give --superclasses"
             )
-    return [found[number] for number in sorted(found)]
+    numbers = [found[number] for number in sorted(found)]
+    _refuse_shared({name: [number] for name, number in zip(class_names(rows), numbers, strict=True)}, column)
+    return numbers
+
+
+def _refuse_shared(logits_of: Mapping[str, Sequence[int]], where: str) -> None:
+    """Two classes with one logit, which the model cannot tell apart."""
+    owner: dict[int, str] = {}
+    for name, numbers in logits_of.items():
+        for number in numbers:
+            other = owner.setdefault(number, name)
+            if other != name:
+                raise InputError(
+                    f"{where}: the classes {other} and {name} share the model's logit {number}, which cannot tell them "
+                    "apart; expected logits of their own"
+                )
 
 
 def _members(name: str, superclasses: Mapping[str, Sequence[int]], n_logits: int) -> tuple[int, ...]:

@@ -218,6 +218,35 @@ def test_a_superclass_has_the_largest_of_its_members_logits(
     assert [found.values[index]["gt_logit"] for index in reds] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("by", ["numbers", "superclasses"])
+def test_two_classes_cannot_share_a_logit(by: str, model: GuideModel, rows: list[DirmapRow]) -> None:
+    told = [replace(row, extra={"logit": str(min(row.class_num, 1))}) for row in rows]
+    shared = {"red": [2], "blue": [0, 1], "green": [1]}
+    with pytest.raises(InputError, match=r"the classes (blue|green) and (green|red) share the model's logit 1"):
+        targets_for(
+            model.description,
+            told,
+            class_num_col="logit" if by == "numbers" else None,
+            superclasses=None if by == "numbers" else shared,
+        )
+
+
+def test_several_runs_at_once_score_what_one_does(
+    rows: list[DirmapRow], photographs: Path, model_file: Path, tmp_path: Path
+) -> None:
+    write_dirmap(tmp_path / "dirmap.csv", rows)
+    common = ("score", "dirmap.csv", "--images", photographs, "--model", model_file, "--out")
+    succeed(*common, "whole.csv", folder=tmp_path)
+    for shard in ("1/2", "0/2"):
+        succeed(*common, "parts.csv", "--shard", shard, folder=tmp_path)
+        assert not (tmp_path / "parts.csv").exists()
+    for row in rows:
+        (photographs / row.im_path).unlink()
+    assert f"{len(rows)} images scored" in succeed(*common, "parts.csv", folder=tmp_path)
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
 def test_superclasses_may_be_those_of_a_known_data_set(tmp_path: Path) -> None:
     found = superclasses("imagenet16")
     members = [number for of_one in found.values() for number in of_one]

@@ -113,6 +113,9 @@ class Table(_Part):
     image_column: str = Field(description="Column with the names of the pictures, with or without `.jpg` and the like.")
     class_column: str = Field(description="Column that tells the class.")
     split_column: str | None = Field(None, description="Column with the split; without one, all pictures are `train`.")
+    class_separator: str | None = Field(
+        None, min_length=1, description="What ends the class in its cell, where more stands there."
+    )
 
 
 class DatasetDescription(_Part):
@@ -159,6 +162,12 @@ class DatasetDescription(_Part):
     val_fraction: float = Field(0.25, ge=0, lt=1, description="Share held out as `val` where there is no such split.")
     table: Table | None = Field(
         None, description="The table that names the pictures; without one they stand in folders, one per class."
+    )
+
+    loose: Table | None = Field(
+        None,
+        description="The table that says of which class each picture is that lies in a split's folder itself, not in "
+        "one of its class, as ImageNet's validation pictures do; their split is the folder's.",
     )
 
     @classmethod

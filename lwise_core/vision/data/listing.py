@@ -43,10 +43,11 @@ class _Place:
 def list_images(root: Path, description: DatasetDescription | None = None) -> list[DirmapRow]:
     """A row for every picture of a data set below `root`, by split, class and label.
 
-    Without a table they stand in `root/<split>/<label>/*`, or in `root/<label>/*`, which makes them all `train`.
-    Without a description a label is the name of a class, and classes are numbered in alphabetical order. Of a data set
-    that is a part of a larger one, the class there stands in the columns `orig_class` and `orig_class_num`. Where not
-    all classes of a description have pictures, those that have are numbered anew.
+    Without a table they stand in `root/<split>/<label>/*`, or in `root/<label>/*`, which makes them all `train`; loose
+    ones in `root/<split>/*` need a table that the description names. Without a description a label is the name of a
+    class, and classes are numbered in alphabetical order. Of a data set that is a part of a larger one, the class there
+    stands in the columns `orig_class` and `orig_class_num`. Where not all classes of a description have pictures, those
+    that have are numbered anew.
 
     Raises
     ------
@@ -57,8 +58,11 @@ def list_images(root: Path, description: DatasetDescription | None = None) -> li
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; expected one folder per class with photographs inside")
-    table = None if description is None else description.whole.table
-    found = _in_folders(root) if table is None else _in_table(root, table)
+    whole = None if description is None else description.whole
+    if whole is not None and whole.table is not None:
+        found = _in_table(root, whole.table)
+    else:
+        found = _in_folders(root, None if whole is None else whole.loose)
     labels = sorted({label for by_label in found.values() for label in by_label})
     places = _places(labels, description, root)
     rows = [
@@ -82,16 +86,46 @@ def split_rank(split: str) -> tuple[int, str]:
     return (SPLITS.index(split) if split in SPLITS else len(SPLITS), split)
 
 
-def _in_folders(root: Path) -> _Found:
+def _in_folders(root: Path, loose: Table | None) -> _Found:
     split_folders = [folder for folder in _folders(root) if folder.name in SPLITS]
     sources = {folder.name: folder for folder in split_folders} or {"train": root}
-    return {
+    found = {
         split: {
             folder.name: [_Picture(path.relative_to(root).as_posix()) for path in _pictures(folder.iterdir())]
             for folder in _folders(source)
         }
         for split, source in sources.items()
     }
+    if loose is not None:
+        for folder in split_folders:
+            if pictures := _pictures(folder.iterdir()):
+                found[folder.name] |= _loose(root, pictures, loose)
+    return found
+
+
+def _loose(root: Path, pictures: Sequence[Path], table: Table) -> dict[str, list[_Picture]]:
+    """Pictures that lie in no folder of their class, by the label that a table gives them."""
+    path = _table_file(root, table)
+    label_of: dict[str, str] = {}
+    for _, values in read_csv(
+        path, required=[table.image_column, table.class_column], remedy="it came with the pictures"
+    ):
+        label_of[values[table.image_column]] = _label(values, table)
+    unlabelled = [picture for picture in pictures if not {picture.name, picture.stem} & label_of.keys()]
+    if unlabelled:
+        raise InputError(
+            f"{path}: has no row for {unlabelled[0].relative_to(root)} and {len(unlabelled) - 1} more pictures"
+        )
+    found: dict[str, list[_Picture]] = defaultdict(list)
+    for picture in pictures:
+        label = label_of.get(picture.name) or label_of[picture.stem]
+        found[label].append(_Picture(picture.relative_to(root).as_posix()))
+    return found
+
+
+def _label(values: Mapping[str, str], table: Table) -> str:
+    cell = values[table.class_column]
+    return cell if table.class_separator is None else cell.partition(table.class_separator)[0]
 
 
 def _folders(root: Path) -> list[Path]:
@@ -121,7 +155,7 @@ def _in_table(root: Path, table: Table) -> _Found:
             continue
         split = values[table.split_column] if table.split_column else "train"
         extra = {column: text for column, text in values.items() if column not in (*REQUIRED_COLUMNS, *SCORE_COLUMNS)}
-        found[split][values[table.class_column]].append(_Picture(paths[0], extra))
+        found[split][_label(values, table)].append(_Picture(paths[0], extra))
     refuse_if_any(path, problems)
     return found
 

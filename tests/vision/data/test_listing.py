@@ -135,6 +135,28 @@ def test_imagenet_s_folders_become_named_classes(tmp_path: Path) -> None:
     }
 
 
+def test_imagenet_s_loose_validation_pictures_get_their_classes_from_the_table(tmp_path: Path) -> None:
+    _folders(tmp_path, {"train": ["n01440764", "n02110958"]})
+    for number in range(1, 4):
+        _picture(tmp_path / "val" / f"ILSVRC2012_val_{number:08d}.JPEG")
+    lines = [
+        "ImageId,PredictionString",
+        "ILSVRC2012_val_00000001,n02110958 85 1 499 272",
+        "ILSVRC2012_val_00000003,n02110958 131 0 499 254 n02110958 10 10 20 20",
+        "ILSVRC2012_val_00000002,n01440764 3 19 498 371",
+    ]
+    (tmp_path / "LOC_val_solution.csv").write_text("\n".join(lines) + "\n")
+    rows = list_images(tmp_path, load_dataset_description("imagenet"))
+    of_val = {row.im_path.rpartition("_")[2]: row.class_name for row in rows if row.split == "val"}
+    assert of_val == {"00000001.JPEG": "pug", "00000002.JPEG": "tench", "00000003.JPEG": "pug"}
+    (tmp_path / "LOC_val_solution.csv").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(InputError, match=r"has no row for val/ILSVRC2012_val_00000002.JPEG and 0 more pictures"):
+        list_images(tmp_path, load_dataset_description("imagenet"))
+    (tmp_path / "LOC_val_solution.csv").unlink()
+    with pytest.raises(InputError, match=r"has no file of the name LOC_val_solution.csv"):
+        list_images(tmp_path, load_dataset_description("imagenet"))
+
+
 def test_the_sixteen_animals_are_found_in_imagenet_s_folders(tmp_path: Path) -> None:
     husky, shih_tzu, tench, shark, ape = "n02110185", "n02086240", "n01440764", "n01484850", "n02481823"
     root = _folders(tmp_path, {"val": [husky, shih_tzu, tench, shark, ape]})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from lwise_core.dirmap import read_dirmap, write_dirmap
-from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.checkpoints.own import load_model, save_model
+from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.difficulty.minimal_epsilon import Bisection, smallest_radii
 from lwise_core.vision.guide import IMAGENET, GuideDescription, new_guide
 from lwise_core.vision.image_folder import index_image_folder
+from lwise_core.vision.pixels import as_float
 from tests.command_line import succeed
 from tests.conftest import write_photographs
 
@@ -102,3 +105,22 @@ def test_the_command_adds_the_column(tmp_path: Path) -> None:
     values = [float(cell) for cell in cells["val"]]
     assert 0.0 in values  # an untrained model takes most images for one class
     assert any(0 < value < float("inf") for value in values)
+
+
+def test_a_class_may_be_several_of_the_model_s(tmp_path: Path) -> None:
+    """With all of a model's logits among two classes, what takes red for blue is no other kind of red."""
+    photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
+    rows = [row for row in index_image_folder(photographs).rows if row.class_name != "green"]
+    numbered = [replace(row, class_num=("blue", "red").index(row.class_name)) for row in rows]
+    write_dirmap(tmp_path / "dirmap.csv", numbered)
+    (tmp_path / "kinds.yaml").write_text("red: [0, 2]\nblue: [1, 3]\n")
+    description = GuideDescription("small_resnet", tuple("abcd"), size=32, settings={"width": 8})
+    save_model(tmp_path / "guide.safetensors", new_guide(description, IMAGENET, seed=4), training={}, metrics={})
+    settings = "--images photographs --model guide.safetensors --superclasses kinds.yaml --rounds 4 --steps 4"
+    succeed("difficulty", "epsilon", "dirmap.csv", *settings.split(), folder=tmp_path)
+    after = read_dirmap(tmp_path / "dirmap.csv")
+    guide = load_model(tmp_path / "guide.safetensors")
+    pictures, labels = DirmapDataset(photographs, numbered, size=32).load()
+    logits = guide(as_float(pictures))
+    right = (logits[:, [0, 2]].amax(dim=1) > logits[:, [1, 3]].amax(dim=1)) == (labels == 1)
+    assert [float(row.extra["minimal_epsilon"]) > 0 for row in after] == right.tolist()
