@@ -6,23 +6,16 @@ same picture need it once. An object that is there is never changed.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import mimetypes
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from lwise_core.cloud.asking import AT_ONCE, asking, client
 from lwise_core.cloud.naming import stimulus_stack_name
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.cloud.outputs import stack_outputs
+from lwise_core.cloud.uploading import OnProgress, missing_in, put_files
+from lwise_core.errors import refuse_if_any
 from lwise_core.experiments.authoring.manifest import Published
 from lwise_core.experiments.authoring.stimuli import opaque_name
 from lwise_core.experiments.views import STIMULUS_FOLDER
-
-OnProgress = Callable[[int, int], None]
-
-_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def stimulus_bucket(dataset: str) -> str:
@@ -34,16 +27,11 @@ def stimulus_bucket(dataset: str) -> str:
         If its stack is not in the region, or AWS cannot be asked.
     """
     stack = stimulus_stack_name(dataset)
-    try:
-        with asking(stack):
-            (described,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    except InputError as error:
-        raise InputError(
-            f"{error}. A stack is there once a study names the data set (stimuli.dataset: {dataset}) and you have run "
-            f"`npx cdk deploy {stack}`"
-        ) from None
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
-    return str(outputs["StimulusBucket"])
+    remedy = (
+        f"A stack is there once a study names the data set (stimuli.dataset: {dataset}) and you have run "
+        f"`npx cdk deploy {stack}`"
+    )
+    return stack_outputs(stack, remedy=remedy)["StimulusBucket"]
 
 
 def name_pictures(
@@ -75,51 +63,30 @@ def name_pictures(
 
 
 def not_there(bucket: str, files: Mapping[str, Path]) -> dict[str, Path]:
-    """Those that the bucket lacks, or has in another size.
+    """Those that the bucket lacks, or has in another size, by their opaque names.
 
     Raises
     ------
     InputError
     """
-    with asking(f"bucket {bucket}"):
-        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{STIMULUS_FOLDER}/")
-        there = {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", ())}
-    return {name: path for name, path in files.items() if there.get(_key(name)) != path.stat().st_size}
+    by_key = missing_in(bucket, f"{STIMULUS_FOLDER}/", {_key(name): path for name, path in files.items()})
+    return {name: path for name, path in files.items() if _key(name) in by_key}
 
 
 def upload(bucket: str, files: Mapping[str, Path], *, on_progress: OnProgress) -> None:
-    """Put pictures into the bucket, several at once; S3 checks that what arrives is what was read here.
+    """Put pictures into the bucket under their opaque names; as `uploading.upload`.
 
     Raises
     ------
     InputError
-        What was put there before it stays, and need not be put there again.
     """
-    with asking(f"bucket {bucket}"), ThreadPoolExecutor(AT_ONCE) as workers:
-        s3 = client("s3")
+    by_key = {_key(name): path for name, path in files.items()}
+    put_files(bucket, by_key, cached_for_ever=True, expected=_is_named_after, on_progress=on_progress)
 
-        def put(name: str, path: Path) -> None:
-            content = path.read_bytes()
-            digest = hashlib.sha256(content)
-            if not name.startswith(digest.hexdigest()[:32]):
-                raise InputError(f"{path}: has changed meanwhile; run the command again")
-            s3.put_object(
-                Bucket=bucket,
-                Key=_key(name),
-                Body=content,
-                ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
-                ContentType=mimetypes.guess_type(name)[0] or "application/octet-stream",
-                CacheControl=_FOR_EVER,
-            )
 
-        putting = [workers.submit(put, name, path) for name, path in files.items()]
-        try:
-            for done, one in enumerate(as_completed(putting), start=1):
-                one.result()
-                on_progress(done, len(putting))
-        except BaseException:
-            workers.shutdown(cancel_futures=True)
-            raise
+def _is_named_after(key: str, sha256: str) -> bool:
+    """Whether a picture is still what its opaque name was made of."""
+    return key.rpartition("/")[2].startswith(sha256[:32])
 
 
 def _key(name: str) -> str:
