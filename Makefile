@@ -43,7 +43,7 @@ clean: ## Remove everything that the other targets made
 
 .venv/.ready: pyproject.toml lwise_core/__init__.py
 	@command -v uv >/dev/null || python3 -m pip install --quiet --user uv || python3 -m pip install --quiet --user --break-system-packages uv
-	uv sync --quiet --extra vision --extra local --extra analysis --extra infra --group test --group lint --no-default-groups --python 3.11
+	uv sync --quiet --extra vision --extra local --extra analysis --extra infra --extra sagemaker --group test --group lint --no-default-groups --python 3.11
 	@touch $@
 
 experiment_site/node_modules/.ready: experiment_site/package.json experiment_site/package-lock.json

@@ -1,0 +1,74 @@
+"""Where everything of the jobs lies in S3: the bucket of the `ComputeStack`, and its layout.
+
+datasets/<dataset>/dirmap.csv, datasets/<dataset>/images/…    what jobs read
+jobs/<job>/input/{job,dirmap,model}/                          what one job was given: its record
+jobs/<job>/code/…                                             the code that it ran
+jobs/<job>/output/…                                           what its machines left
+checkpoints/<job>/                                            of a training, until it is done
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lwise_core.cloud.outputs import stack_outputs
+from lwise_core.errors import InputError
+
+_STACK = "ComputeStack"
+_REMEDY = f"Jobs need it: `npx cdk deploy {_STACK}`"
+DATASETS = "datasets"
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """The bucket, and the role as which jobs run."""
+
+    bucket: str
+    role: str
+
+    def uri(self, key: str) -> str:
+        """Of an object, or of all whose keys begin so."""
+        return f"s3://{self.bucket}/{key}"
+
+
+@dataclass(frozen=True)
+class S3Place:
+    """A bucket and what keys begin with; without a slash at the end."""
+
+    bucket: str
+    prefix: str
+
+    @classmethod
+    def of(cls, uri: str) -> S3Place:
+        """
+        Raises
+        ------
+        InputError
+            If it is no `s3://bucket/prefix`.
+        """
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        if not uri.startswith("s3://") or not bucket or not prefix.strip("/"):
+            raise InputError(f"{uri!r}: expected s3://bucket/prefix")
+        return cls(bucket, prefix.rstrip("/"))
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+def artefacts() -> Artefacts:
+    """As the account's `ComputeStack` says.
+
+    Raises
+    ------
+    InputError
+        If it was not deployed, or AWS cannot be asked.
+    """
+    outputs = stack_outputs(_STACK, remedy=_REMEDY)
+    return Artefacts(outputs["ArtefactBucket"], outputs["JobRole"])
+
+
+def dataset_place(dataset: str, where: Artefacts) -> S3Place:
+    """Where a data set is: named, in the artefact bucket; or as the URI says."""
+    if dataset.startswith("s3://"):
+        return S3Place.of(dataset)
+    return S3Place(where.bucket, f"{DATASETS}/{dataset}")

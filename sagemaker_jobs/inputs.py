@@ -1,0 +1,103 @@
+"""What a job reads, put where SageMaker finds it: a record of its own, but for the pictures.
+
+Whatever would make the job fail after its machines were paid for is looked for here.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lwise_core.cloud.asking import asking, client
+from lwise_core.cloud.uploading import OnProgress, put_files, sizes_in
+from lwise_core.dirmap import DirmapRow, read_dirmap
+from lwise_core.errors import InputError, refuse_if_any
+from sagemaker_jobs.artefacts import Artefacts, S3Place, dataset_place
+from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE
+from sagemaker_jobs.job import Job, packed
+from sagemaker_jobs.launching import IMAGES, Launch
+
+
+def prepare(job: Job, id_: str, where: Artefacts, *, on_progress: OnProgress = lambda done, total: None) -> Launch:
+    """Check what a job reads, and copy its inputs, but for the pictures, into its folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such data set or model, an image of the dirmap is missing, or there are more machines than rows.
+    """
+    place = dataset_place(job.dataset, where)
+    model = None if job.model is None else _model_of(job.model)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        made = packed(job, root / "job")
+        _fetch_dirmap(place, root / "dirmap" / DIRMAP_FILE)
+        _check(job, _rows(root / "dirmap" / DIRMAP_FILE, place), place)
+        files = {_key(id_, path.parent.name, path.name): path for path in root.glob("*/*")}
+        if isinstance(model, Path):
+            files[_key(id_, "model", MODEL_FILE)] = model
+        put_files(where.bucket, files, on_progress=on_progress)
+    if isinstance(model, S3Place):
+        with asking(str(model)):
+            source = {"Bucket": model.bucket, "Key": model.prefix}
+            client("s3").copy(source, where.bucket, _key(id_, "model", MODEL_FILE))
+    return replace(rehearsed(job, id_, where), job=made)
+
+
+def rehearsed(job: Job, id_: str, where: Artefacts) -> Launch:
+    """What `prepare` would give; nothing is looked at and nothing is copied."""
+    names = ["job", "dirmap", *(["model"] if job.model is not None else [])]
+    images = f"{dataset_place(job.dataset, where)}/{IMAGES}/"
+    return Launch(id_, job, where, {IMAGES: images, **{name: where.uri(_key(id_, name, "")) for name in names}})
+
+
+def _key(id_: str, name: str, file: str) -> str:
+    return f"jobs/{id_}/input/{name}/{file}"
+
+
+def _fetch_dirmap(place: S3Place, path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    try:
+        with asking(f"{place}/{DIRMAP_FILE}"):
+            client("s3").download_file(place.bucket, f"{place.prefix}/{DIRMAP_FILE}", str(path))
+    except InputError as error:
+        raise InputError(
+            f"{error}. A data set of jobs has {DIRMAP_FILE} and {IMAGES}/ there; `lwise jobs upload` puts them there"
+        ) from None
+
+
+def _rows(path: Path, place: S3Place) -> list[DirmapRow]:
+    try:
+        return read_dirmap(path)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), f"{place}/{DIRMAP_FILE}")) from None
+
+
+def _check(job: Job, rows: Sequence[DirmapRow], place: S3Place) -> None:
+    n_machines = job.compute.instance_count
+    if n_machines > len(rows):
+        raise InputError(f"instance_count is {n_machines}; the dirmap has {len(rows)} rows, expected no more than that")
+    root = f"{place.prefix}/{IMAGES}/"
+    there = sizes_in(place.bucket, root)
+    missing = [f"{row.im_path}: no such image" for row in rows if root + row.im_path not in there]
+    if not job.settings.get("skip_bad"):
+        refuse_if_any(f"{place}/{IMAGES}", missing)
+
+
+def _model_of(told: str) -> Path | S3Place:
+    """A file here, an object, or what a training of this name left."""
+    if told.startswith("s3://"):
+        return S3Place.of(told)
+    path = Path(told)
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise InputError(f"model is {told}: no such file")
+        return path
+    with asking(f"training job {told}"):
+        found = client("sagemaker").describe_training_job(TrainingJobName=told)
+    if found["TrainingJobStatus"] != "Completed":
+        raise InputError(f"training job {told} is {found['TrainingJobStatus']}; expected one that is Completed")
+    left = S3Place.of(found["OutputDataConfig"]["S3OutputPath"])
+    return S3Place(left.bucket, f"{left.prefix}/{told}/output/model/{MODEL_FILE}")

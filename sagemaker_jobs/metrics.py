@@ -1,0 +1,11 @@
+"""What SageMaker reads out of a training's log, for the curves in its console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+METRICS: Mapping[str, str] = {
+    name: rf"\b{name}=([0-9.eE+-]+)"
+    for name in ("loss", "clean_accuracy", "robust_accuracy", "learning_rate", "epsilon", "images_per_s", "mfu")
+}
+"""Name -> the pattern that finds its number in `EpochRecord.line`."""
