@@ -18,6 +18,8 @@ ML = Path("/opt/ml")
 
 JOB_FILE, DIRMAP_FILE, MODEL_FILE = "job.yaml", "dirmap.csv", "guide.safetensors"
 """What the inputs `job`, `dirmap` and `model` hold."""
+UNFINISHED = "unfinished"
+"""The input with what an enhancement left that was cut short."""
 VARIANTS, SCORES = "variants", "scores.csv"
 """What processing jobs leave, unfinished, in their output."""
 

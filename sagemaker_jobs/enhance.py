@@ -15,7 +15,7 @@ from lwise_core.vision.enhance import write_variants
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.enhancement_setup import engine_of, enhancement_of
 from lwise_core.vision.settings import settings_from
-from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, VARIANTS, Container
+from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, UNFINISHED, VARIANTS, Container
 from sagemaker_jobs.entry import log, on_each_card, progress_of, run, shard_of
 from sagemaker_jobs.job import read_job, unpacked
 
@@ -28,7 +28,7 @@ def work(container: Container) -> int:
     told = container.channel("job")
     job = read_job(told / JOB_FILE)
     config = settings_from(EnhancementConfig, unpacked("enhance", job.settings, told), source=JOB_FILE)
-    begun, shard = container.optional_channel("unfinished"), shard_of(container)
+    begun, shard = container.optional_channel(UNFINISHED), shard_of(container)
     log(f"part {shard.index + 1} of {shard.of}")
     skipped = write_variants(
         container.output / VARIANTS,

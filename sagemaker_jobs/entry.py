@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lwise_core.errors import InputError
@@ -69,8 +70,9 @@ def shard_of(container: Container) -> Shard:
 
 
 def log(text: str) -> None:
-    """A line of the job's log."""
-    print(text, flush=True)
+    """A line of the job's log. That nobody reads it any more, as when a machine is taken away, is no failure."""
+    with suppress(BrokenPipeError):
+        print(text, flush=True)
 
 
 def progress_of(what: str) -> Callable[[int, int], None]:

@@ -15,9 +15,9 @@ from lwise_core.cloud.uploading import OnProgress, put_files, sizes_in
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.errors import InputError, refuse_if_any
 from sagemaker_jobs.artefacts import Artefacts, S3Place, dataset_place
-from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE
+from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, UNFINISHED
 from sagemaker_jobs.job import Job, packed
-from sagemaker_jobs.launching import IMAGES, Launch
+from sagemaker_jobs.launching import IMAGES, Launch, folder_of
 
 
 def prepare(job: Job, id_: str, where: Artefacts, *, on_progress: OnProgress = lambda done, total: None) -> Launch:
@@ -43,14 +43,19 @@ def prepare(job: Job, id_: str, where: Artefacts, *, on_progress: OnProgress = l
         with asking(str(model)):
             source = {"Bucket": model.bucket, "Key": model.prefix}
             client("s3").copy(source, where.bucket, _key(id_, "model", MODEL_FILE))
-    return replace(rehearsed(job, id_, where), job=made)
+    ready = replace(rehearsed(job, id_, where), job=made)
+    if UNFINISHED in ready.inputs and not sizes_in(where.bucket, S3Place.of(ready.inputs[UNFINISHED]).prefix + "/"):
+        raise InputError(f"goes_on is {job.goes_on}: it left nothing in {ready.inputs[UNFINISHED]}; leave it out")
+    return ready
 
 
 def rehearsed(job: Job, id_: str, where: Artefacts) -> Launch:
     """What `prepare` would give; nothing is looked at and nothing is copied."""
     names = ["job", "dirmap", *(["model"] if job.model is not None else [])]
-    images = f"{dataset_place(job.dataset, where)}/{IMAGES}/"
-    return Launch(id_, job, where, {IMAGES: images, **{name: where.uri(_key(id_, name, "")) for name in names}})
+    inputs = {name: where.uri(_key(id_, name, "")) for name in names}
+    if job.goes_on is not None:
+        inputs[UNFINISHED] = f"{folder_of(job.goes_on, where)}/output/"
+    return Launch(id_, job, where, {IMAGES: f"{dataset_place(job.dataset, where)}/{IMAGES}/", **inputs})
 
 
 def _key(id_: str, name: str, file: str) -> str:

@@ -67,12 +67,14 @@ class Job:
         holds dirmap.csv, and images/ that the dirmap's im_path starts from.
     model : the guide model: name of a training job, or `s3://bucket/….safetensors`; on this machine a file. Of a
         training: the one to begin from, if any.
+    goes_on : of an enhancement: name of one like it that was cut short, and whose pictures are used again.
     settings : as of `lwise train`, `lwise enhance` or `lwise score`.
     """
 
     kind: Kind
     dataset: str
     model: str | None = None
+    goes_on: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     compute: Compute = Field(default_factory=Compute)
 
@@ -87,7 +89,9 @@ class Job:
         return self.kind == "train" if self.compute.spot is None else self.compute.spot
 
 
-def new_job(kind: Kind, dataset: str, *, model: str | None, settings: Mapping[str, Any], compute: Compute) -> Job:
+def new_job(
+    kind: Kind, dataset: str, *, model: str | None, settings: Mapping[str, Any], compute: Mapping[str, Any]
+) -> Job:
     """A job with all of its settings written out.
 
     Raises
@@ -96,7 +100,8 @@ def new_job(kind: Kind, dataset: str, *, model: str | None, settings: Mapping[st
         Naming all that is wrong.
     """
     chosen = settings_from(SETTINGS_OF[kind], settings, source=f"settings of the {kind} job")
-    job = Job(kind=kind, dataset=dataset, model=model, settings=plain(chosen), compute=compute)
+    machines = settings_from(Compute, compute, source=f"machines of the {kind} job")
+    job = Job(kind=kind, dataset=dataset, model=model, settings=plain(chosen), compute=machines)
     refuse_if_any(f"{kind} job", _problems(job))
     return job
 
@@ -167,6 +172,10 @@ def _problems(job: Job) -> list[str]:
     if compute.max_wait_hours is not None and compute.max_wait_hours < compute.max_hours:
         problems.append(
             f"compute.max_wait_hours is {compute.max_wait_hours:g}; expected max_hours, {compute.max_hours:g}, or more"
+        )
+    if job.goes_on is not None and job.kind != "enhance":
+        problems.append(
+            f"goes_on is {job.goes_on}; only enhancements go on from another job: a training does by itself"
         )
     if bool(compute.subnets) != bool(compute.security_groups):
         problems.append("compute.subnets and compute.security_groups go together")

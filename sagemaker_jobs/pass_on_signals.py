@@ -1,6 +1,8 @@
 """Runs a command in a process group of its own, passes SIGTERM on to all of the group, and ends when they have ended.
 
-Needs the standard library only: it runs before anything is installed.
+The command, and what it starts, ignore the signal unless they ask for it: shells and log readers stay, so that those
+who heed it, `torchrun` and the training, can do so and say so. Needs the standard library only: it runs before anything
+is installed.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ _BETWEEN_LOOKS_S = 0.2
 
 def main(command: list[str]) -> int:
     """The exit code of the command, as a shell tells it."""
+    # What ignores a signal when it is started goes on ignoring it, and so do those that it starts.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603
 
     def pass_on(number: int, _: FrameType | None) -> None:

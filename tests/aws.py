@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -128,6 +129,15 @@ def _found(backend: DynamoDBBackend, write: dict[str, Any]) -> tuple[dict[Dynamo
     hash_value, range_value = (DynamoType(attributes[name]) for name in (table.hash_key_attr, table.range_key_attr))
     items = table.items[hash_value]
     return items, range_value, copy.deepcopy(items.get(range_value))
+
+
+def create_stack(account: StandIn, name: str, outputs: dict[str, str]) -> None:
+    """A stack that has outputs and next to nothing else."""
+    template: dict[str, Any] = {
+        "Resources": {"Any": {"Type": "AWS::SQS::Queue"}},
+        "Outputs": {key: {"Value": value} for key, value in outputs.items()},
+    }
+    account.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
 
 
 def _create_table(dynamodb: Any, name: str, *attributes: tuple[str, str], **indexes: Any) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from lwise_core.simulation.moths import write_moths
-from tests.aws import StandIn, aws_stand_in
+from tests.aws import CREDENTIALS, REGION, StandIn, aws_stand_in
 from tests.browser import ARGUMENTS, chromium
 from tests.command_line import succeed
 from tests.unavailable import unavailable
@@ -84,3 +84,23 @@ def aws() -> Iterator[StandIn]:
     """One stand-in for all tests; each has resources of its own there."""
     with aws_stand_in() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+def account(aws: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
+    """An account without stacks that the settings of this process, and of the commands that it runs, lead to."""
+    settings = {name.upper(): value for name, value in CREDENTIALS.items()}
+    for name, value in {
+        **settings,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": aws.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    yield aws
+    cloudformation = aws.client("cloudformation")
+    for stack in cloudformation.describe_stacks()["Stacks"]:
+        cloudformation.delete_stack(StackName=stack["StackName"])

@@ -16,6 +16,7 @@ from lwise_core.cli import (
     difficulty,
     enhance,
     experiments,
+    jobs,
     links,
     look,
     records,
@@ -36,6 +37,7 @@ _EXTRA_OF_MODULE = {
     **dict.fromkeys(("torch", "torchvision", "timm", "PIL", "numpy", "safetensors", "cv2"), "vision"),
     **dict.fromkeys(("starlette", "uvicorn", "httpx", "segno"), "local"),
     **dict.fromkeys(("boto3", "botocore"), "cloud"),
+    **dict.fromkeys(("sagemaker", "packaging"), "sagemaker"),
     **dict.fromkeys(("pandas", "scipy", "statsmodels", "matplotlib", "jinja2"), "analysis"),
 }
 
@@ -54,6 +56,7 @@ app.add_typer(difficulty.app, name="difficulty")
 app.command(cls=ManyNumbers)(enhance.enhance)
 app.command()(controls.controls)
 app.command()(look.look)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(experiments.app, name="experiments")
 app.command()(serve.serve)
 app.command()(links.links)

@@ -55,6 +55,8 @@ def chosen(kind: type[Settings], given: Mapping[str, Any], *, command: str, file
 def _options(kind: type) -> Iterator[inspect.Parameter]:
     types = get_type_hints(kind)
     for name, field in fields_of(kind).items():
+        if get_origin(types[name]) is dict:
+            continue  # a file of settings can give it, a command line cannot
         told = "" if field.default in (None, ()) else f" Default: {_shown(field.default)}."
         option = typer.Option(None, _flag(name, types[name]), help=f"{field.description}{told}", show_default=False)
         annotation = _of_option(types[name])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +13,7 @@ from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.store import PlatformIds
-from tests.aws import CREDENTIALS, REGION, StandIn
+from tests.aws import StandIn, create_stack
 from tests.experiments.conftest import write_data_set, write_study
 from tests.sessions.conftest import answer
 
@@ -48,26 +46,6 @@ class Deployed:
 
 
 @pytest.fixture
-def account(aws: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
-    """An account without stacks that the settings of this process, and of the commands that it runs, lead to."""
-    settings = {name.upper(): value for name, value in CREDENTIALS.items()}
-    for name, value in {
-        **settings,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": aws.url,
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    yield aws
-    cloudformation = aws.client("cloudformation")
-    for stack in cloudformation.describe_stacks()["Stacks"]:
-        cloudformation.delete_stack(StackName=stack["StackName"])
-
-
-@pytest.fixture
 def deploy(account: StandIn, tmp_path: Path) -> Callable[..., Deployed]:
     """Puts a study into the account, as far as a researcher's machine sees it."""
 
@@ -92,12 +70,3 @@ def deploy(account: StandIn, tmp_path: Path) -> Callable[..., Deployed]:
         return made
 
     return deployed
-
-
-def create_stack(account: StandIn, name: str, outputs: dict[str, str]) -> None:
-    """A stack that has outputs and next to nothing else."""
-    template: dict[str, Any] = {
-        "Resources": {"Any": {"Type": "AWS::SQS::Queue"}},
-        "Outputs": {key: {"Value": value} for key, value in outputs.items()},
-    }
-    account.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))

@@ -15,10 +15,9 @@ from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.manifest import read_manifest
 from lwise_core.local.server import open_study
-from tests.aws import StandIn
+from tests.aws import StandIn, create_stack
 from tests.command_line import lwise, succeed
 from tests.experiments.conftest import BUDGETS, DataSet, write_data_set, write_study, write_url_study
-from tests.operations.conftest import create_stack
 
 _BUCKET = "lwise-stimuli-moths"
 _VARIANTS = ("natural", *BUDGETS)

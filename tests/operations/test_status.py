@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.aws import StandIn
+from tests.aws import StandIn, create_stack
 from tests.command_line import COMMAND, lwise, succeed
-from tests.operations.conftest import ADDRESS, Deployed, create_stack
+from tests.operations.conftest import ADDRESS, Deployed
 
 
 def _alarm(account: StandIn, stack: str, name: str, meaning: str, state: str) -> None:
