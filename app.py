@@ -13,6 +13,7 @@ from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.account_stack import AccountStack
+from infra.budget import Budget
 from infra.compute_stack import ComputeStack
 from infra.experiment_stack import ExperimentStack
 from infra.stimulus_stack import StimulusStack
@@ -24,6 +25,10 @@ from lwise_core.experiments.authoring.folder import StudyFolder, study_folders
 _PAGE = Path(__file__).parent / "lwise_core" / "local" / "site"
 _READABLE_BUCKETS = "readable_buckets"
 """Buckets with data sets that jobs may read."""
+_BUDGET = ("budget_usd", "budget_email")
+"""What jobs may cost in a month, and who is told of more."""
+_IN_VPC = "jobs_in_vpc"
+"""Given with anything, e.g. `true`, jobs may run in subnets of the account's own."""
 
 
 def main() -> None:
@@ -41,7 +46,14 @@ def build(app: App, studies: Sequence[StudyFolder], *, page: Path, work: Path) -
         account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
     )
     account = AccountStack(app, "AccountStack", env=environment)
-    ComputeStack(app, "ComputeStack", readable_buckets=_named(app, _READABLE_BUCKETS), env=environment)
+    ComputeStack(
+        app,
+        "ComputeStack",
+        readable_buckets=_named(app, _READABLE_BUCKETS),
+        budget=Budget.of(*(str(app.node.try_get_context(key) or "") for key in _BUDGET)),
+        in_vpc=bool(_named(app, _IN_VPC)),
+        env=environment,
+    )
     refuse_twins(study.study_id for study in studies)
     _add_stimulus_stacks(app, studies, environment)
     for study in studies:

@@ -11,17 +11,71 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.acknowledgements import acknowledge, finding_on
+from infra.budget import Budget, monthly_budget
 from infra.private_bucket import private_bucket
 
 _IMAGES_OF_AWS = "763104351884"
-"""The account in whose registry AWS keeps its images with PyTorch, in all but a few regions."""
+"""The account in whose registry AWS keeps its images with PyTorch, in all but these regions."""
+_IMAGES_ELSEWHERE = {
+    "af-south-1": "626614931356",
+    "ap-east-1": "871362719292",
+    "ap-east-2": "975050140332",
+    "ap-northeast-3": "364406365360",
+    "ap-south-2": "772153158452",
+    "ap-southeast-3": "907027046896",
+    "ap-southeast-4": "457447274322",
+    "ap-southeast-5": "550225433462",
+    "ap-southeast-6": "633930458069",
+    "ap-southeast-7": "590183813437",
+    "ca-west-1": "204538143572",
+    "cn-north-1": "727897471807",
+    "cn-northwest-1": "727897471807",
+    "eu-central-2": "380420809688",
+    "eu-isoe-west-1": "371248457586",
+    "eu-south-1": "692866216735",
+    "eu-south-2": "503227376785",
+    "eusc-de-east-1": "204133271717",
+    "il-central-1": "780543022126",
+    "me-central-1": "914824155844",
+    "me-south-1": "217643126080",
+    "me-west-1": "124382933778",
+    "mx-central-1": "637423239942",
+    "us-gov-east-1": "446045086412",
+    "us-gov-west-1": "442386744353",
+    "us-iso-east-1": "886529160074",
+    "us-isob-east-1": "094389454867",
+    "us-isof-east-1": "303241398832",
+    "us-isof-south-1": "454834333376",
+}
+_IMAGE_REPOSITORY = "pytorch"
+_JOB_TAG, _JOB_KINDS = "lwise:job", ("train", "enhance", "score")
+"""What jobs carry, as `sagemaker_jobs.launching` sends them."""
 _JOBS_REPORTS = "/aws/sagemaker/*"
 """Log groups and namespaces of metrics that SageMaker gives to jobs."""
 _UPLOADS_GIVEN_UP_AFTER = Duration.days(7)
+_CHECKPOINTS_KEPT_FOR = Duration.days(30)
+
+
+_FOLDERS = {
+    "datasets": ["s3:GetObject"],
+    "jobs": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+    "checkpoints": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+}
+"""What jobs may do in each folder of their bucket; `sagemaker_jobs.artefacts` says what lies where."""
+_DESCRIBED_OF_VPC = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+_OF_VPC = {
+    "network-interface": [
+        *("ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission"),
+        *("ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"),
+    ],
+    "subnet": ["ec2:CreateNetworkInterface"],
+    "security-group": ["ec2:CreateNetworkInterface"],
+}
+"""Kind of resource -> what jobs in subnets may do with those of the account."""
 
 
 class ComputeStack(Stack):
-    """The bucket outlives the stack: checkpoints in it took days to make.
+    """The bucket outlives the stack: models in it took days to make.
 
     Attributes
     ----------
@@ -29,15 +83,30 @@ class ComputeStack(Stack):
     role : as which jobs run.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, readable_buckets: Sequence[str], **options: Any) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        readable_buckets: Sequence[str],
+        budget: Budget | None = None,
+        in_vpc: bool = False,
+        **options: Any,
+    ) -> None:
         """
         Parameters
         ----------
         readable_buckets : names of further buckets that jobs may read, such as those with data sets.
+        budget : of all jobs together; None: nobody is told what they cost.
+        in_vpc : whether jobs may run in subnets of the account's own.
         """
         super().__init__(scope, id_, description="lwise jobs on SageMaker", **options)
         self.bucket = self._build_bucket()
         self.role = self._build_role(readable_buckets)
+        if in_vpc:
+            self._allow_vpc(self.role)
+        if budget is not None:
+            monthly_budget(self, "Budget", budget, tag=_JOB_TAG, values=_JOB_KINDS)
         for name, value in {"ArtefactBucket": self.bucket.bucket_name, "JobRole": self.role.role_arn}.items():
             CfnOutput(self, name, value=value).override_logical_id(name)
 
@@ -47,7 +116,11 @@ class ComputeStack(Stack):
             "Artefacts",
             keep=True,
             # A checkpoint whose upload broke off costs as much as a whole one.
-            lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=_UPLOADS_GIVEN_UP_AFTER)],
+            lifecycle_rules=[
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=_UPLOADS_GIVEN_UP_AFTER),
+                # Only a training that was interrupted goes on from them; its model is among what jobs leave.
+                s3.LifecycleRule(prefix="checkpoints/", expiration=_CHECKPOINTS_KEPT_FOR),
+            ],
         )
         acknowledge(bucket, "AwsSolutions-S1", "holds no data of anyone, and only jobs and their owners read it")
         return bucket
@@ -68,12 +141,13 @@ class ComputeStack(Stack):
     def _allow_buckets(self, role: iam.Role, readable: Sequence[str]) -> None:
         others = [s3.Bucket.from_bucket_name(self, f"Readable-{name}", name) for name in readable]
         _allow(role, ["s3:ListBucket", "s3:GetBucketLocation"], *(one.bucket_arn for one in (self.bucket, *others)))
-        _allow_below(
-            role,
-            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-            self.bucket.arn_for_objects("*"),
-            because="jobs name what they make, in a bucket that is theirs alone",
-        )
+        for folder, actions in _FOLDERS.items():
+            _allow_below(
+                role,
+                actions,
+                self.bucket.arn_for_objects(f"{folder}/*"),
+                because="jobs name what they make, in a bucket that is theirs alone",
+            )
         for bucket in others:
             _allow_below(
                 role,
@@ -89,12 +163,23 @@ class ComputeStack(Stack):
             "*",
             because="signing in to ECR, and metrics, know no narrower resource",
         )
-        _allow_below(
+        account = _IMAGES_ELSEWHERE.get(self.region, _IMAGES_OF_AWS)
+        _allow(
             role,
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            self.format_arn(service="ecr", account=_IMAGES_OF_AWS, resource="repository", resource_name="pytorch*"),
-            because="AWS's images with PyTorch, for training and for other jobs",
+            self.format_arn(service="ecr", account=account, resource="repository", resource_name=_IMAGE_REPOSITORY),
         )
+
+    def _allow_vpc(self, role: iam.Role) -> None:
+        """What SageMaker asks for to connect machines to subnets."""
+        _allow(role, [f"ec2:Describe{what}" for what in _DESCRIBED_OF_VPC], "*")  # describing knows no resource
+        for resource, actions in _OF_VPC.items():
+            _allow_below(
+                role,
+                actions,
+                self.format_arn(service="ec2", resource=resource, resource_name="*"),
+                because="a job's machines come and go, and each job names its own subnets",
+            )
 
     def _allow_reports(self, role: iam.Role) -> None:
         """Log lines and metrics of jobs, nothing else's."""

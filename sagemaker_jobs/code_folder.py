@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -13,7 +14,6 @@ import sagemaker_jobs
 from sagemaker_jobs.job import Kind
 
 REQUIREMENTS_FILE = "requirements.txt"
-_OF_CORE = ("__init__.py", "atomic_files.py", "dirmap.py", "download.py", "errors.py", "vision")
 _OF_JOBS = (
     "__init__.py",
     "container.py",
@@ -31,7 +31,8 @@ _IN_THE_IMAGE = ("torch", "torchvision")
 
 def write_code(folder: Path, kind: Kind) -> Path:
     """Fill a new folder; returns the entry point, at its top, where SageMaker looks for it."""
-    _copy(Path(lwise_core.__file__).parent, folder / "lwise_core", _OF_CORE)
+    core = Path(lwise_core.__file__).parent
+    _copy(core, folder / "lwise_core", [*(path.name for path in core.glob("*.py")), "vision"])
     of_jobs = Path(sagemaker_jobs.__file__).parent
     _copy(of_jobs, folder / "sagemaker_jobs", _OF_JOBS)
     script = folder / f"{kind}.py"
@@ -52,7 +53,7 @@ def requirements() -> list[str]:
     return sorted(wanted)
 
 
-def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
+def _copy(source: Path, target: Path, names: Sequence[str]) -> None:
     target.mkdir(parents=True)
     for name in names:
         if (source / name).is_dir():

@@ -110,7 +110,7 @@ def log_lines(name: str) -> Iterator[str]:
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, logStreamNames=names[:100])
         for page in pages:
             for event in page["events"]:
-                host = event["logStreamName"].removeprefix(f"{name}/").partition("-1")[0] if len(names) > 1 else ""
+                host = event["logStreamName"].removeprefix(f"{name}/").rpartition("-")[0] if len(names) > 1 else ""
                 yield f"{host} {event['message']}".strip()
 
 

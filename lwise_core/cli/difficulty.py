@@ -14,9 +14,11 @@ from lwise_core.cli.image_options import (
     IMAGES,
     MODEL,
     PRESENT_ONLY,
+    SHARD,
     SKIP_BAD,
     SPLIT,
     SUPERCLASSES,
+    shard_told,
 )
 from lwise_core.cli.measuring import measured
 from lwise_core.cli.progress import console, step
@@ -26,6 +28,7 @@ from lwise_core.errors import InputError
 if TYPE_CHECKING:
     from lwise_core.vision.engine import Engine
     from lwise_core.vision.measuring import Measure
+    from lwise_core.vision.shard import Shard
 
 app = typer.Typer(help="Other measures of how hard an image is, as columns of the dirmap.", no_args_is_help=True)
 
@@ -47,6 +50,7 @@ def epsilon(
     class_num_col: str | None = CLASS_NUM_COL,
     superclasses: str | None = SUPERCLASSES,
     present_only: bool = PRESENT_ONLY,
+    shard: str | None = SHARD,
     skip_bad: bool = SKIP_BAD,
 ) -> None:
     """Add `minimal_epsilon`, the smallest L2 perturbation found that makes the model take an image for another class.
@@ -82,6 +86,7 @@ def epsilon(
         settings={"model_sha256": file_sha256(model), **asdict(bisection)},
         split=split,
         skip_bad=skip_bad,
+        shard=shard_told(shard),
     )
 
 
@@ -158,6 +163,7 @@ def confidence(
     class_num_col: str | None = CLASS_NUM_COL,
     superclasses: str | None = SUPERCLASSES,
     present_only: bool = PRESENT_ONLY,
+    shard: str | None = SHARD,
     skip_bad: bool = SKIP_BAD,
 ) -> None:
     """Add `epoch_confidence`, the mean probability of the true class over the models of several epochs.
@@ -191,6 +197,7 @@ def confidence(
         settings={"models_sha256": [file_sha256(path) for path in model]},
         split=split,
         skip_bad=skip_bad,
+        shard=shard_told(shard),
     )
 
 
@@ -205,12 +212,17 @@ def _add(
     settings: Mapping[str, Any],
     split: str | None,
     skip_bad: bool,
+    shard: Shard | None = None,
 ) -> None:
     from lwise_core.vision.measuring import measurements_of, with_measured
 
     (column,) = measure.names
     begun = measurements_of(table, column, measure, rows, engine=engine, settings=settings)
-    found = measured(description, measure, rows, images, engine=engine, split=split, skip_bad=skip_bad, begun=begun)
+    found = measured(
+        description, measure, rows, images, engine=engine, split=split, skip_bad=skip_bad, begun=begun, shard=shard
+    )
+    if shard is not None:
+        return
     write_dirmap(table, with_measured(rows, found))
     begun.discard()
     console.print(f"{table}: {column} of {len(found.values)} images", markup=False, soft_wrap=True)

@@ -106,5 +106,9 @@ def main() -> None:
     except SystemExit as ending:
         # Typer has turned Ctrl-C into this exit code and says nothing.
         if ending.code == INTERRUPTED:
-            errors.print("interrupted; nothing half-written was left, and what can be gone on with is kept")
+            errors.print(
+                "interrupted; nothing half-written was left. Long work keeps what is done: the same command goes on with "
+                "it (lwise train: with --resume)",
+                soft_wrap=True,
+            )
         raise

@@ -12,6 +12,7 @@ from lwise_core.dirmap import DirmapRow
 if TYPE_CHECKING:
     from lwise_core.vision.engine import Engine
     from lwise_core.vision.measuring import Measure, Measured
+    from lwise_core.vision.shard import Shard
     from lwise_core.vision.unfinished import UnfinishedVariants
 
 
@@ -25,9 +26,11 @@ def measured(
     split: str | None = None,
     skip_bad: bool = False,
     begun: UnfinishedVariants | None = None,
+    shard: Shard | None = None,
 ) -> Measured:
     """`vision.measuring.measure_images` for people. Shared by the commands that measure images."""
     from lwise_core.vision.measuring import measure_images
+    from lwise_core.vision.shard import WHOLE
 
     with step(description) as on_progress:
         found = measure_images(
@@ -38,6 +41,7 @@ def measured(
             split=split,
             skip_bad=skip_bad,
             begun=begun,
+            shard=shard or WHOLE,
             on_progress=on_progress,
         )
     say_skipped(found.unreadable)

@@ -26,17 +26,22 @@ def publish(
     manifest: Path = typer.Option(
         Path("stimuli.csv"), help="Where to write which object is which picture; belongs into the study's folder."
     ),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Let a variant take the name of one made otherwise; that one is kept as NAME@1 …"
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be uploaded, and change nothing."),
 ) -> None:
     """Upload the pictures of a data set under names that tell nothing; what is there already stays as it is.
 
-    May be cut short and run again: it goes on where it stopped.
+    May be cut short and run again: it goes on where it stopped. Rows of other variants in the manifest stay; how each
+    variant was made is kept beside it, in `stimuli.provenance.json`.
 
     Example: `lwise stimuli publish variants/dirmap.csv --variants variants --dataset idaea4`
     """
     from lwise_core.cloud.stimuli import name_pictures, not_there, stimulus_bucket, upload
     from lwise_core.dirmap import read_dirmap
-    from lwise_core.experiments.authoring.manifest import write_manifest
+    from lwise_core.experiments.authoring.provenance import provenance_of
+    from lwise_core.experiments.authoring.republishing import Publication, merged, read_publication, write_publication
 
     im_paths = [row.im_path for row in read_dirmap(dirmap)]
     names = variant or sorted(path.name for path in variants.glob("*") if path.is_dir())
@@ -45,6 +50,8 @@ def publish(
     bucket = stimulus_bucket(dataset)
     with step("Reading the pictures") as on_progress:
         published, files = name_pictures(variants, names, im_paths, on_progress=on_progress)
+    new = Publication(published, {name: provenance_of(variants / name) for name in names})
+    manifest_after = merged(read_publication(manifest), new, overwrite=overwrite, manifest=manifest)
     waiting = not_there(bucket, files)
     megabytes = sum(path.stat().st_size for path in waiting.values()) / 1e6
     what = f"{len(waiting)} of {len(files)} pictures ({', '.join(names)}; {megabytes:.1f} MB)"
@@ -53,8 +60,8 @@ def publish(
         return
     with step("Uploading") as on_progress:
         upload(bucket, waiting, on_progress=on_progress)
-    write_manifest(manifest, published)
-    _say(f"{bucket}: {what} uploaded; {manifest}: {len(published)} rows")
+    write_publication(manifest, manifest_after)
+    _say(f"{bucket}: {what} uploaded; {manifest}: {len(manifest_after.rows)} rows")
 
 
 def _say(text: str) -> None:

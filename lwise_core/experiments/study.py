@@ -62,6 +62,25 @@ class Source:
         return self.variant or self.bucket
 
 
+@dataclass(frozen=True)
+class Origin:
+    """How a variant was made; None: not known, or not of this kind of variant.
+
+    Attributes
+    ----------
+    epsilon : L2 budget, pixels in [0, 1].
+    method : objective that was raised (or ``lowered``), or the method of an off-the-shelf control.
+    model_sha256 : of the guide model's file, hexadecimal.
+    package_version : version of lwise.
+    """
+
+    variant: str
+    epsilon: float | None
+    method: str | None
+    model_sha256: str | None
+    package_version: str | None
+
+
 ChoiceOrder = Literal["fixed", "shuffled", "rotated"]
 
 
@@ -257,6 +276,7 @@ class Study:
     returning : what a participant finds who comes back.
     page : what the participant's page asks for.
     allow_origins : sites that may show the page in a frame of theirs.
+    origins : how its variants were made, for the records; no part of what decides the trials.
     """
 
     study_id: str
@@ -284,6 +304,7 @@ class Study:
     returning: Returning = Returning()
     page: PageSettings = PageSettings()
     allow_origins: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
 
     def content(self) -> dict[str, Any]:
         """Everything as JSON values; images column by column, so that thousands of them load in milliseconds.
@@ -326,6 +347,11 @@ class Study:
             cell: sorted(pool, key=lambda index: self.images[index].difficulty or 0.0)
             for cell, pool in self.pools.items()
         }
+
+    @cached_property
+    def origin_of(self) -> Mapping[str, Origin]:
+        """How a variant was made, by its name; those of which nothing is known are not there."""
+        return {origin.variant: origin for origin in self.origins}
 
     def block_name(self, block: int) -> str:
         """The block's name in config.yaml; in a prespecified study, where blocks have none, its number."""

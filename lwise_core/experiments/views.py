@@ -47,6 +47,18 @@ def expanded_trial(study: Study, trialset: Trialset, index: int) -> dict[str, An
     return _fields(study, trialset, index, _of_kind(study, kind))
 
 
+def origin_fields(study: Study, trial: Trial) -> dict[str, Any]:
+    """How the variant was made that a trial shows; never for participants."""
+    source = None if trial.source is None else study.sources[trial.source]
+    origin = None if source is None or source.variant is None else study.origin_of.get(source.variant)
+    return {
+        "variant_epsilon": None if origin is None else origin.epsilon,
+        "variant_method": None if origin is None else origin.method,
+        "variant_model_sha256": None if origin is None else origin.model_sha256,
+        "variant_lwise_version": None if origin is None else origin.package_version,
+    }
+
+
 def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
     """The trial set as the participant's page may see it: no classes, no paths, no condition, and no answers without
     feedback.

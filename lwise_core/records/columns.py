@@ -78,6 +78,14 @@ _TRIAL_COLUMNS: Sequence[Column] = (
     _text("class", "True class of the image, or the shape of an attention check"),
     _text("im_path", "Path of the image inside any variant", nullable=True),
     _text("variant", "Variant or S3 bucket that was shown, e.g. natural or eps4", nullable=True),
+    _number("variant_epsilon", "L2 budget of that variant; empty if it has none", "pixels in [0, 1]", nullable=True),
+    _text(
+        "variant_method",
+        "Objective that was raised in it (or `lowered`), or the method of an off-the-shelf control; empty if not known",
+        nullable=True,
+    ),
+    _text("variant_model_sha256", "SHA-256 of the guide model's file; empty if none or not known", nullable=True),
+    _text("variant_lwise_version", "Version of lwise that made the variant; empty if not known", nullable=True),
     _whole("calibration", "1 for an attention check (a plain shape), else 0"),
     _flag(
         "show_feedback",
@@ -163,6 +171,7 @@ _TRIAL_COLUMNS: Sequence[Column] = (
 _LATER = (
     *("window_width_px", "window_height_px", "full_screen", "focus_losses", "px_per_degree", "viewing_distance_mm"),
     *("stimulus_requested_msec", "stimulus_achieved_msec", "blank_requested_frames", "blank_achieved_frames"),
+    *("variant_epsilon", "variant_method", "variant_model_sha256", "variant_lwise_version"),
 )
 TRIAL_COLUMNS: Sequence[Column] = tuple(replace(column, later=column.name in _LATER) for column in _TRIAL_COLUMNS)
 

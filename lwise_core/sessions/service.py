@@ -17,7 +17,7 @@ from typing import Any
 
 from lwise_core.experiments.study import REPEAT, BonusTier, Study
 from lwise_core.experiments.trialset import build_trialset, trialset_of_slot
-from lwise_core.experiments.views import expanded_trial, participant_view
+from lwise_core.experiments.views import expanded_trial, origin_fields, participant_view
 from lwise_core.sessions.errors import InvalidRequest, NotYours, TrialsMissing, UnknownToken
 from lwise_core.sessions.overview import Overview, overview_of
 from lwise_core.sessions.reports import email_address, problem_report
@@ -323,7 +323,9 @@ class SessionService:
             "platform": session.ids.platform,
             "trialset_id": trialset.trialset_id,
         }
-        return index, {**about_session, **trial_record(expanded_trial(self.study, trialset, index), response)}
+        about_variant = origin_fields(self.study, trialset.trials[index])
+        trial = expanded_trial(self.study, trialset, index)
+        return index, {**about_session, **about_variant, **trial_record(trial, response)}
 
     def _session(self, token: str) -> Session:
         session = self._store.session_with_token(_sha256(token))

@@ -138,7 +138,10 @@ def measurements_of(
 
 @contextmanager
 def _written_down(begun: UnfinishedVariants | None, shard: Shard) -> Iterator[Journal | None]:
-    """The journal, if there is one. One that nothing was written into would only bar runs with other settings."""
+    """The journal, if there is one. One that nothing was written into would only bar runs with other settings.
+
+    A shard leaves it, since others may be about to write into theirs beside it.
+    """
     if begun is None:
         yield None
         return
@@ -146,7 +149,7 @@ def _written_down(begun: UnfinishedVariants | None, shard: Shard) -> Iterator[Jo
         with begun.journal(shard.index) as journal:
             yield journal
     except BaseException:
-        if not begun.stored({}):
+        if shard == WHOLE and not begun.stored({}):
             begun.discard()
         raise
 

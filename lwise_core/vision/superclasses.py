@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from lwise_core.errors import InputError
+from lwise_core.yaml_files import read_yaml
 
 _EXPECTED = "expected a mapping of class names to lists of the numbers of the model's logits, e.g. dog: [151, 152]"
 
@@ -42,11 +41,11 @@ def superclasses_of(told: str | Mapping[str, Sequence[int]] | None) -> Mapping[s
 
 def _from_file(path: Path) -> dict[str, list[int]]:
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        read = read_yaml(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {_EXPECTED}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())}); {_EXPECTED}") from None
+    except InputError as error:
+        raise InputError(f"{error}; {_EXPECTED}") from None
     if not isinstance(read, dict) or not read:
         raise InputError(f"{path}: holds {type(read).__name__}; {_EXPECTED}")
     for name, numbers in read.items():

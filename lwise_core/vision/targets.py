@@ -62,7 +62,7 @@ def targets_for(
     Raises
     ------
     InputError
-        If the model does not know a class.
+        If the model does not know a class or has not such a logit, or two classes share one.
     """
     names = class_names(rows)
     n_logits = len(description.classes)
@@ -109,16 +109,19 @@ def _by_number(rows: Sequence[DirmapRow], column: str, n_logits: int) -> list[in
 
 
 def _refuse_shared(logits_of: Mapping[str, Sequence[int]], where: str) -> None:
-    """Two classes with one logit, which the model cannot tell apart."""
+    """Two classes with one logit, which the model cannot tell apart; or one with a logit twice, a slip of the pen."""
     owner: dict[int, str] = {}
     for name, numbers in logits_of.items():
         for number in numbers:
-            other = owner.setdefault(number, name)
-            if other != name:
+            other = owner.get(number)
+            if other == name:
+                raise InputError(f"{where}: class {name} has the model's logit {number} twice; expected it once")
+            if other is not None:
                 raise InputError(
                     f"{where}: the classes {other} and {name} share the model's logit {number}, which cannot tell them "
                     "apart; expected logits of their own"
                 )
+            owner[number] = name
 
 
 def _members(name: str, superclasses: Mapping[str, Sequence[int]], n_logits: int) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import cfnlint.api
 import pytest
@@ -11,7 +11,11 @@ from aws_cdk import App, Environment, Stack
 from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 
+from infra.budget import Budget
 from infra.compute_stack import ComputeStack
+from lwise_core.errors import InputError
+from sagemaker_jobs.job import Kind
+from sagemaker_jobs.launching import JOB_TAG
 from tests.infra.conftest import ACCOUNT, REGION
 
 _SHARED = "lab-data-sets"
@@ -65,6 +69,102 @@ def test_cfn_lint_has_nothing_to_say(template: dict[str, Any]) -> None:
     assert [str(found) for found in cfnlint.api.lint(json.dumps(template), regions=[REGION])] == []
 
 
+def test_what_lies_where_decides_what_jobs_may_do_with_it(template: dict[str, Any]) -> None:
+    allowed = _allowed(template)
+    of_bucket = {
+        action: {one.rpartition('"/')[2].partition("/")[0] for one in allowed[action] if "Artefacts" in one}
+        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+    }
+    assert of_bucket == {
+        "s3:GetObject": {"datasets", "jobs", "checkpoints"},
+        "s3:PutObject": {"jobs", "checkpoints"},
+        "s3:DeleteObject": {"checkpoints"},
+        "s3:AbortMultipartUpload": {"jobs", "checkpoints"},
+    }
+
+
+def test_checkpoints_alone_are_deleted_in_time(template: dict[str, Any]) -> None:
+    (bucket,) = (found for found in template["Resources"].values() if found["Type"] == "AWS::S3::Bucket")
+    rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert [(rule["Prefix"], rule["ExpirationInDays"]) for rule in rules if "ExpirationInDays" in rule] == [
+        ("checkpoints/", 30)
+    ]
+
+
+@pytest.mark.parametrize("region", [REGION, "eu-south-1", "cn-north-1", "ap-southeast-4"])
+def test_the_image_that_jobs_run_in_may_be_fetched(region: str) -> None:
+    image_uris = pytest.importorskip("sagemaker.core.image_uris")
+    uri = image_uris.retrieve(
+        framework="pytorch-amzn2023",
+        region=region,
+        version="2.11",
+        instance_type="ml.g5.xlarge",
+        image_scope="training",
+    )
+    stack = ComputeStack(App(), "ComputeStack", readable_buckets=[], env=Environment(account=ACCOUNT, region=region))
+    (repository,) = _allowed(Template.from_stack(stack).to_json())["ecr:BatchGetImage"]
+    account, name = uri.partition(".")[0], uri.partition("/")[2].partition(":")[0]
+    assert f":ecr:{region}:{account}:repository/{name}" in repository
+
+
+def _with_everything() -> ComputeStack:
+    return ComputeStack(
+        App(),
+        "ComputeStack",
+        readable_buckets=[],
+        budget=Budget(200, "lab@example.edu"),
+        in_vpc=True,
+        env=Environment(account=ACCOUNT, region=REGION),
+    )
+
+
+def test_what_may_be_added_passes_the_checks_too() -> None:
+    stack = _with_everything()
+    assert [found.rule_name for found in AwsSolutionsChecks(stack.node.root).validate_scope(stack).violations] == []
+    template = Template.from_stack(stack).to_json()
+    assert [str(found) for found in cfnlint.api.lint(json.dumps(template), regions=[REGION])] == []
+
+
+def test_only_jobs_in_subnets_may_touch_the_network(template: dict[str, Any]) -> None:
+    assert not [action for action in _allowed(template) if action.startswith("ec2:")]
+    allowed = _allowed(Template.from_stack(_with_everything()).to_json())
+    anywhere = {action for action, resources in allowed.items() if "*" in resources and action.startswith("ec2:")}
+    assert anywhere
+    assert all(action.startswith("ec2:Describe") for action in anywhere)
+    assert "ec2:CreateNetworkInterface" in allowed
+
+
+def test_a_budget_counts_jobs_and_nothing_else(template: dict[str, Any]) -> None:
+    assert "AWS::Budgets::Budget" not in {found["Type"] for found in template["Resources"].values()}
+    made = Template.from_stack(_with_everything()).to_json()
+    (budget,) = (one["Properties"] for one in made["Resources"].values() if one["Type"] == "AWS::Budgets::Budget")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": 200, "Unit": "USD"}
+    told = budget["Budget"]["CostFilters"]["TagKeyValue"]
+    assert set(told) == {f"user:{JOB_TAG}${kind}" for kind in get_args(Kind)}
+    addresses = {one["Address"] for sent in budget["NotificationsWithSubscribers"] for one in sent["Subscribers"]}
+    assert addresses == {"lab@example.edu"}
+
+
+@pytest.mark.parametrize(
+    ("usd", "email", "wrong"),
+    [
+        ("200", "", "budget_email is ''"),
+        ("", "lab@example.edu", "budget_usd is ''"),
+        ("much", "lab@example.edu", "budget_usd is 'much'"),
+        ("0", "lab@example.edu", "budget_usd is '0'"),
+        ("-5", "lab@example.edu", "budget_usd is '-5'"),
+        ("200", "lab", "budget_email is 'lab'"),
+    ],
+)
+def test_half_a_budget_is_refused(usd: str, email: str, wrong: str) -> None:
+    with pytest.raises(InputError, match=wrong):
+        Budget.of(usd, email)
+
+
+def test_no_budget_is_none() -> None:
+    assert Budget.of("", "") is None
+
+
 def test_jobs_can_do_exactly_what_they_need(template: dict[str, Any]) -> None:
     assert set(_allowed(template)) == {
         "s3:GetObject",
@@ -90,8 +190,7 @@ def test_other_buckets_are_read_and_never_written(template: dict[str, Any]) -> N
     shared = {action for action, resources in allowed.items() if any(_SHARED in one for one in resources)}
     assert shared == {"s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation"}
     for action in ("s3:PutObject", "s3:DeleteObject"):
-        (resource,) = allowed[action]
-        assert "Artefacts" in resource
+        assert all("Artefacts" in resource for resource in allowed[action])
 
 
 def test_only_what_knows_no_resource_is_allowed_on_all_of_them(template: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,13 @@ class Machine:
     def kill(self) -> None:
         """The machine is lost; what it had is in S3 as far as it was there."""
         assert self._process is not None
-        self.upload()
-        subprocess.run(["pkill", "-KILL", "-f", str(self.root)], check=False)
+        mark = f"{ROOT}={self.container.root}".encode()
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if mark in environment.read_bytes().split(b"\0"):
+                    os.kill(int(environment.parent.name), signal.SIGKILL)
         self._process.wait(timeout=60)
+        self.upload()
 
     def upload(self) -> None:
         """What SageMaker takes from the machine, by and by or at its end."""

@@ -7,36 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from lwise_core.dirmap import read_dirmap
 from lwise_core.vision.checkpoints.own import load_model
-from sagemaker_jobs.artefacts import artefacts
 from sagemaker_jobs.fetching import fetch
-from sagemaker_jobs.inputs import prepare
 from sagemaker_jobs.job import Job, new_job
-from sagemaker_jobs.launching import launch, new_id
 from sagemaker_jobs.local import run_locally
 from tests.aws import StandIn
 from tests.command_line import succeed
 from tests.jobs.conftest import DataSet
 from tests.jobs.machines import Machine, all_end, machines_of, until
+from tests.jobs.requests import sent
 
 _TRAINING = {"epochs": 3, "size": 32, "epsilon": 0.5, "batch_size": 12, "augment": "small", "evaluation_steps": 2}
 _SWEEP = {"eps": [0.5, 1, 2], "name": "eps{eps}", "batch": 8}
-
-
-def _sent(job: Job) -> tuple[str, dict[str, Any]]:
-    """The name of a job that was launched, and the request that SageMaker got."""
-    session, requests = boto3.Session(), []
-    session.events.register(
-        "provide-client-params.sagemaker",
-        lambda params, model, **_: requests.append(params) if model.name.startswith("Create") else None,
-    )
-    name = launch(prepare(job, new_id(job), artefacts()), session)
-    (request,) = requests
-    return name, request
 
 
 def _fetched(name: str, out: Path) -> Path:
@@ -83,7 +68,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, moths: DataSet) -> Pat
 def test_a_training_on_two_machines_leaves_the_model_and_its_log(
     bucket: Any, account: StandIn, tmp_path: Path, moths: DataSet
 ) -> None:
-    name, request = _sent(_training(2))
+    name, request, _ = sent(_training(2))
     machines = machines_of(request, account, tmp_path / "machines")
     all_end(machines)
     model = _fetched(name, tmp_path / "model")
@@ -100,7 +85,7 @@ def test_a_training_on_two_machines_leaves_the_model_and_its_log(
 def test_a_training_whose_machine_is_taken_away_goes_on_and_ends_as_if_it_had_not(
     how: str, bucket: Any, account: StandIn, tmp_path: Path, undisturbed: Path
 ) -> None:
-    name, request = _sent(_training(1, epochs=6))
+    name, request, _ = sent(_training(1, epochs=6))
     (first,) = machines_of(request, account, tmp_path / "first")
     until(lambda: "epoch=2" in first.log, [first])
     if how == "told":
@@ -118,7 +103,7 @@ def test_a_training_whose_machine_is_taken_away_goes_on_and_ends_as_if_it_had_no
 def test_an_enhancement_on_two_machines_is_that_of_one(
     bucket: Any, account: StandIn, tmp_path: Path, moths: DataSet, guide: Path
 ) -> None:
-    name, request = _sent(_of("enhance", guide, 2, _SWEEP))
+    name, request, _ = sent(_of("enhance", guide, 2, _SWEEP))
     machines = machines_of(request, account, tmp_path / "machines")
     all_end(machines)
     _enhance_here(moths, guide, tmp_path / "here")
@@ -130,8 +115,8 @@ def test_an_enhancement_on_two_machines_is_that_of_one(
 def test_an_enhancement_of_which_a_machine_was_lost_goes_on_in_another_job(
     bucket: Any, account: StandIn, tmp_path: Path, moths: DataSet, guide: Path
 ) -> None:
-    slow = {**_SWEEP, "step": 0.02}
-    name, request = _sent(_of("enhance", guide, 2, slow))
+    slow = {**_SWEEP, "step": 0.01}
+    name, request, _ = sent(_of("enhance", guide, 2, slow))
     machines = machines_of(request, account, tmp_path / "first")
 
     def n_stored(machine: Machine) -> int:
@@ -141,17 +126,17 @@ def test_an_enhancement_of_which_a_machine_was_lost_goes_on_in_another_job(
     machines[1].kill()
     machines[0].wait()
     assert 8 <= n_stored(machines[1]) < 32
-    second, request = _sent(replace(_of("enhance", guide, 2, slow), goes_on=name))
+    second, request, _ = sent(replace(_of("enhance", guide, 2, slow), goes_on=name))
     again = machines_of(request, account, tmp_path / "second")
     all_end(again)
-    _enhance_here(moths, guide, tmp_path / "here", "--step", 0.02)
+    _enhance_here(moths, guide, tmp_path / "here", "--step", 0.01)
     assert _files(_fetched(second, tmp_path / "went_on")) == _files(tmp_path / "here")
 
 
 def test_scores_of_two_machines_are_those_of_one(
     bucket: Any, account: StandIn, tmp_path: Path, moths: DataSet, guide: Path
 ) -> None:
-    name, request = _sent(_of("score", guide, 2, {}))
+    name, request, _ = sent(_of("score", guide, 2, {}))
     all_end(machines_of(request, account, tmp_path / "machines"))
     dirmap = moths.root / "dirmap.csv"
     succeed("score", dirmap, "--images", moths.images, "--model", guide, "--out", "here.csv", folder=tmp_path)
@@ -167,7 +152,7 @@ def test_a_model_that_does_not_fit_the_data_set_is_the_reason_that_sagemaker_sho
         Key="datasets/moths/dirmap.csv",
         Body=(moths.root / "dirmap.csv").read_bytes().replace(b",red,", b",violet,"),
     )
-    _, request = _sent(_of("score", guide, 1, {}))
+    _, request, _ = sent(_of("score", guide, 1, {}))
     (machine,) = machines_of(request, account, tmp_path / "machines")
     assert machine.wait() == 2
     assert "the model knows the classes blue, green, red; the dirmap has" in (machine.container.failure or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from lwise_core.dirmap import write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.manifest import read_manifest
+from lwise_core.experiments.study import Origin
 from lwise_core.local.server import open_study
 from tests.aws import StandIn, create_stack
 from tests.command_line import lwise, succeed
@@ -115,6 +117,62 @@ def test_a_rehearsal_uploads_nothing(data_set: DataSet, bucket: str, account: St
 def test_one_variant_may_be_published_alone(data_set: DataSet, bucket: str, tmp_path: Path) -> None:
     _publish(data_set, "--variant", "eps4")
     assert {variant for variant, _ in read_manifest(tmp_path / "stimuli.csv")} == {"eps4"}
+
+
+def _tell(data_set: DataSet, variant: str, **provenance: object) -> None:
+    told = {"epsilon": 4.0, "objective": "logit", "model_sha256": "ab" * 32, "package_version": "0.1", **provenance}
+    (data_set.root / variant / "provenance.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def test_variants_of_another_time_keep_their_rows(data_set: DataSet, bucket: str, tmp_path: Path) -> None:
+    _tell(data_set, "eps4")
+    _publish(data_set, "--variant", "eps4")
+    _publish(data_set, "--variant", "natural")
+    assert {variant for variant, _ in read_manifest(tmp_path / "stimuli.csv")} == {"eps4", "natural"}
+    assert list(json.loads((tmp_path / "stimuli.provenance.json").read_text(encoding="utf-8"))) == ["eps4"]
+
+
+def test_a_name_keeps_its_meaning_or_hands_it_on(
+    data_set: DataSet, bucket: str, account: StandIn, tmp_path: Path
+) -> None:
+    manifest, beside = tmp_path / "stimuli.csv", tmp_path / "stimuli.provenance.json"
+    _tell(data_set, "eps4")
+    _publish(data_set)
+    first, files = read_manifest(manifest), (manifest.read_bytes(), beside.read_bytes())
+    objects = _objects(account)
+    row = data_set.rows[0]
+    _tell(data_set, "eps4", model_sha256="cd" * 32)
+    shutil.copyfile(data_set.root / "eps2" / row.im_path, data_set.root / "eps4" / row.im_path)
+    again = ("dirmap.csv", "--variants", ".", "--dataset", "moths", "--manifest", "../stimuli.csv")
+    refused = lwise("stimuli", "publish", *again, folder=data_set.root)
+    assert (refused.returncode, "eps4: was published before, made otherwise" in refused.stderr) == (2, True)
+    assert ((manifest.read_bytes(), beside.read_bytes()), _objects(account)) == (files, objects)
+
+    _publish(data_set, "--overwrite")
+    rows, told = read_manifest(manifest), json.loads(beside.read_text(encoding="utf-8"))
+    assert {path: name for (variant, path), name in rows.items() if variant == "eps4@1"} == {
+        path: name for (variant, path), name in first.items() if variant == "eps4"
+    }
+    assert rows["eps4", row.im_path] == first["eps2", row.im_path]
+    assert {variant: one["model_sha256"][:2] for variant, one in told.items()} == {"eps4": "cd", "eps4@1": "ab"}
+
+
+def test_pictures_that_changed_under_one_provenance_are_refused_too(data_set: DataSet, bucket: str) -> None:
+    _publish(data_set, "--variant", "eps4")
+    row = data_set.rows[0]
+    shutil.copyfile(data_set.root / "eps2" / row.im_path, data_set.root / "eps4" / row.im_path)
+    again = ("dirmap.csv", "--variants", ".", "--dataset", "moths", "--manifest", "../stimuli.csv")
+    assert "made otherwise" in lwise("stimuli", "publish", *again, folder=data_set.root).stderr
+
+
+def test_a_study_knows_how_its_published_variants_were_made(data_set: DataSet, bucket: str, tmp_path: Path) -> None:
+    _tell(data_set, "eps4")
+    _publish(data_set)
+    folder = write_url_study(tmp_path / "online_1", data_set.rows, _CONFIG)
+    for name in ("stimuli.csv", "stimuli.provenance.json"):
+        shutil.copyfile(tmp_path / name, folder / name)
+    (origin,) = compile_study(folder).study.origins
+    assert origin == Origin("eps4", 4.0, "logit", "ab" * 32, "0.1")
 
 
 def test_a_picture_that_is_not_there_keeps_all_from_being_uploaded(

@@ -22,8 +22,10 @@ from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.measuring import Measured, measure_images, measurements_of
 from lwise_core.vision.pixels import as_float
 from lwise_core.vision.score import Score, scores, scoring, with_columns, with_difficulty
+from lwise_core.vision.shard import Shard
 from lwise_core.vision.superclasses import superclasses
 from lwise_core.vision.targets import targets_for
+from lwise_core.vision.unfinished import Stored
 from tests.command_line import lwise, succeed
 from tests.conftest import write_photographs
 
@@ -231,6 +233,36 @@ def test_two_classes_cannot_share_a_logit(by: str, model: GuideModel, rows: list
         )
 
 
+@pytest.mark.parametrize(
+    ("members", "complaint"),
+    [
+        ([2, 3, 2], "superclasses: class red has the model's logit 2 twice; expected it once"),
+        ([2, 4], "superclass red names the logit 4; the model has 0 to 3"),
+        ([-1], "superclass red names the logit -1; the model has 0 to 3"),
+    ],
+)
+def test_a_superclass_names_logits_of_the_model_once(
+    members: list[int], complaint: str, model: GuideModel, rows: list[DirmapRow]
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        targets_for(model.description, rows, superclasses={"red": members, "blue": [0], "green": [1]})
+
+
+def test_a_shard_that_fails_at_once_leaves_the_others_what_they_have(
+    model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
+) -> None:
+    """Shard 0 stops at its first picture while shard 1 has opened its journal and written nothing yet."""
+    measure = scoring(model, targets_for(model.description, rows), _ENGINE)
+    begun = measurements_of(tmp_path / "dirmap.csv", "robust_gt_logit", measure, rows, engine=_ENGINE, settings={})
+    with begun.journal(1) as journal:
+        with pytest.raises(InputError, match="no such picture"):
+            measure_images(
+                measure, rows, images_root=tmp_path / "nowhere", engine=_ENGINE, begun=begun, shard=Shard(0, 2)
+            )
+        journal.note([Stored(8, {}, {"measured": dict.fromkeys(measure.names, 1.0)})])
+    assert list(begun.stored({})) == [8]
+
+
 def test_several_runs_at_once_score_what_one_does(
     rows: list[DirmapRow], photographs: Path, model_file: Path, tmp_path: Path
 ) -> None:
@@ -265,6 +297,7 @@ def test_superclasses_may_be_those_of_a_known_data_set(tmp_path: Path) -> None:
         ("red: [two]\n", "'red' has 'two'"),
         ("red: [true]\n", "'red' has True"),
         ("red: [2\n", "not a YAML file"),
+        ("red: [2]\nblue: [0]\nred: [3]\n", "key 'red' stands twice in one place, the second time in line 3"),
     ],
 )
 def test_superclasses_that_are_none_are_refused(text: str, complaint: str, tmp_path: Path) -> None:

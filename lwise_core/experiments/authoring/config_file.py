@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -27,6 +26,7 @@ from lwise_core.experiments.authoring.config import (
     TrialSettings,
     TrialTypeConfig,
 )
+from lwise_core.yaml_files import read_yaml
 
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "trial_config": TrialConfig,
@@ -84,29 +84,13 @@ def read_config(path: Path) -> ConfigFile:
     return ConfigFile(config, frozenset(document), tuple(warnings))
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping; YAML itself would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    line = key.start_mark.line + 1
-                    raise yaml.YAMLError(f"key {key.value!r} stands twice in one place, the second time in line {line}")
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        return read_yaml(path)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); a study folder holds config.yaml and dirmap.csv"
         ) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date such as 2026-02-31
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
 
 
 def _without_idle_keys(section: Any, where: str, warnings: list[str]) -> Any:

@@ -93,6 +93,7 @@ def compile_prespecified(
         images=tuple(builder.images.entries),
         pages=pages,
         screening=screening,
+        origins=builder.held.origins(builder.sources.entries),
     )
     warnings += telling_addresses(study.images, classes)
     return CompiledStudy(study, builder.held.files, tuple(warnings))

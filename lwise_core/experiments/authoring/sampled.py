@@ -124,6 +124,7 @@ def compile_sampled(
         images=images,
         pages=pages,
         screening=screening,
+        origins=held.origins(sources),
     )
     warnings = (*_beyond_curriculum(config), *lookalikes(images), *telling_addresses(images, classes))
     return CompiledStudy(study, held.files, warnings)

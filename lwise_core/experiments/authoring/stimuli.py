@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -15,8 +15,14 @@ from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments.authoring.config import Stimuli
 from lwise_core.experiments.authoring.manifest import Published, read_manifest
+from lwise_core.experiments.authoring.provenance import (
+    Provenance,
+    origins,
+    provenance_of,
+    published_provenance,
+)
 from lwise_core.experiments.authoring.trialsets_csv import checked_address
-from lwise_core.experiments.study import Source, StudyImage
+from lwise_core.experiments.study import Origin, Source, StudyImage
 from lwise_core.experiments.views import S3_HOST
 
 MAX_IMAGES = 100_000
@@ -28,14 +34,18 @@ DEFAULT_ROOT = "variants"
 class HeldPictures:
     """Pictures in a folder of variants, named by their content so that a name says nothing of the class."""
 
-    def __init__(self, root: Path, published: Published | None = None) -> None:
+    def __init__(
+        self, root: Path, published: Published | None = None, provenance: Mapping[str, Provenance] | None = None
+    ) -> None:
         """
         Parameters
         ----------
         published : names of the pictures that were put online; None: the study brings its own.
+        provenance : of the variants that were put online.
         """
         self._root = root
         self._published = published
+        self._provenance = provenance or {}
         self._missing: list[str] = []
         self.files: dict[str, Path] = {}
 
@@ -49,11 +59,27 @@ class HeldPictures:
             If it has pictures of a published data set, and no manifest of them.
         """
         root = (study / (stimuli.root or DEFAULT_ROOT)).resolve()
-        return cls(root, None if stimuli.dataset is None else read_manifest(study / stimuli.manifest))
+        if stimuli.dataset is None:
+            return cls(root)
+        manifest = study / stimuli.manifest
+        return cls(root, read_manifest(manifest), published_provenance(manifest))
 
     def refuse_if_any_is_missing(self) -> None:
         """Raise `InputError` naming every picture that was asked for and is not there."""
         refuse_if_any(self._root, self._missing)
+
+    def origins(self, sources: Iterable[Source]) -> tuple[Origin, ...]:
+        """How the variants among these sources were made, as far as it is known.
+
+        Raises
+        ------
+        InputError
+            If a provenance.json is no JSON object.
+        """
+        variants = {source.variant for source in sources if source.variant is not None}
+        if self._published is not None:
+            return origins(self._provenance, variants)
+        return origins({variant: provenance_of(self._root / variant) for variant in variants}, variants)
 
     def name_of(self, variant: str, im_path: str) -> str:
         """The opaque name of a picture; of one that is not there, nothing, to be complained of at the end."""
@@ -79,7 +105,12 @@ class HeldPictures:
 
 def opaque_name(path: Path) -> str:
     """What a picture is called where participants can see its name."""
-    return f"{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}{path.suffix.lower()}"
+    return opaque_name_of(hashlib.sha256(path.read_bytes()).hexdigest(), path.suffix)
+
+
+def opaque_name_of(sha256: str, suffix: str) -> str:
+    """The same of a picture whose SHA-256 (hexadecimal) is known."""
+    return f"{sha256[:32]}{suffix.lower()}"
 
 
 def check_urls(rows: Sequence[DirmapRow], sources: Iterable[Source]) -> list[str]:

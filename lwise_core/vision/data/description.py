@@ -12,10 +12,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.yaml_files import parse_yaml
 
 if TYPE_CHECKING:
     from lwise_core.vision.guide import Normalisation
@@ -37,10 +37,7 @@ def load_dataset_description(name_or_path: str) -> DatasetDescription:
         If the name is not known, or the file is missing or wrong; every problem of it is named.
     """
     where, text = _read(name_or_path)
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{where}: not a YAML file ({' '.join(str(error).split())})") from None
+    document = parse_yaml(text, source=where)
     if not isinstance(document, Mapping):
         raise InputError(f"{where}: expected keys and values, such as `classes: [red, green]`")
     try:
@@ -96,7 +93,7 @@ def _spread(members: Any) -> Any:
 
 _Means = Annotated[tuple[float, ...], Field(min_length=3, max_length=3)]
 _Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=3, max_length=3)]
-_Members = Annotated[tuple[int, ...], BeforeValidator(_spread), Field(min_length=1)]
+_Members = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_spread), Field(min_length=1)]
 
 
 class _Part(BaseModel):
@@ -212,6 +209,12 @@ class DatasetDescription(_Part):
             raise InputError(
                 f"{self.name}: part_of is {self.part_of}, a part itself; expected {larger.part_of}, of which it is one"
             )
+        last = larger.number_of_classes - 1
+        for name, members in (self.superclasses or {}).items():
+            if max(members) > last:
+                raise InputError(
+                    f"{self.name}: superclasses, {name} has the number {max(members)}; {larger.name} has 0 to {last}"
+                )
         return larger
 
     @model_validator(mode="after")

@@ -99,22 +99,26 @@ def _in_folders(root: Path, loose: Table | None) -> _Found:
     if loose is not None:
         for folder in split_folders:
             if pictures := _pictures(folder.iterdir()):
-                found[folder.name] |= _loose(root, pictures, loose)
+                for label, of_label in _loose(root, pictures, loose).items():
+                    found[folder.name].setdefault(label, []).extend(of_label)
     return found
 
 
 def _loose(root: Path, pictures: Sequence[Path], table: Table) -> dict[str, list[_Picture]]:
     """Pictures that lie in no folder of their class, by the label that a table gives them."""
     path = _table_file(root, table)
+    columns = [table.image_column, table.class_column]
     label_of: dict[str, str] = {}
-    for _, values in read_csv(
-        path, required=[table.image_column, table.class_column], remedy="it came with the pictures"
-    ):
-        label_of[values[table.image_column]] = _label(values, table)
+    for line, values in read_csv(path, required=columns, remedy="it came with the pictures"):
+        name, label = values[table.image_column], _label(values, table)
+        if label_of.setdefault(name, label) != label:
+            raise InputError(f"{path}: line {line}: {name} is {label} here and {label_of[name]} above; expected one")
     unlabelled = [picture for picture in pictures if not {picture.name, picture.stem} & label_of.keys()]
     if unlabelled:
+        first = unlabelled[0].relative_to(root).as_posix()
         raise InputError(
-            f"{path}: has no row for {unlabelled[0].relative_to(root)} and {len(unlabelled) - 1} more pictures"
+            f"{path}: has no row for {len(unlabelled)} of {len(pictures)} pictures, the first is {first}; expected one "
+            "for each"
         )
     found: dict[str, list[_Picture]] = defaultdict(list)
     for picture in pictures:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 from torchvision.transforms import v2
 
 from lwise_core.errors import InputError
+from lwise_core.yaml_files import read_yaml
 
 _PRESETS = Path(__file__).parent / "presets"
 _LARGEST_MARGIN = 4.0
@@ -75,12 +75,12 @@ def presets() -> list[str]:
 
 def _read(path: Path, name: str) -> tuple[float, Sequence[Any]]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path)
     except FileNotFoundError:
         known = ", ".join(presets())
         raise InputError(f"augment is {name!r}; expected one of {known}, or the path of a .yaml file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a .yaml file") from None
     if not isinstance(document, dict) or document.keys() - {"margin", "transforms"}:
         raise InputError(f"{path}: expected `margin: 1.0` and `transforms:` with a list, and nothing else")
     margin, steps = document.get("margin", 1.0), document.get("transforms")

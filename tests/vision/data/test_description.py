@@ -145,6 +145,9 @@ def test_an_unknown_name_is_answered_by_those_that_are_known() -> None:
         (_MINE + "classes: [a, b]\nmeans: 3\n", "means: unknown key; known are about, augment, class_num_col"),
         (_MINE + "part_of: imagenet\nclasses: [a, b]\n", "with part_of, superclasses"),
         (_MINE + "superclasses: {a: [1-3], b: [3]}\n", "stands in superclasses twice"),
+        (_MINE + "superclasses: {a: [-1], b: [3]}\n", r"superclasses\.a\.0: .*greater than or equal to 0"),
+        (_MINE + "classes: [a, b]\nstd: [1, 1, 1]\n", "key 'std' stands twice in one place, the second time in line"),
+        (_MINE + "class_of: {x: a, y: b, x: b}\n", "key 'x' stands twice in one place"),
         (_MINE.replace("0.2, 0.2, 0.2", "0.2, 0.2, 0") + "classes: [a, b]\n", r"std\.2: .*greater than 0"),
         (_MINE.replace("0.5, 0.5, 0.5", "0.5") + "classes: [a, b]\n", "mean: "),
     ],
@@ -159,6 +162,13 @@ def test_what_is_wrong_with_a_description_is_named(tmp_path: Path, text: str, co
 def test_a_missing_description(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_dataset_description(str(tmp_path / "none.yaml"))
+
+
+def test_a_number_that_the_larger_data_set_does_not_have(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(_MINE + "part_of: ham10000\nsuperclasses: {bad: [0, 2], good: [7]}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="superclasses, good has the number 7; ham10000 has 0 to 6"):
+        _ = load_dataset_description(str(path)).whole
 
 
 def test_a_part_of_a_part(tmp_path: Path) -> None:

@@ -150,11 +150,22 @@ def test_imagenet_s_loose_validation_pictures_get_their_classes_from_the_table(t
     of_val = {row.im_path.rpartition("_")[2]: row.class_name for row in rows if row.split == "val"}
     assert of_val == {"00000001.JPEG": "pug", "00000002.JPEG": "tench", "00000003.JPEG": "pug"}
     (tmp_path / "LOC_val_solution.csv").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(InputError, match=r"has no row for val/ILSVRC2012_val_00000002.JPEG and 0 more pictures"):
+    with pytest.raises(InputError, match=r"no row for 1 of 3 pictures, the first is val/ILSVRC2012_val_00000002.JPEG"):
+        list_images(tmp_path, load_dataset_description("imagenet"))
+    (tmp_path / "LOC_val_solution.csv").write_text("\n".join([*lines, "ILSVRC2012_val_00000002,n02110958"]) + "\n")
+    with pytest.raises(InputError, match=r"line 5: ILSVRC2012_val_00000002 is n02110958 here and n01440764 above"):
         list_images(tmp_path, load_dataset_description("imagenet"))
     (tmp_path / "LOC_val_solution.csv").unlink()
     with pytest.raises(InputError, match=r"has no file of the name LOC_val_solution.csv"):
         list_images(tmp_path, load_dataset_description("imagenet"))
+
+
+def test_loose_pictures_join_those_in_the_folder_of_their_class(tmp_path: Path) -> None:
+    _folders(tmp_path, {"train": ["n01440764", "n02110958"], "val": ["n01440764", "n02110958"]})
+    _picture(tmp_path / "val" / "loose.JPEG")
+    (tmp_path / "LOC_val_solution.csv").write_text("ImageId,PredictionString\nloose,n01440764 1 2 3 4\n")
+    rows = list_images(tmp_path, load_dataset_description("imagenet"))
+    assert Counter(row.class_name for row in rows if row.split == "val") == {"tench": 3, "pug": 2}
 
 
 def test_the_sixteen_animals_are_found_in_imagenet_s_folders(tmp_path: Path) -> None:

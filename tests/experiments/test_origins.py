@@ -1,0 +1,96 @@
+"""From a variant's provenance.json to the record of a trial that showed it, past the participant."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lwise_core.errors import InputError
+from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.experiments.bundle import load_bundle, to_bundle
+from lwise_core.experiments.study import Origin, Study
+from lwise_core.experiments.trialset import build_trialset
+from lwise_core.experiments.views import expanded, origin_fields, participant_view
+from tests.experiments.conftest import DataSet, write_data_set, write_study
+
+_MADE = {"epsilon": 4, "objective": "logit_diverge", "model_sha256": "5e" * 32, "package_version": "9.8.7"}
+_TYPES = {"plain": {"variant": "natural"}, "taught": {"variant": "eps4"}, "control": {"variant": "eps2"}}
+_CONFIG = {
+    "session_config": [{"only": {"n_trials_per_class_train": 6, "n_calibration_trials": 2, "trial_types": _TYPES}}]
+}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> DataSet:
+    return write_data_set(tmp_path / "variants", per_class={"train": 6})
+
+
+def _told(own: DataSet, variant: str, content: dict[str, Any]) -> None:
+    (own.root / variant / "provenance.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _study(own: DataSet, tmp_path: Path) -> Study:
+    return compile_study(write_study(tmp_path / "moths_1", own, _CONFIG)).study
+
+
+@pytest.fixture
+def study(own: DataSet, tmp_path: Path) -> Study:
+    _told(own, "eps4", {**_MADE, "turned": True, "step": 0.5})
+    _told(own, "eps2", {"method": "clahe", "clip_limit": 2.0, "package_version": "9.8.7"})
+    return _study(own, tmp_path)
+
+
+def test_each_record_tells_how_its_picture_was_made(study: Study) -> None:
+    trialset = build_trialset(study, 0)
+    told = {
+        record["variant"]: tuple(origin_fields(study, trial).values())
+        for trial, record in zip(trialset.trials, expanded(study, trialset), strict=True)
+    }
+    nothing = (None,) * 4
+    assert told == {
+        None: nothing,
+        "natural": nothing,
+        "eps4": (4.0, "logit_diverge, lowered", "5e" * 32, "9.8.7"),
+        "eps2": (None, "clahe", None, "9.8.7"),
+    }
+
+
+def test_a_participant_is_told_nothing_of_it(study: Study) -> None:
+    shown = json.dumps(participant_view(study, build_trialset(study, 0)))
+    unknown = replace(study, origins=())
+    assert shown == json.dumps(participant_view(unknown, build_trialset(unknown, 0)))
+    assert not [word for word in ("variant_", "epsilon", "5e5e", "9.8.7", "clahe", "logit") if word in shown]
+
+
+def test_a_running_study_goes_on_when_it_learns_or_loses_how_its_variants_were_made(
+    own: DataSet, study: Study, tmp_path: Path
+) -> None:
+    for variant in ("eps4", "eps2"):
+        (own.root / variant / "provenance.json").unlink()
+    unknown = _study(own, tmp_path)
+    assert unknown.trials_sha256 == study.trials_sha256
+    assert "origins" not in unknown.content()
+
+
+def test_a_bundle_keeps_it_in_one_line_per_variant(study: Study, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.json"
+    path.write_text(to_bundle(study), encoding="utf-8")
+    assert load_bundle(path) == study
+    assert {origin.variant for origin in study.origins} == {"eps4", "eps2"}
+    grown = len(to_bundle(study)) - len(to_bundle(replace(study, origins=())))
+    assert grown < 200 * len(study.origins) + 20
+
+
+def test_a_provenance_that_is_no_json_object_is_refused(own: DataSet, tmp_path: Path) -> None:
+    (own.root / "eps4" / "provenance.json").write_text("[4.0]", encoding="utf-8")
+    with pytest.raises(InputError, match=r"eps4/provenance.json: expected a JSON object, found list"):
+        _study(own, tmp_path)
+
+
+def test_what_a_provenance_says_in_another_form_is_not_known(own: DataSet, tmp_path: Path) -> None:
+    _told(own, "eps4", {"epsilon": "four", "model_sha256": 7, "package_version": "1"})
+    assert _study(own, tmp_path).origins == (Origin("eps4", None, None, None, "1"),)
