@@ -11,7 +11,7 @@ from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
 from sagemaker_jobs.artefacts import S3Place, artefacts
 from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE
-from sagemaker_jobs.job import Job, read_job
+from sagemaker_jobs.job import read_job
 from sagemaker_jobs.launching import folder_of
 from sagemaker_jobs.results import complete, take_model
 from sagemaker_jobs.watching import job_status
@@ -37,7 +37,8 @@ def fetch(name: str, out: Path, *, on_progress: OnProgress) -> list[str]:
     if status.is_going_on:
         raise InputError(f"job {name} is {status.status}; wait for it with `lwise jobs wait {name}`")
     folder, here = folder_of(name, artefacts()), out.with_name(f"{out.name}.fetched")
-    job = fetched_job(folder, here)
+    download(S3Place(folder.bucket, f"{folder.prefix}/input/job"), here / "input" / "job")
+    job = read_job(here / "input" / "job" / JOB_FILE)
     if job.kind == "train":
         left = S3Place(folder.bucket, f"{folder.prefix}/output/{name}/output/model")
         download(left, here / "model", on_progress=on_progress)
@@ -50,21 +51,21 @@ def fetch(name: str, out: Path, *, on_progress: OnProgress) -> list[str]:
     return complete(job, here / "output", rows=rows, model=model, images=here / "images", out=out)
 
 
-def fetched_job(folder: S3Place, here: Path) -> Job:
-    """The job of a folder in the artefact bucket."""
-    download(S3Place(folder.bucket, f"{folder.prefix}/input/job"), here / "input" / "job")
-    return read_job(here / "input" / "job" / JOB_FILE)
-
-
-def download(place: S3Place, folder: Path, *, on_progress: OnProgress = lambda done, total: None) -> None:
-    """All objects of a place into a folder, but for those that are there in their size.
+def download(
+    place: S3Place,
+    folder: Path,
+    *,
+    suffixes: tuple[str, ...] = ("",),
+    on_progress: OnProgress = lambda done, total: None,
+) -> None:
+    """All objects of a place whose keys end so into a folder, but for those that are there in their size.
 
     Raises
     ------
     InputError
         If there are none.
     """
-    sizes = sizes_in(place.bucket, f"{place.prefix}/")
+    sizes = {key: size for key, size in sizes_in(place.bucket, f"{place.prefix}/").items() if key.endswith(suffixes)}
     if not sizes:
         raise InputError(f"{place}: nothing is there")
     paths = {key: folder / key.removeprefix(f"{place.prefix}/") for key in sizes}

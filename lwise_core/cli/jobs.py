@@ -245,6 +245,38 @@ def fetch(name: str = _NAME, out: Path = typer.Option(..., "--out", "-o", help="
     _say(f"{out}: the result of {name}")
 
 
+@app.command()
+def publish(
+    name: str = _NAME,
+    manifest: Path = typer.Option(
+        Path("stimuli.csv"), help="Where to write which object is which picture; belongs into the study's folder."
+    ),
+    dirmap: Path | None = typer.Option(None, help="Where to write the dirmap of the variants, for the study's folder."),
+    dataset: str | None = typer.Option(None, help="Data set whose StimulusStack shows them (default: the job's)."),
+    variant: list[str] = typer.Option([], help="Only this variant; may be given several times (default: all)."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Let a variant take the name of one made otherwise; that one is kept as NAME@1 …"
+    ),
+) -> None:
+    """Put the variants of an enhancement online, from S3 to S3, and their names into a study's manifest.
+
+    Example: `lwise jobs publish lwise-enhance-idaea4-90ab-20261125120000 --manifest mystudy_0/stimuli.csv`
+    """
+    from sagemaker_jobs.publishing import publish_job
+
+    with step("Copying the pictures") as on_progress:
+        n_pictures = publish_job(
+            name,
+            manifest=manifest,
+            dirmap=dirmap,
+            dataset=dataset,
+            variants=variant,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+    _say(f"{manifest}: {n_pictures} pictures of {name}")
+
+
 def _job(kind: Kind, dataset: str, model: str | None, config: type, told: dict[str, Any]) -> Job:
     """The job of a command line; options that were not given are None, or an empty list."""
     given = {name: value for name, value in told.items() if value not in (None, [])}

@@ -107,8 +107,8 @@ def main() -> None:
         # Typer has turned Ctrl-C into this exit code and says nothing.
         if ending.code == INTERRUPTED:
             errors.print(
-                "interrupted; nothing half-written was left. Long work keeps what is done: the same command goes on with "
-                "it (lwise train: with --resume)",
+                "interrupted; nothing half-written was left. Long work keeps what is done: the same command goes on "
+                "with it (lwise train: with --resume)",
                 soft_wrap=True,
             )
         raise

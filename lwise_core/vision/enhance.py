@@ -34,6 +34,7 @@ from lwise_core.vision.variant_folder import (
     NATURAL,
     PROVENANCE_FILE,
     refuse_shared_names,
+    rows_of_variants,
     variant_paths,
     write_variants_dirmap,
 )
@@ -168,11 +169,64 @@ def complete_variants(out: Path, rows: Sequence[DirmapRow], *, skip_bad: bool = 
         If an image is missing or is not what was written, or `rows` are not those of the runs.
     """
     unfinished = UnfinishedVariants.found(out)
+    encoder = _encoder_of(unfinished, rows)
+    stored = unfinished.stored(variant_paths(unfinished.root, rows, (NATURAL, *unfinished.plan["budgets"]), encoder))
+    skipped = _skipped(unfinished, rows, stored, skip_bad=skip_bad)
+    _write_tables(unfinished.root, rows, stored, skipped, encoder, unfinished.plan)
+    unfinished.complete()
+    return [why for _, why in sorted(skipped.items())]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What runs with a shard each say that they made.
+
+    Attributes
+    ----------
+    sha256 : (variant, im_path) -> of the stored picture, hexadecimal; natural ones are among them.
+    provenance : variant -> as in its provenance.json; of the natural one nothing.
+    rows : of the images that were kept, as in the variants' dirmap.
+    """
+
+    sha256: Mapping[tuple[str, str], str]
+    provenance: Mapping[str, Mapping[str, Any]]
+    rows: Sequence[DirmapRow]
+
+
+def recorded_variants(out: Path, rows: Sequence[DirmapRow], *, skip_bad: bool = False) -> Recorded:
+    """As `complete_variants`, where plan and journals are in `out.unfinished` but the pictures somewhere else.
+
+    Raises
+    ------
+    InputError
+        If an image is in no journal, or `rows` are not those of the runs.
+    """
+    unfinished = UnfinishedVariants.found(out)
+    encoder = _encoder_of(unfinished, rows)
+    noted = unfinished.noted()
+    _skipped(unfinished, rows, noted, skip_bad=skip_bad)
+    return Recorded(
+        sha256={
+            (variant, encoder.stored_path(rows[index].im_path)): sha256
+            for index, one in sorted(noted.items())
+            for variant, sha256 in one.sha256.items()
+        },
+        provenance={NATURAL: {}, **_provenance_of_variants(unfinished.plan)},
+        rows=rows_of_variants(rows, noted, encoder),
+    )
+
+
+def _encoder_of(unfinished: UnfinishedVariants, rows: Sequence[DirmapRow]) -> Encoding:
     plan = unfinished.plan
     if plan["rows_sha256"] != _fingerprint(rows):
         raise InputError(f"{unfinished.root}: was made from another dirmap than this; expected the same rows")
-    encoder = encoding(plan["format"], quality=plan["quality"])
-    stored = unfinished.stored(variant_paths(unfinished.root, rows, (NATURAL, *plan["budgets"]), encoder))
+    return encoding(plan["format"], quality=plan["quality"])
+
+
+def _skipped(
+    unfinished: UnfinishedVariants, rows: Sequence[DirmapRow], stored: Mapping[int, Stored], *, skip_bad: bool
+) -> dict[int, str]:
+    """Images that could not be read, by their index; every other one must be stored."""
     skipped = {index: why for index, why in unfinished.unreadable().items() if index not in stored}
     if skipped and not skip_bad:
         raise InputError(_cannot_be_read(skipped, len(stored)))
@@ -181,9 +235,12 @@ def complete_variants(out: Path, rows: Sequence[DirmapRow], *, skip_bad: bool = 
             f"{unfinished.root}: {len(missing)} of {len(rows)} images are missing or damaged, the first is "
             f"{missing[0]}; run the part of the work again that makes them"
         )
-    _write_tables(unfinished.root, rows, stored, skipped, encoder, plan)
-    unfinished.complete()
-    return [why for _, why in sorted(skipped.items())]
+    return skipped
+
+
+def _provenance_of_variants(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    same = {name: value for name, value in plan.items() if name not in _OF_THE_RUN}
+    return {name: {**budget, **same} for name, budget in plan["budgets"].items()}
 
 
 def _fingerprint(rows: Sequence[DirmapRow]) -> str:
@@ -256,9 +313,7 @@ def _write_tables(
     encoder: Encoding,
     plan: Mapping[str, Any],
 ) -> None:
-    same = {name: value for name, value in plan.items() if name not in _OF_THE_RUN}
-    for name, budget in plan["budgets"].items():
-        about = {**budget, **same}
+    for name, about in _provenance_of_variants(plan).items():
         atomic_files.write_text(root / name / PROVENANCE_FILE, json.dumps(about, indent=2) + "\n")
         lines = (
             [encoder.stored_path(rows[index].im_path), *(f"{stored[index].measured[name][m]:.6f}" for m in MEASURES)]

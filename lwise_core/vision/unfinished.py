@@ -99,6 +99,10 @@ class UnfinishedVariants:
         """
         return _stored(self.root, paths)
 
+    def noted(self) -> dict[int, Stored]:
+        """Images that were stored once, wherever their files are now, by their index."""
+        return _noted(self.root)
+
     def unreadable(self) -> dict[int, str]:
         """Images that could not be read, by their index, and why."""
         lines = (line for journal in sorted(self.root.glob(_JOURNALS)) for line in _values(journal))
@@ -166,13 +170,16 @@ class Journal:
 
 
 def _stored(root: Path, paths: Mapping[str, Sequence[Path]]) -> dict[int, Stored]:
-    lines = (line for journal in sorted(root.glob(_JOURNALS)) for line in _values(journal))
-    stored = (Stored(**line) for line in lines if "sha256" in line)
     return {
-        line.index: line
-        for line in stored
-        if all(_is(paths[variant][line.index], sha256) for variant, sha256 in line.sha256.items())
+        index: one
+        for index, one in _noted(root).items()
+        if all(_is(paths[variant][index], sha256) for variant, sha256 in one.sha256.items())
     }
+
+
+def _noted(root: Path) -> dict[int, Stored]:
+    lines = (line for journal in sorted(root.glob(_JOURNALS)) for line in _values(journal))
+    return {line["index"]: Stored(**line) for line in lines if "sha256" in line}
 
 
 def _values(journal: Path) -> Iterator[dict[str, Any]]:

@@ -38,7 +38,12 @@ def write_variants_dirmap(
     if skipped:
         lines = ([rows[index].im_path, why] for index, why in sorted(skipped.items()))
         write_csv(root / SKIPPED_FILE, ["im_path", "reason"], lines)
-    write_dirmap(root / DIRMAP_FILE, [_in_variants(rows[index], encoder) for index in sorted(kept)])
+    write_dirmap(root / DIRMAP_FILE, rows_of_variants(rows, kept, encoder))
+
+
+def rows_of_variants(rows: Sequence[DirmapRow], kept: Iterable[int], encoder: Encoding) -> list[DirmapRow]:
+    """Of the images that were kept, by index: with the path inside any variant."""
+    return [_in_variants(rows[index], encoder) for index in sorted(kept)]
 
 
 def refuse_shared_names(rows: Sequence[DirmapRow], encoder: Encoding) -> None:

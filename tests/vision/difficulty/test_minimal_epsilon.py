@@ -107,23 +107,22 @@ def test_the_command_adds_the_column(tmp_path: Path) -> None:
     assert any(0 < value < float("inf") for value in values)
 
 
-def test_several_runs_at_once_find_what_one_does(tmp_path: Path) -> None:
-    """The last run, whose pictures are gone, takes all from the others."""
-    photographs = write_photographs(tmp_path / "photographs", per_class={"train": 20, "val": 10})
+def test_the_whole_is_made_of_what_shards_found(tmp_path: Path) -> None:
+    """There is one batch, which is shard 0's; when its pictures are gone the whole can only come from there."""
+    photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
     rows = index_image_folder(photographs).rows
     write_dirmap(tmp_path / "dirmap.csv", rows)
     description = GuideDescription("small_resnet", ("blue", "green", "red"), size=32, settings={"width": 8})
     save_model(tmp_path / "guide.safetensors", new_guide(description, IMAGENET, seed=4), training={}, metrics={})
-    settings = "--images photographs --model guide.safetensors --rounds 2 --steps 2 --out"
+    settings = "--images photographs --model guide.safetensors --rounds 2 --steps 2 --out found.csv"
     command = ("difficulty", "epsilon", "dirmap.csv", *settings.split())
-    succeed(*command, "whole.csv", folder=tmp_path)
-    for shard in ("1/2", "0/2"):
-        succeed(*command, "parts.csv", "--shard", shard, folder=tmp_path)
-        assert not (tmp_path / "parts.csv").exists()
+    succeed(*command, "--shard", "0/2", folder=tmp_path)
+    assert not (tmp_path / "found.csv").exists()
     for row in rows:
         (photographs / row.im_path).unlink()
-    assert f"minimal_epsilon of {len(rows)} images" in succeed(*command, "parts.csv", folder=tmp_path)
-    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert f"minimal_epsilon of {len(rows)} images" in succeed(*command, folder=tmp_path)
+    assert all(row.extra["minimal_epsilon"] for row in read_dirmap(tmp_path / "found.csv"))
+    assert not list(tmp_path.glob("*.unfinished"))
 
 
 def test_a_class_may_be_several_of_the_model_s(tmp_path: Path) -> None:

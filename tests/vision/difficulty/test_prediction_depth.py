@@ -121,3 +121,23 @@ def test_the_command_adds_the_column(
     assert f"layers: {', '.join(_LAYERS)}" in printed
     found = {float(row.extra["prediction_depth"]) for row in read_dirmap(tmp_path / "dirmap.csv")}
     assert found <= set(map(float, range(4)))
+
+
+def test_a_class_may_be_several_of_the_model_s(rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
+    write_dirmap(tmp_path / "dirmap.csv", rows)
+    description = GuideDescription("small_resnet", tuple("abcd"), size=32, settings={"width": 8})
+    model = new_guide(description, IMAGENET, seed=1).eval().requires_grad_(False)
+    save_model(tmp_path / "guide.safetensors", model, training={}, metrics={})
+    (tmp_path / "kinds.yaml").write_text("red: [0, 2]\nblue: [1]\ngreen: [3]\n")
+    settings = "--model guide.safetensors --superclasses kinds.yaml --split val"
+    succeed("difficulty", "depth", "dirmap.csv", "--images", photographs, *settings.split(), folder=tmp_path)
+
+    targets = targets_for(description, rows, superclasses={"red": [0, 2], "blue": [1], "green": [3]})
+    engine = Engine(torch.device("cpu"))
+    train = [row for row in rows if row.split == "train"]
+    probes = fit_probes(model, train, images_root=photographs, targets=targets, engine=engine, layers=_LAYERS)
+    measure = prediction_depth(model, probes, targets, engine)
+    expected = measure_images(measure, rows, images_root=photographs, engine=engine, split="val").values.values()
+    found = [float(row.extra["prediction_depth"]) for row in read_dirmap(tmp_path / "dirmap.csv") if row.split == "val"]
+    assert found == [of_one["prediction_depth"] for of_one in expected]
+    assert len(set(found)) > 1

@@ -48,7 +48,7 @@ def test_a_file_of_ones_own_is_taken_with_percentages_of_the_side(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("transforms: [", "cannot be read as YAML"),
+        ("transforms: [", "not a YAML file"),
         ("- RandomCrop", "expected `margin: 1.0` and `transforms:`"),
         ("margin: 0.5\ntransforms: []", "margin is 0.5; expected a number from 1 to 4"),
         ("transforms: 3", "transforms is 3; expected a list"),
