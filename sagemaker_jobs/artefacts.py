@@ -68,7 +68,16 @@ def artefacts() -> Artefacts:
 
 
 def dataset_place(dataset: str, where: Artefacts) -> S3Place:
-    """Where a data set is: named, in the artefact bucket; or as the URI says."""
+    """Where a data set is: named, in the artefact bucket; or as the URI says.
+
+    Raises
+    ------
+    InputError
+        If it is neither a name nor a URI.
+    """
     if dataset.startswith("s3://"):
         return S3Place.of(dataset)
-    return S3Place(where.bucket, f"{DATASETS}/{dataset}")
+    name = dataset.rstrip("/")
+    if not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise InputError(f"data set {dataset!r}: expected a name such as idaea4, or s3://bucket/prefix")
+    return S3Place(where.bucket, f"{DATASETS}/{name}")

@@ -31,6 +31,9 @@ _FILES_OF: Mapping[Kind, tuple[str, ...]] = {
 }
 """Settings that may name a YAML file, which travels with the job."""
 
+_LONGEST_PROCESSING_H = 216
+"""After nine days SageMaker stops whatever is no training."""
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Compute:
@@ -167,6 +170,11 @@ def _problems(job: Job) -> list[str]:
         problems.append(f"model is missing; a job of kind {job.kind} needs the guide model")
     if job.kind != "train" and compute.spot:
         problems.append("compute.spot is true; SageMaker has spot machines for training jobs only, leave it out")
+    if job.kind != "train" and compute.max_hours > _LONGEST_PROCESSING_H:
+        problems.append(
+            f"compute.max_hours is {compute.max_hours:g}; expected {_LONGEST_PROCESSING_H} or less, SageMaker runs nothing "
+            "but trainings for longer"
+        )
     if compute.max_wait_hours is not None and not job.uses_spot:
         problems.append("compute.max_wait_hours goes with spot machines only")
     if compute.max_wait_hours is not None and compute.max_wait_hours < compute.max_hours:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from lwise_core.errors import InputError
 from sagemaker_jobs.artefacts import Artefacts, S3Place
 from sagemaker_jobs.code_folder import REQUIREMENTS_FILE, write_code
 from sagemaker_jobs.job import Job
@@ -54,7 +55,8 @@ class Launch:
 
 def new_id(job: Job) -> str:
     """A name that no other job has."""
-    named = "".join(letter if letter.isalnum() else "-" for letter in job.dataset_name)[:_LONGEST_DATASET].strip("-")
+    letters = (letter if letter.isascii() and letter.isalnum() else "-" for letter in job.dataset_name)
+    named = "".join(letters)[:_LONGEST_DATASET].strip("-")
     return f"lwise-{job.kind}-{named}-{secrets.token_hex(2)}"
 
 
@@ -83,18 +85,30 @@ def launch(launched: Launch, session: boto3.Session) -> str:
 
 
 def image_of(job: Job, region: str) -> str:
-    """The container image: the job's own, or AWS's with this project's PyTorch."""
+    """The container image: the job's own, or AWS's with this project's PyTorch.
+
+    Raises
+    ------
+    InputError
+        If AWS has none for this kind of machine.
+    """
     if job.compute.image is not None:
         return job.compute.image
     from sagemaker.core import image_uris
 
-    uri: str = image_uris.retrieve(
-        framework="pytorch-amzn2023",
-        region=region,
-        version=PYTORCH,
-        instance_type=job.compute.instance_type,
-        image_scope="training",
-    )
+    try:
+        uri: str = image_uris.retrieve(
+            framework="pytorch-amzn2023",
+            region=region,
+            version=PYTORCH,
+            instance_type=job.compute.instance_type,
+            image_scope="training",
+        )
+    except ValueError as error:
+        raise InputError(
+            f"instance_type is {job.compute.instance_type}: AWS has no image with PyTorch {PYTORCH} for it in {region} "
+            f"({error}); choose another, or name an image of your own (--image)"
+        ) from None
     return uri
 
 

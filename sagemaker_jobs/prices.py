@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lwise_core.yaml_files import read_yaml
 from sagemaker_jobs.job import Job
 
 
@@ -46,7 +45,7 @@ class Estimate:
 
 def estimate(job: Job) -> Estimate:
     """What the machines of a job may cost."""
-    table: dict[str, Any] = yaml.safe_load(resources.files("sagemaker_jobs").joinpath("prices.yaml").read_text("utf-8"))
+    table: dict[str, Any] = read_yaml(Path(__file__).with_name("prices.yaml"))
     price = table["usd_per_hour"].get(job.compute.instance_type)
     lowest, highest = table["spot_share"]
     return Estimate(

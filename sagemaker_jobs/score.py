@@ -24,7 +24,8 @@ def work(container: Container) -> int:
     if code is not None:
         return code
     told, shard = container.channel("job"), shard_of(container)
-    settings = unpacked("score", read_job(told / JOB_FILE).settings, told)
+    job = read_job(told / JOB_FILE)
+    settings = unpacked("score", job.settings, told)
     log(f"part {shard.index + 1} of {shard.of}")
     score_part(
         read_dirmap(container.channel("dirmap") / DIRMAP_FILE),
@@ -33,6 +34,7 @@ def work(container: Container) -> int:
         container.output / SCORES,
         config=settings_from(ScoringConfig, settings, source=JOB_FILE),
         shard=shard,
+        called=job.dataset_name,
         on_progress=progress_of("pictures scored"),
     )
     return 0

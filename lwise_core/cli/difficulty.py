@@ -217,7 +217,7 @@ def _add(
     from lwise_core.vision.measuring import measurements_of, with_measured
 
     (column,) = measure.names
-    begun = measurements_of(table, column, measure, rows, engine=engine, settings=settings)
+    begun = measurements_of(table, column, measure, rows, images_root=images, engine=engine, settings=settings)
     found = measured(
         description, measure, rows, images, engine=engine, split=split, skip_bad=skip_bad, begun=begun, shard=shard
     )

@@ -125,13 +125,13 @@ def upload(
     images: Path = typer.Option(..., "--images", help="Folder that the dirmap's im_path starts from."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be uploaded, and change nothing."),
 ) -> None:
-    """Put a data set where jobs read it; what is there already stays as it is.
+    """Put a data set where jobs read it: what is not there yet, or is there with another content.
 
     May be cut short and run again: it goes on where it stopped.
 
     Example: `lwise jobs upload idaea4 dirmap.csv --images photos`
     """
-    from lwise_core.cloud.uploading import missing_in, put_files
+    from lwise_core.cloud.uploading import changed_in, put_files
     from lwise_core.dirmap import read_dirmap
     from lwise_core.errors import refuse_if_any
     from sagemaker_jobs.artefacts import artefacts, dataset_place
@@ -141,7 +141,8 @@ def upload(
     place = dataset_place(dataset, artefacts())
     files = {f"{place.prefix}/images/{row.im_path}": images / row.im_path for row in rows}
     refuse_if_any(images, [f"{path}: no such picture" for path in files.values() if not path.is_file()])
-    left = missing_in(place.bucket, f"{place.prefix}/images/", files)
+    with step("Comparing with what is there"):
+        left = changed_in(place.bucket, f"{place.prefix}/images/", files)
     megabytes = sum(path.stat().st_size for path in left.values()) / 1e6
     what = f"{len(left)} of {len(files)} pictures ({megabytes:.1f} MB)"
     if dry_run:

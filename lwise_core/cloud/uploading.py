@@ -8,6 +8,7 @@ import mimetypes
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 from lwise_core.cloud.asking import AT_ONCE, asking, client
 from lwise_core.errors import InputError
@@ -28,9 +29,7 @@ def sizes_in(bucket: str, prefix: str) -> dict[str, int]:
     ------
     InputError
     """
-    with asking(f"bucket {bucket}"):
-        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", ())}
+    return {key: entry["Size"] for key, entry in _objects_in(bucket, prefix).items()}
 
 
 def missing_in(bucket: str, prefix: str, files: Mapping[str, Path]) -> dict[str, Path]:
@@ -42,6 +41,26 @@ def missing_in(bucket: str, prefix: str, files: Mapping[str, Path]) -> dict[str,
     """
     there = sizes_in(bucket, prefix)
     return {key: path for key, path in files.items() if there.get(key) != path.stat().st_size}
+
+
+def changed_in(bucket: str, prefix: str, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Those files that the bucket lacks, or has with another content, by their keys, which begin with `prefix`.
+
+    S3 tells the MD5 of an object that was put in one request into a bucket without a KMS key; of any other it tells
+    something else, so that its file counts as changed.
+
+    Raises
+    ------
+    InputError
+    """
+    there = _objects_in(bucket, prefix)
+
+    def is_there(key: str) -> bool:
+        entry, path = there.get(key), files[key]
+        return entry is not None and entry["Size"] == path.stat().st_size and entry["ETag"].strip('"') == _md5(path)
+
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        return {key: files[key] for key, same in zip(files, workers.map(is_there, files), strict=True) if not same}
 
 
 def put_files(
@@ -87,3 +106,14 @@ def put_files(
         except BaseException:
             workers.shutdown(cancel_futures=True)
             raise
+
+
+def _objects_in(bucket: str, prefix: str) -> dict[str, dict[str, Any]]:
+    with asking(f"bucket {bucket}"):
+        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return {entry["Key"]: entry for page in pages for entry in page.get("Contents", ())}
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

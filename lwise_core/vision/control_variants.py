@@ -84,6 +84,7 @@ def write_control_variants(
     plan = {
         **provenance,
         "methods": {name: dict(CONTROLS[name].settings) for name in methods},
+        "images": str(images_root.resolve()),
         "rows_sha256": hashlib.sha256(repr(rows).encode()).hexdigest(),
     }
     refuse_shared_names(rows, encoder)

@@ -111,14 +111,17 @@ def measurements_of(
     measure: Measure,
     rows: Sequence[DirmapRow],
     *,
+    images_root: Path,
     engine: Engine,
     settings: Mapping[str, Any],
+    called: str | None = None,
 ) -> UnfinishedVariants:
     """Where a measurement that becomes a column of `table` is written down until it is complete.
 
     Parameters
     ----------
     settings : JSON values; all that decides the numbers but the images and their labels.
+    called : what the images are in the plan, by which a run knows its own work; None: their folder.
 
     Raises
     ------
@@ -128,6 +131,7 @@ def measurements_of(
     told = [(row.im_path, row.class_name, row.class_num) for row in rows]
     plan = {
         **settings,
+        "images": called or str(images_root.resolve()),
         "rows_sha256": hashlib.sha256(repr((told, measure.targets)).encode()).hexdigest(),
         "size": measure.size,
         "precision": engine.precision,

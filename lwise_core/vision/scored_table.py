@@ -41,11 +41,16 @@ def score_dirmap(
     table: Path,
     *,
     config: ScoringConfig | None = None,
+    called: str | None = None,
     on_progress: Progress | None = None,
 ) -> Scored:
     """Write the rows to `table` with the columns of `score.with_columns`.
 
     A run that was cut short goes on where it stopped, with what `score_part` measured too.
+
+    Parameters
+    ----------
+    called : as in `measurements_of`.
 
     Raises
     ------
@@ -53,8 +58,8 @@ def score_dirmap(
         If the model does not know a class, a picture cannot be read, or a run with other settings was begun there.
     """
     how = config or ScoringConfig()
-    begun = _Begun(rows, model_file, table, how)
-    found = begun.measure(images_root, shard=WHOLE, on_progress=on_progress)
+    begun = _Begun(rows, images_root, model_file, table, how, called)
+    found = begun.measure(shard=WHOLE, on_progress=on_progress)
     scored = scores(found.values, rows, targets=begun.targets, model_classes=begun.guide.description.classes)
     write_dirmap(table, with_columns(rows, scored, column=how.column, unreadable=found.unreadable))
     begun.written_down.discard()
@@ -69,6 +74,7 @@ def score_part(
     *,
     config: ScoringConfig | None = None,
     shard: Shard,
+    called: str | None = None,
     on_progress: Progress | None = None,
 ) -> None:
     """Measure what one of several runs at once does of a table's scores; `score_dirmap` makes the whole of them.
@@ -78,16 +84,23 @@ def score_part(
     InputError
         As `score_dirmap`.
     """
-    _Begun(rows, model_file, table, config or ScoringConfig()).measure(
-        images_root, shard=shard, on_progress=on_progress
-    )
+    begun = _Begun(rows, images_root, model_file, table, config or ScoringConfig(), called)
+    begun.measure(shard=shard, on_progress=on_progress)
 
 
 class _Begun:
     """The measurements that become the scores of a table."""
 
-    def __init__(self, rows: Sequence[DirmapRow], model_file: Path, table: Path, config: ScoringConfig) -> None:
-        self._rows, self._config = rows, config
+    def __init__(
+        self,
+        rows: Sequence[DirmapRow],
+        images_root: Path,
+        model_file: Path,
+        table: Path,
+        config: ScoringConfig,
+        called: str | None,
+    ) -> None:
+        self._rows, self._images_root, self._config = rows, images_root, config
         self._engine = Engine(preferred_device())
         self.guide = load_model(model_file)
         self.targets = targets_for(
@@ -98,16 +111,22 @@ class _Begun:
             present_only=config.present_only,
         )
         self._measure = scoring(self.guide, self.targets, self._engine)
-        settings = {"model_sha256": file_sha256(model_file)}
         self.written_down = measurements_of(
-            table, config.column, self._measure, rows, engine=self._engine, settings=settings
+            table,
+            config.column,
+            self._measure,
+            rows,
+            images_root=images_root,
+            engine=self._engine,
+            settings={"model_sha256": file_sha256(model_file)},
+            called=called,
         )
 
-    def measure(self, images_root: Path, *, shard: Shard, on_progress: Progress | None) -> Measured:
+    def measure(self, *, shard: Shard, on_progress: Progress | None) -> Measured:
         return measure_images(
             self._measure,
             self._rows,
-            images_root=images_root,
+            images_root=self._images_root,
             engine=self._engine,
             split=self._config.split,
             skip_bad=self._config.skip_bad,

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.yaml_files import read_yaml
 
 Settings = TypeVar("Settings")
 
@@ -55,11 +56,10 @@ def read_settings(path: Path) -> dict[str, Any]:
         If there is no such file, or it is no such YAML.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected YAML with lines such as `epochs: 30`") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+        values = read_yaml(path)
+    except OSError as error:
+        why = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise InputError(f"{path}: {why}; expected YAML with lines such as `epochs: 30`") from None
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise InputError(f"{path}: expected YAML with a setting on each line, such as `epochs: 30`")
     return values

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,11 @@ from lwise_core.errors import InputError
 from lwise_core.vision.settings import plain
 from lwise_core.vision.training.config import TrainingConfig
 from sagemaker_jobs import launching
-from sagemaker_jobs.artefacts import artefacts
+from sagemaker_jobs.artefacts import Artefacts, artefacts, dataset_place
 from sagemaker_jobs.inputs import prepare
 from sagemaker_jobs.job import new_job, read_job, write_job
 from sagemaker_jobs.launching import launch, new_id
+from sagemaker_jobs.prices import estimate
 from sagemaker_jobs.refusals import launching as saying_refusals
 from sagemaker_jobs.watching import job_status, wait_for
 from tests.aws import StandIn
@@ -211,6 +214,56 @@ def test_a_data_set_is_uploaded_once(bucket: Any, moths: DataSet, tmp_path: Path
     assert there == (moths.images / name).read_bytes()
 
 
+def test_a_picture_that_was_mended_is_uploaded_again_though_its_size_is_the_same(
+    bucket: Any, moths: DataSet, tmp_path: Path
+) -> None:
+    images, name = tmp_path / "images", moths.rows[0].im_path
+    shutil.copytree(moths.images, images)
+    arguments = ("jobs", "upload", "mended", moths.root / "dirmap.csv", "--images", images)
+    succeed(*arguments, folder=tmp_path)
+    mended = (images / name).read_bytes()[:-1] + b"!"
+    (images / name).write_bytes(mended)
+    assert "1 of 72 pictures" in succeed(*arguments, folder=tmp_path)
+    assert bucket.get_object(Bucket=BUCKET, Key=f"datasets/mended/images/{name}")["Body"].read() == mended
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/../b", "/moths"])
+def test_a_data_set_has_a_name(name: str) -> None:
+    with pytest.raises(InputError, match="expected a name such as idaea4"):
+        dataset_place(name, Artefacts(BUCKET, ROLE))
+
+
+def test_a_slash_after_a_data_set_is_no_part_of_its_name() -> None:
+    assert str(dataset_place("moths/", Artefacts(BUCKET, ROLE))) == f"s3://{BUCKET}/datasets/moths"
+
+
+@pytest.mark.parametrize("dataset", ["Käfer", "蛾", "s3://mine/moths.of_2026/", "long" * 20])
+def test_whatever_a_data_set_is_called_sagemaker_takes_the_name_of_its_job(dataset: str) -> None:
+    id_ = new_id(new_job("enhance", dataset, model="m.safetensors", settings={}, compute={}))
+    name = f"{id_}-20260101000000"
+    assert re.fullmatch("[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", name)
+    assert launching.folder_of(name, Artefacts(BUCKET, ROLE)).prefix == f"jobs/{id_}"
+
+
+def test_a_kind_of_machine_without_an_image_is_refused_with_its_name(bucket: Any, tmp_path: Path, guide: Path) -> None:
+    machine = ("--instance-type", "ml.trn1.2xlarge")
+    refused = lwise("jobs", "score", "moths", "--model", guide, *machine, "--dry-run", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "instance_type is ml.trn1.2xlarge: AWS has no image with PyTorch 2.11 for it in us-east-1" in refused.stderr
+
+
+def test_what_a_job_may_cost_is_told_for_all_its_machines() -> None:
+    def told(kind: Any, **compute: Any) -> str:
+        return estimate(new_job(kind, "moths", model="m.safetensors", settings={}, compute=compute)).told()
+
+    machines = {"instance_type": "ml.c5.xlarge", "instance_count": 10, "max_hours": 5}
+    assert told("score", **machines).startswith("2.04 USD an hour, at most 10.20 USD in 5 h (prices of us-east-1, ")
+    spot = "0.61 to 1.22 USD an hour on spot machines, at most 10.20 USD in 5 h"
+    assert told("train", **machines).startswith(spot), "spot machines may come to cost as much as others"
+    assert told("train", **machines, spot=False).startswith("2.04 USD an hour, at most 10.20 USD")
+    assert told("score", instance_type="ml.g99.xlarge").startswith("price unknown: ")
+
+
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
@@ -280,6 +333,7 @@ def test_a_refusal_of_sagemaker_is_told_with_the_page_that_helps(code: str, page
         ({"settings": {"eps": [1, -1]}}, "eps is -1; input should be greater than 0"),
         ({"settings": {"lr": 1}}, "lr is no setting; expected some of eps"),
         ({"compute": {"spot": True}}, "compute.spot is true; SageMaker has spot machines for training jobs only"),
+        ({"compute": {"max_hours": 217}}, "compute.max_hours is 217; expected 216 or less"),
         ({"compute": {"subnets": ["a"]}}, "subnets and compute.security_groups go together"),
         ({"compute": {"instance_type": "g5.xlarge"}}, "compute is 'g5.xlarge'"),
         ({"model": None}, "model is missing; a job of kind enhance needs the guide model"),

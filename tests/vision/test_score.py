@@ -19,13 +19,13 @@ from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.measuring import Measured, measure_images, measurements_of
+from lwise_core.vision.measuring import Measure, Measured, measure_images, measurements_of
 from lwise_core.vision.pixels import as_float
 from lwise_core.vision.score import Score, scores, scoring, with_columns, with_difficulty
 from lwise_core.vision.shard import Shard
 from lwise_core.vision.superclasses import superclasses
 from lwise_core.vision.targets import targets_for
-from lwise_core.vision.unfinished import Stored
+from lwise_core.vision.unfinished import Stored, UnfinishedVariants
 from tests.command_line import lwise, succeed
 from tests.conftest import write_photographs
 
@@ -143,6 +143,15 @@ def test_what_could_not_be_read_loses_its_old_scores(rows: list[DirmapRow]) -> N
     assert (after[2].robust_gt_logit, after[2].difficulty, after[2].extra["robust_prediction"]) == (None, None, "")
 
 
+def _begun(
+    table: Path, measure: Measure, rows: list[DirmapRow], images_root: Path, *, model: str = "1"
+) -> UnfinishedVariants:
+    settings = {"model_sha256": model}
+    return measurements_of(
+        table, "robust_gt_logit", measure, rows, images_root=images_root, engine=_ENGINE, settings=settings
+    )
+
+
 def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
     model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
 ) -> None:
@@ -151,11 +160,11 @@ def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
     (photographs / rows[20].im_path).rename(photographs / "elsewhere.png")
     table = tmp_path / "dirmap.csv"
 
-    def begun() -> object:
-        return measurements_of(table, "robust_gt_logit", measure, rows, engine=_ENGINE, settings={"model_sha256": "1"})
+    def begun() -> UnfinishedVariants:
+        return _begun(table, measure, rows, photographs, model="1")
 
     def measured() -> Measured:
-        return measure_images(measure, rows, images_root=photographs, engine=_ENGINE, begun=begun())  # type: ignore[arg-type]
+        return measure_images(measure, rows, images_root=photographs, engine=_ENGINE, begun=begun())
 
     with pytest.raises(InputError, match="23 images are done, with which the next run goes on"):
         measured()
@@ -164,7 +173,9 @@ def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
         (photographs / row.im_path).unlink()
     assert sorted(measured().values) == list(range(len(rows)))
     with pytest.raises(InputError, match="model_sha256 was '1', now '2'"):
-        measurements_of(table, "robust_gt_logit", measure, rows, engine=_ENGINE, settings={"model_sha256": "2"})
+        _begun(table, measure, rows, photographs, model="2")
+    with pytest.raises(InputError, match=r"images was .*photographs', now .*elsewhere'"):
+        _begun(table, measure, rows, tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +189,7 @@ def test_a_run_that_measured_nothing_leaves_nothing(
     folder: str, split: str | None, complaint: str, model: GuideModel, rows: list[DirmapRow], tmp_path: Path
 ) -> None:
     measure = scoring(model, targets_for(model.description, rows), _ENGINE)
-    begun = measurements_of(tmp_path / "dirmap.csv", "robust_gt_logit", measure, rows, engine=_ENGINE, settings={})
+    begun = _begun(tmp_path / "dirmap.csv", measure, rows, tmp_path / folder)
     with pytest.raises(InputError, match=complaint):
         measure_images(measure, rows, images_root=tmp_path / folder, engine=_ENGINE, split=split, begun=begun)
     assert not list(tmp_path.glob("dirmap.csv*"))
@@ -253,7 +264,7 @@ def test_a_shard_that_fails_at_once_leaves_the_others_what_they_have(
 ) -> None:
     """Shard 0 stops at its first picture while shard 1 has opened its journal and written nothing yet."""
     measure = scoring(model, targets_for(model.description, rows), _ENGINE)
-    begun = measurements_of(tmp_path / "dirmap.csv", "robust_gt_logit", measure, rows, engine=_ENGINE, settings={})
+    begun = _begun(tmp_path / "dirmap.csv", measure, rows, photographs)
     with begun.journal(1) as journal:
         with pytest.raises(InputError, match="no such picture"):
             measure_images(

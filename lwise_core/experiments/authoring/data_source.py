@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lwise_core import atomic_files
@@ -21,6 +20,7 @@ from lwise_core.experiments.authoring.config import StudyConfig
 from lwise_core.experiments.authoring.config_file import problems_of, read_config
 from lwise_core.experiments.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
 from lwise_core.experiments.authoring.resolve import OnProgress
+from lwise_core.yaml_files import read_yaml
 
 
 class DataSource(BaseModel):
@@ -115,10 +115,7 @@ def _source(folder: StudyFolder, config: StudyConfig) -> tuple[str, DataSource]:
 
 
 def _read_sources(path: Path) -> dict[str, DataSource]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    document = read_yaml(path)
     if not isinstance(document, dict):
         raise InputError(f"{path}: expected a mapping from names of files to their source")
     sources, problems = {}, []

@@ -49,7 +49,8 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) ->
     ("text", "complaint"),
     [
         (None, "no such file; expected YAML with lines such as"),
-        ("epochs: [", "cannot be read as YAML"),
+        ("epochs: [", "not a YAML file"),
+        ("epochs: 1\nepochs: 2", "key 'epochs' stands twice in one place"),
         ("- epochs", "expected YAML with a setting on each line"),
         ("epochs: 0", "epochs is 0; input should be greater than or equal to 1"),
         ("epochs: many", "epochs is 'many'; input should be a valid integer"),

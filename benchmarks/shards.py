@@ -1,0 +1,101 @@
+"""How well enhancement is shared out: the rate of 1, 2 and 4 processes on the same pictures, each with one thread.
+
+    .venv/bin/python benchmarks/shards.py [--images 2000] [--size 64] [--rounds 2]
+
+Each process does its shard as a machine of a job does, with the journal and the files of a real run; it begins when all
+have loaded the model, so that what is timed is the work. Efficiency is the rate per process against that of one process
+alone, for which each has a core to itself only as long as there are cores.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import typer
+from in_turns import write_photographs
+
+from lwise_core import __version__
+from lwise_core.dirmap import read_dirmap, write_dirmap
+from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.engine import Engine
+from lwise_core.vision.enhance import Enhancement, write_variants
+from lwise_core.vision.guide import IMAGENET, GuideDescription, new_guide
+from lwise_core.vision.perturb import Budget
+from lwise_core.vision.shard import Shard
+
+_N_CLASSES = 10
+_PROCESSES = (1, 2, 4)
+_BUDGETS = {f"eps{epsilon:g}": Budget.along_radius(epsilon, step=0.5) for epsilon in (0.5, 1, 2)}
+
+
+def main(images: int = 600, size: int = 64, rounds: int = 2, part: str = "") -> None:
+    """Measure and print; `part` is for the processes that are measured."""
+    if part:
+        _work(Path(part))
+        return
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}")
+    print(f"Python {platform.python_version()}, torch {torch.__version__}, lwise {__version__}")
+    print(f"small_resnet at {size} px, ε 0.5, 1 and 2, n = {images} images, fastest of {rounds} rounds")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        _write_data(root, images, size)
+        rates = {n: images / min(_run(root, n, number) for number in range(rounds)) for n in _PROCESSES}
+    for n, rate in rates.items():
+        told = f"{rate / rates[1]:.2f}x, efficiency {rate / rates[1] / n:.0%}"
+        print(f"{n} process{'es' if n > 1 else ''}: {rate:.1f} images/s, {told}")
+
+
+def _write_data(root: Path, n: int, size: int) -> None:
+    (root / "images").mkdir()
+    rows = write_photographs(root / "images", n, split="val")
+    named = [type(row)(row.split, str(i % _N_CLASSES), i % _N_CLASSES, row.im_path) for i, row in enumerate(rows)]
+    write_dirmap(root / "dirmap.csv", named)
+    description = GuideDescription("small_resnet", tuple(map(str, range(_N_CLASSES))), size)
+    save_model(root / "guide.safetensors", new_guide(description, IMAGENET, seed=0), training={}, metrics={})
+
+
+def _run(root: Path, n: int, number: int) -> float:
+    """Seconds from when all are ready until the last has done its shard."""
+    places = [root / f"{number}-{index}-{n}" for index in range(n)]
+    running = [
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, __file__, "--part", str(place)], env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        for place in places
+    ]
+    while not all(place.with_suffix(".ready").exists() for place in places):
+        time.sleep(0.05)
+    begun = time.perf_counter()
+    (root / f"{number}-{n}.go").touch()
+    if any(process.wait() for process in running):
+        raise SystemExit("a process failed")
+    return time.perf_counter() - begun
+
+
+def _work(place: Path) -> None:
+    number, index, n = map(int, place.name.split("-"))
+    root, engine = place.parent, Engine.automatic()
+    rows = read_dirmap(root / "dirmap.csv")
+    place.with_suffix(".ready").touch()
+    while not (root / f"{number}-{n}.go").exists():
+        time.sleep(0.01)
+    write_variants(
+        root / f"variants-{number}-{n}",
+        images_root=root / "images",
+        rows=rows,
+        model_file=root / "guide.safetensors",
+        enhancement=Enhancement(budgets=_BUDGETS, objective="logit"),
+        engine=engine,
+        shard=Shard(index, n),
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
