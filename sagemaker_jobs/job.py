@@ -172,8 +172,8 @@ def _problems(job: Job) -> list[str]:
         problems.append("compute.spot is true; SageMaker has spot machines for training jobs only, leave it out")
     if job.kind != "train" and compute.max_hours > _LONGEST_PROCESSING_H:
         problems.append(
-            f"compute.max_hours is {compute.max_hours:g}; expected {_LONGEST_PROCESSING_H} or less, SageMaker runs nothing "
-            "but trainings for longer"
+            f"compute.max_hours is {compute.max_hours:g}; expected {_LONGEST_PROCESSING_H} or less: SageMaker runs "
+            "trainings only for longer"
         )
     if compute.max_wait_hours is not None and not job.uses_spot:
         problems.append("compute.max_wait_hours goes with spot machines only")

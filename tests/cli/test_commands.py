@@ -76,6 +76,8 @@ def test_help_of_every_command_has_an_example(tmp_path: Path) -> None:
         "checkpoints convert",
         "checkpoints pull",
         *experiments,
+        *(f"jobs {name}" for name in ("train", "enhance", "score", "run", "upload", "list", "show", "logs", "stop")),
+        *(f"jobs {name}" for name in ("wait", "fetch", "publish")),
         "serve",
         "links",
         "data export",
