@@ -64,11 +64,10 @@ class UnfinishedVariants:
         self._out = out
         self.root = out.with_name(f"{out.name}.unfinished")
         self.plan = plan
-        text = json.dumps(plan, indent=2) + "\n"
         begun = self.root / _PLAN
         if not begun.is_file():
-            atomic_files.write_text(begun, text)
-        elif begun.read_text(encoding="utf-8") != text:
+            atomic_files.write_text(begun, json.dumps(plan, indent=2) + "\n")
+        elif _read(begun) != dict(plan):
             raise InputError(
                 f"{self.root}: was made by a run with other settings ({_differences(begun, plan)}); run it with "
                 "those to go on, or remove the folder to begin anew"
@@ -84,10 +83,9 @@ class UnfinishedVariants:
             If nothing was, or `out` exists.
         """
         begun = out.with_name(f"{out.name}.unfinished") / _PLAN
-        try:
-            plan = json.loads(begun.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise InputError(f"{begun}: cannot be read; expected the plan of variants in the making") from None
+        plan = _read(begun)
+        if plan is None:
+            raise InputError(f"{begun}: cannot be read; expected the plan of variants in the making")
         return cls(out, plan)
 
     def stored(self, paths: Mapping[str, Sequence[Path]]) -> dict[int, Stored]:
@@ -119,7 +117,7 @@ class UnfinishedVariants:
             If that folder is of work with another plan.
         """
         before = begun / _PLAN
-        if not before.is_file() or json.loads(before.read_text(encoding="utf-8")) != self.plan:
+        if _read(before) != self.plan:
             told = _differences(before, self.plan)
             raise InputError(f"{begun}: was made by a run with other settings ({told}); run it with those to go on")
         there = {variant: [begun / path.relative_to(self.root) for path in files] for variant, files in paths.items()}
@@ -203,9 +201,16 @@ def _is(path: Path, sha256: str) -> bool:
 
 
 def _differences(begun: Path, plan: Mapping[str, Any]) -> str:
-    try:
-        before = json.loads(begun.read_text(encoding="utf-8"))
-    except ValueError:
+    before = _read(begun)
+    if before is None:
         return "its plan cannot be read"
     names = sorted(name for name in before.keys() | plan.keys() if before.get(name) != plan.get(name))
     return "; ".join(f"{name} was {before.get(name)!r}, now {plan.get(name)!r}" for name in names)
+
+
+def _read(plan: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(plan.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
