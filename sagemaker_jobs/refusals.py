@@ -16,9 +16,14 @@ _REMEDIES = {
     "https://{region}.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas",
     "AccessDeniedException": "your user may not launch jobs; see its permissions in the console: "
     "https://{region}.console.aws.amazon.com/iam/home#/users",
-    "ValidationException": "if it is the role, `npx cdk deploy ComputeStack` makes it; roles are in the console: "
-    "https://{region}.console.aws.amazon.com/iam/home#/roles",
 }
+
+
+_ROLE_REMEDY = (
+    "the role is made by `npx cdk deploy ComputeStack`; see it in the console: "
+    "https://{region}.console.aws.amazon.com/iam/home#/roles"
+)
+_CONSOLE = "see the console: https://{region}.console.aws.amazon.com/sagemaker/home"
 
 
 @contextmanager
@@ -33,7 +38,7 @@ def launching(job: Job) -> Iterator[None]:
         yield
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        remedy = _REMEDIES.get(code, "see the console: https://{region}.console.aws.amazon.com/sagemaker/home")
+        remedy = _REMEDIES.get(code, _ROLE_REMEDY if "role" in message.lower() else _CONSOLE)
         region = boto3.Session().region_name or "us-east-1"
         what = f"{job.kind} job on {job.compute.instance_count} x {job.compute.instance_type}"
         raise InputError(f"{what}: {message} ({code}); {remedy.format(region=region)}") from None

@@ -92,26 +92,23 @@ def job_status(name: str) -> JobStatus:
 
 
 def log_lines(name: str) -> Iterator[str]:
-    """The lines of a job's log, of all its machines, by their time.
+    """The lines of a job's log by their time, each with the machine that wrote it.
 
     Raises
     ------
     InputError
+        If there are none.
     """
     group = f"/aws/sagemaker/{'Training' if _is_training(name) else 'Processing'}Jobs"
+    n = 0
     with asking(f"log of {name}"):
-        logs = client("logs")
-        streams = logs.get_paginator("describe_log_streams").paginate(
-            logGroupName=group, logStreamNamePrefix=f"{name}/"
-        )
-        names = [stream["logStreamName"] for page in streams for stream in page["logStreams"]]
-        if not names:
-            raise InputError(f"job {name}: has logged nothing yet")
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, logStreamNames=names[:100])
-        for page in pages:
-            for event in page["events"]:
-                host = event["logStreamName"].removeprefix(f"{name}/").rpartition("-")[0] if len(names) > 1 else ""
-                yield f"{host} {event['message']}".strip()
+        pages = client("logs").get_paginator("filter_log_events")
+        for page in pages.paginate(logGroupName=group, logStreamNamePrefix=f"{name}/"):
+            for n, event in enumerate(page["events"], start=n + 1):
+                host = event["logStreamName"].removeprefix(f"{name}/").rpartition("-")[0]
+                yield f"{host} {event['message']}"
+    if n == 0:
+        raise InputError(f"job {name}: has logged nothing yet")
 
 
 def stop_job(name: str) -> None:

@@ -299,31 +299,31 @@ def test_without_the_stack_people_are_told_to_deploy_it(account: StandIn, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("code", "page"),
+    ("code", "message", "page"),
     [
-        (
-            "ResourceLimitExceeded",
-            "https://us-east-1.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas",
-        ),
-        ("AccessDeniedException", "https://us-east-1.console.aws.amazon.com/iam/home#/users"),
-        ("ValidationException", "https://us-east-1.console.aws.amazon.com/iam/home#/roles"),
+        ("ResourceLimitExceeded", "The limit is 0.", "servicequotas/home/services/sagemaker/quotas"),
+        ("AccessDeniedException", "Not allowed.", "iam/home#/users"),
+        ("ValidationException", "Could not assume role jobs.", "iam/home#/roles"),
+        ("ValidationException", "Unknown instance type.", "sagemaker/home"),
     ],
 )
-def test_a_refusal_of_sagemaker_is_told_with_the_page_that_helps(code: str, page: str, bucket: Any) -> None:
+def test_a_refusal_of_sagemaker_is_told_with_the_page_that_helps(
+    code: str, message: str, page: str, bucket: Any
+) -> None:
     job = new_job("train", "moths", model=None, settings={}, compute={})
     session = boto3.Session()
 
     def refuse(**_: Any) -> Any:
         raise session.client("sagemaker").exceptions.from_code(code)(
-            {"Error": {"Code": code, "Message": "The account-level limit is 0."}}, "CreateTrainingJob"
+            {"Error": {"Code": code, "Message": message}}, "CreateTrainingJob"
         )
 
     session.events.register("before-call.sagemaker.CreateTrainingJob", refuse)
     ready = prepare(job, new_id(job), artefacts())
     with pytest.raises(InputError) as refusal, saying_refusals(job):
         launch(ready, session)
-    assert f"train job on 1 x ml.g5.xlarge: The account-level limit is 0. ({code})" in str(refusal.value)
-    assert page in str(refusal.value)
+    assert f"train job on 1 x ml.g5.xlarge: {message} ({code})" in str(refusal.value)
+    assert f"https://us-east-1.console.aws.amazon.com/{page}" in str(refusal.value)
 
 
 @pytest.mark.parametrize(
