@@ -100,14 +100,15 @@ def log_lines(name: str) -> Iterator[str]:
         If there are none.
     """
     group = f"/aws/sagemaker/{'Training' if _is_training(name) else 'Processing'}Jobs"
-    n = 0
+    is_empty = True
     with asking(f"log of {name}"):
         pages = client("logs").get_paginator("filter_log_events")
         for page in pages.paginate(logGroupName=group, logStreamNamePrefix=f"{name}/"):
-            for n, event in enumerate(page["events"], start=n + 1):
+            for event in page["events"]:
+                is_empty = False
                 host = event["logStreamName"].removeprefix(f"{name}/").rpartition("-")[0]
                 yield f"{host} {event['message']}"
-    if n == 0:
+    if is_empty:
         raise InputError(f"job {name}: has logged nothing yet")
 
 
