@@ -14,6 +14,9 @@ clock.
 
 Where there is an accelerator, it is used, with what `lwise train` uses there: bf16, and processes that load. Goals are
 printed beside what was measured; the exit code is 0 whether or not they are met.
+
+Two cores of an AMD EPYC (x86_64), Python 3.11.7, torch 2.11.0, no GPU, ResNet-50 at 224 px, n = 8, PGD-3, fastest of 3
+rounds: a step 1.08x, by time of the cores and by the clock; an epoch 1.09x, and 1.07x the time of its steps.
 """
 
 from __future__ import annotations

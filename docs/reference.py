@@ -1,7 +1,7 @@
 """Write the reference pages that the code knows itself: `python docs/reference.py`.
 
 docs/formats/records.md from the columns of the tables, docs/formats/config.md from the models of config.yaml,
-docs/formats/dataset.md from the description of a data set.
+docs/formats/dataset.md from the description of a data set, docs/formats/job.md from jobs and their settings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
 
 from lwise_core import atomic_files
 from lwise_core.experiments.authoring.config import (
@@ -39,6 +40,11 @@ from lwise_core.vision.data.description import (
     known_descriptions,
     load_dataset_description,
 )
+from lwise_core.vision.enhancement_config import EnhancementConfig
+from lwise_core.vision.scoring_config import ScoringConfig
+from lwise_core.vision.settings import fields_of
+from lwise_core.vision.training.config import TrainingConfig
+from sagemaker_jobs.job import Compute, Job
 
 _FORMATS = Path(__file__).parent / "formats"
 
@@ -135,10 +141,31 @@ def dataset_page() -> str:
     )
 
 
+def job_page() -> str:
+    """job.yaml, and the settings of the image side."""
+    return (
+        "# job.yaml, and the settings of the image side\n\n"
+        "A YAML file in UTF-8; an unknown key is an error. What it is for: [Jobs](../jobs.md).\n\n"
+        f"{_fields_table(Job)}\n"
+        "`compute`:\n\n"
+        f"{_fields_table(Compute)}\n"
+        "## Settings\n\n"
+        "Of a job's `settings`, of the YAML files that `--config` takes, and of the options of the same names, with\n"
+        "hyphens. ε and lengths of steps are L2 over the whole picture, pixels in [0, 1].\n\n"
+        "`train`:\n\n"
+        f"{_fields_table(TrainingConfig)}\n"
+        "`enhance`; a job's `name` is `eps{eps}` unless it says otherwise:\n\n"
+        f"{_fields_table(EnhancementConfig)}\n"
+        "`score`:\n\n"
+        f"{_fields_table(ScoringConfig)}"
+    )
+
+
 PAGES = {
     _FORMATS / "records.md": records_page,
     _FORMATS / "config.md": config_page,
     _FORMATS / "dataset.md": dataset_page,
+    _FORMATS / "job.md": job_page,
 }
 
 
@@ -170,8 +197,8 @@ def _own_fields(model: type[BaseModel], *bases: type[BaseModel]) -> list[str]:
     return [name for name in model.model_fields if name not in inherited]
 
 
-def _fields_table(model: type[BaseModel], names: Iterable[str] | None = None) -> str:
-    schema = model.model_json_schema()
+def _fields_table(model: type[Any], names: Iterable[str] | None = None) -> str:
+    schema, fields = TypeAdapter(model).json_schema(), _fields_of(model)
     properties, definitions = schema["properties"], schema.get("$defs", {})
     return _table(
         ("key", "holds", "default", "meaning"),
@@ -179,19 +206,25 @@ def _fields_table(model: type[BaseModel], names: Iterable[str] | None = None) ->
             (
                 f"`{name}`",
                 _holds(properties[name], definitions),
-                _default(model, name),
-                " ".join((model.model_fields[name].description or "").split()),
+                _default(fields[name]),
+                " ".join((fields[name].description or "").split()),
             )
-            for name in names or model.model_fields
+            for name in names or fields
         ),
     )
 
 
-def _default(model: type[BaseModel], name: str) -> str:
-    field = model.model_fields[name]
+def _fields_of(model: type[Any]) -> Mapping[str, FieldInfo]:
+    """Of a model, or of a dataclass with settings."""
+    return model.model_fields if issubclass(model, BaseModel) else fields_of(model)
+
+
+def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
     default = field.get_default(call_default_factory=True)
+    if isinstance(default, Compute):
+        return "all defaults"
     return f"`{json.dumps(default.model_dump() if isinstance(default, BaseModel) else default)}`"
 
 
@@ -202,6 +235,7 @@ _PARTS = {
     "Throttle": "see below",
     "Domain": "see below",
     "Table": "see below",
+    "Compute": "see below",
 }
 _HOLDS = {"boolean": "true or false", "string": "text", "integer": "whole number", "number": "number", "null": "null"}
 
@@ -218,6 +252,8 @@ def _holds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of {_holds(schema['items'], definitions)}"
     if kind == "object":
+        if schema["additionalProperties"] is True:
+            return "mapping"
         return f"mapping of text to {_holds(schema['additionalProperties'], definitions)}"
     return _HOLDS[kind] + _range(schema)
 

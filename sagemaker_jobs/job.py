@@ -62,24 +62,31 @@ class Compute:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Job:
-    """A job.
+    """A job. Descriptions stand with the fields."""
 
-    Attributes
-    ----------
-    dataset : name of a data set in the artefact bucket, or `s3://bucket/prefix` of one; on this machine a folder. It
-        holds dirmap.csv, and images/ that the dirmap's im_path starts from.
-    model : the guide model: name of a training job, or `s3://bucket/….safetensors`; on this machine a file. Of a
-        training: the one to begin from, if any.
-    goes_on : of an enhancement: name of one like it that was cut short, and whose pictures are used again.
-    settings : as of `lwise train`, `lwise enhance` or `lwise score`.
-    """
-
-    kind: Kind
-    dataset: str
-    model: str | None = None
-    goes_on: str | None = None
-    settings: dict[str, Any] = Field(default_factory=dict)
-    compute: Compute = Field(default_factory=Compute)
+    kind: Annotated[Kind, Field(description="What is done: as `lwise train`, `lwise enhance` or `lwise score`.")]
+    dataset: Annotated[
+        str,
+        Field(
+            description="Name of a data set in the artefact bucket, or `s3://bucket/prefix`; on this machine a folder. "
+            "It holds `dirmap.csv`, and `images/` that the dirmap's `im_path` starts from."
+        ),
+    ]
+    model: Annotated[
+        str | None,
+        Field(
+            description="Guide model: name of a training job, `s3://bucket/….safetensors`, or a file here; of a "
+            "training the one to begin from, if any."
+        ),
+    ] = None
+    goes_on: Annotated[
+        str | None,
+        Field(description="Of an enhancement: name of one like it that was cut short, whose pictures are used again."),
+    ] = None
+    settings: Annotated[dict[str, Any], Field(description="Of that kind of work, as below.")] = Field(
+        default_factory=dict
+    )
+    compute: Annotated[Compute, Field(description="The machines, as below.")] = Field(default_factory=Compute)
 
     @property
     def dataset_name(self) -> str:

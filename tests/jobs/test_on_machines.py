@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from lwise_core.vision.checkpoints.own import load_model
 from sagemaker_jobs.fetching import fetch
 from sagemaker_jobs.job import Job, new_job
 from sagemaker_jobs.local import run_locally
+from sagemaker_jobs.metrics import METRICS
 from tests.aws import StandIn
 from tests.command_line import succeed
 from tests.jobs.conftest import DataSet
@@ -77,7 +79,10 @@ def test_a_training_on_two_machines_leaves_the_model_and_its_log(
     with (model / "log.csv").open(newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
     lines = [line for line in machines[0].log.splitlines() if line.startswith("epoch=")]
-    assert len(lines) == 3, "SageMaker reads the curves out of these lines"
+    assert len(lines) == 3
+    curves = {name: float(found[1]) for name, regex in METRICS.items() if (found := re.search(regex, lines[-1]))}
+    assert curves.keys() == METRICS.keys() - {"mfu"}, "SageMaker reads the curves out of these lines"
+    assert curves["epsilon"] == 0.5
     assert not [line for line in machines[1].log.splitlines() if line.startswith("epoch=")]
 
 
