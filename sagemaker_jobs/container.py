@@ -129,15 +129,16 @@ class Container:
     @property
     def failure(self) -> str | None:
         """Why the work failed, if it did."""
-        return self._failure.read_text(encoding="utf-8") if self._failure.is_file() else None
+        return self.failure_file.read_text(encoding="utf-8") if self.failure_file.is_file() else None
 
     def fail(self, reason: str) -> None:
         """Leave the reason where SageMaker shows it."""
-        self._failure.parent.mkdir(parents=True, exist_ok=True)
-        self._failure.write_text(reason[:_LONGEST_REASON], encoding="utf-8")
+        self.failure_file.parent.mkdir(parents=True, exist_ok=True)
+        self.failure_file.write_text(reason[:_LONGEST_REASON], encoding="utf-8")
 
     @property
-    def _failure(self) -> Path:
+    def failure_file(self) -> Path:
+        """Where SageMaker looks for the reason of a failure."""
         return self.root / "output" / ("failure" if self.is_training else "message")
 
     @property

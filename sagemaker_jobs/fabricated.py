@@ -29,7 +29,7 @@ def fabricate(
     shared: Path,
     hyperparameters: Mapping[str, str] | None = None,
 ) -> Container:
-    """The tree of one machine of a job. What a job before it left there stays.
+    """The tree of one machine of a job. What a job before it left there stays, but for why it failed.
 
     Parameters
     ----------
@@ -50,6 +50,7 @@ def fabricate(
         together = shared / folder.name
         together.mkdir(parents=True, exist_ok=True)
         _link(folder, together)
+    container.failure_file.unlink(missing_ok=True)
     return container
 
 
