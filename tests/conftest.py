@@ -104,3 +104,8 @@ def account(aws: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     cloudformation = aws.client("cloudformation")
     for stack in cloudformation.describe_stacks()["Stacks"]:
         cloudformation.delete_stack(StackName=stack["StackName"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first, so that no process is left with one of them alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_docs.py")
