@@ -6,8 +6,8 @@ Each process does its shard as a machine of a job does, with the journal and the
 have loaded the model, so that what is timed is the work. Efficiency is the rate per process against that of one process
 alone, for which each has a core to itself only as long as there are cores.
 
-Two cores of an AMD EPYC (x86_64), Python 3.11.7, torch 2.11.0, n = 1,600, fastest of 2 rounds: 158 images/s by one process,
-222 by two (70 %), 181 by four (29 %).
+Two cores of an AMD EPYC (x86_64), Python 3.11.7, torch 2.11.0, n = 1,600, fastest of 2 rounds: 158 images/s by one
+process, 222 by two (70 %), 181 by four (29 %).
 """
 
 from __future__ import annotations
