@@ -19,6 +19,7 @@ from tests.command_line import succeed
 from tests.unavailable import unavailable
 
 CLASSES = ("red", "green", "blue")
+_TAKE_MINUTES = ("test_crowd.py", "test_demo.py", "test_docs.py", "test_on_machines.py", "test_to_a_study.py")
 SMALL_DEMO = ("--no-serve", "--learners", 2, "--seed", 5)
 
 
@@ -108,4 +109,4 @@ def account(aws: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take minutes come first, so that no process is left with one of them alone at the end."""
-    items.sort(key=lambda item: item.path.name != "test_docs.py")
+    items.sort(key=lambda item: item.path.name not in _TAKE_MINUTES)
