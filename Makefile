@@ -18,7 +18,7 @@ demo: .venv/.ready $(SITE) ## The whole way on one machine; DEMO="--no-serve" pa
 
 test: .venv/.ready $(SITE) node_modules/.ready browser ## Every test, in a real browser too
 	npm --prefix experiment_site test
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile -m "not browser" $(PYTEST) || [ $$? = 5 ]  # 5: none of them was asked for
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser" $(PYTEST) || [ $$? = 5 ]  # 5: none of them was asked for
 	$(PYTHON) -m pytest -m browser $(PYTEST) || [ $$? = 5 ]
 
 lint: .venv/.ready experiment_site/node_modules/.ready ## Style, types and the arrows between the rooms

@@ -172,7 +172,12 @@ def _train(launched: Launch, sdk: Session, script: Path) -> str:
         )
         for name, uri in launched.inputs.items()
     ]
-    trainer.train(input_data_config=channels, wait=False, logs=False)
+    try:
+        trainer.train(input_data_config=channels, wait=False, logs=False)
+    finally:
+        # The SDK leaves its folder of start scripts behind where a request is refused.
+        if trainer._temp_code_dir is not None:
+            trainer._temp_code_dir.cleanup()
     sent = trainer._latest_training_job
     return str(sent.training_job_name) if sent is not None else ""
 
