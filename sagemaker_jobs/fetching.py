@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
-from lwise_core.cloud.asking import AT_ONCE, asking, client
+from lwise_core.cloud.asking import asking, at_once, client
 from lwise_core.cloud.uploading import OnProgress, sizes_in
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
@@ -70,18 +70,11 @@ def download(
         raise InputError(f"{place}: nothing is there")
     paths = {key: folder / key.removeprefix(f"{place.prefix}/") for key in sizes}
     left = {key: path for key, path in paths.items() if not path.is_file() or path.stat().st_size != sizes[key]}
-    with asking(str(place)), ThreadPoolExecutor(AT_ONCE) as workers:
+    with asking(str(place)):
         s3 = client("s3")
 
         def get(key: str, path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(place.bucket, key, str(path))
 
-        getting = [workers.submit(get, key, path) for key, path in left.items()]
-        try:
-            for done, one in enumerate(as_completed(getting), start=1):
-                one.result()
-                on_progress(done, len(getting))
-        except BaseException:
-            workers.shutdown(cancel_futures=True)
-            raise
+        at_once((partial(get, key, path) for key, path in left.items()), on_progress=on_progress)

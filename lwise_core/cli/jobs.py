@@ -306,7 +306,7 @@ def _run_here(job: Job, out: Path | None) -> None:
     model = None if job.model is None else Path(job.model)
     skipped = run_locally(job, Path(job.dataset), model, out, on_line=lambda line: errors.print(line, markup=False))
     _say_skipped(skipped)
-    _say(f"{out}: the result of a {job.kind} job")
+    _say(f"{out}: done ({job.kind}, on this machine)")
 
 
 def _launch(job: Job, *, dry_run: bool, yes: bool) -> None:

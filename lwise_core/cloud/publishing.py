@@ -10,11 +10,11 @@ import base64
 import hashlib
 import mimetypes
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from lwise_core.cloud.asking import AT_ONCE, asking, client
+from lwise_core.cloud.asking import asking, at_once, client
 from lwise_core.cloud.uploading import FOR_EVER, OnProgress, sizes_in
 from lwise_core.errors import refuse_if_any
 from lwise_core.experiments.authoring.manifest import Published
@@ -58,23 +58,20 @@ def publish_from_s3(
         for picture, name in published.items()
         if there.get(target := f"{STIMULUS_FOLDER}/{name}") != sizes[keys[picture]]
     }
-    with asking(f"bucket {bucket}, copying from {where}"), ThreadPoolExecutor(AT_ONCE) as workers:
+    with asking(f"bucket {bucket}, copying from {where}"):
         s3 = client("s3")
-        copying = {
-            workers.submit(_copy_is_right, s3, (source, keys[picture]), (bucket, target), sha256[picture]): picture
-            for target, picture in waiting.items()
-        }
-        try:
-            differing = []
-            for done, one in enumerate(as_completed(copying), start=1):
-                if not one.result():
-                    differing.append(
-                        f"{'/'.join(copying[one])}: is not the picture that the job recorded; run it again"
-                    )
-                on_progress(done, len(copying))
-        except BaseException:
-            workers.shutdown(cancel_futures=True)
-            raise
+        copies = at_once(
+            (
+                partial(_copy_is_right, s3, (source, keys[picture]), (bucket, target), sha256[picture])
+                for target, picture in waiting.items()
+            ),
+            on_progress=on_progress,
+        )
+    differing = [
+        f"{'/'.join(picture)}: is not the picture that the job recorded; run it again"
+        for picture, is_right in zip(waiting.values(), copies, strict=True)
+        if not is_right
+    ]
     refuse_if_any(where, sorted(differing))
     return published
 

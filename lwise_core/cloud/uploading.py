@@ -6,11 +6,12 @@ import base64
 import hashlib
 import mimetypes
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lwise_core.cloud.asking import AT_ONCE, asking, client
+from lwise_core.cloud.asking import AT_ONCE, asking, at_once, client
 from lwise_core.errors import InputError
 
 OnProgress = Callable[[int, int], None]
@@ -83,7 +84,7 @@ def put_files(
         What was put there before it stays, and need not be put there again.
     """
     cache = {"CacheControl": FOR_EVER} if cached_for_ever else {}
-    with asking(f"bucket {bucket}"), ThreadPoolExecutor(AT_ONCE) as workers:
+    with asking(f"bucket {bucket}"):
         s3 = client("s3")
 
         def put(key: str, path: Path) -> None:
@@ -98,14 +99,7 @@ def put_files(
             checksum = base64.b64encode(digest.digest()).decode()
             s3.put_object(Bucket=bucket, Key=key, Body=content, ChecksumSHA256=checksum, **about)
 
-        putting = [workers.submit(put, key, path) for key, path in files.items()]
-        try:
-            for done, one in enumerate(as_completed(putting), start=1):
-                one.result()
-                on_progress(done, len(putting))
-        except BaseException:
-            workers.shutdown(cancel_futures=True)
-            raise
+        at_once((partial(put, key, path) for key, path in files.items()), on_progress=on_progress)
 
 
 def _objects_in(bucket: str, prefix: str) -> dict[str, dict[str, Any]]:

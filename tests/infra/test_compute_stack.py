@@ -10,6 +10,7 @@ import pytest
 from aws_cdk import App, Environment, Stack
 from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
+from sagemaker.core import image_uris
 
 from infra.budget import Budget
 from infra.compute_stack import ComputeStack
@@ -93,7 +94,6 @@ def test_checkpoints_alone_are_deleted_in_time(template: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("region", [REGION, "eu-south-1", "cn-north-1", "ap-southeast-4"])
 def test_the_image_that_jobs_run_in_may_be_fetched(region: str) -> None:
-    image_uris = pytest.importorskip("sagemaker.core.image_uris")
     uri = image_uris.retrieve(
         framework="pytorch-amzn2023",
         region=region,
