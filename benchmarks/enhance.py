@@ -41,14 +41,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lwise_core import __version__
 from lwise_core.dirmap import DirmapRow
-from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.checkpoints.native import save_model
 from lwise_core.vision.engine import Engine, preferred_device
 from lwise_core.vision.enhance import Enhancement, write_variants
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.images import load_rgb
 from lwise_core.vision.objectives import logit
 from lwise_core.vision.perturb import Budget, ascend_many, n_gradients
-from lwise_core.vision.training.work import peak_tflops
+from lwise_core.vision.training.flops import peak_tflops
 
 _STEP = 0.5
 _ONE = Budget.along_radius(8, step=_STEP)

@@ -26,7 +26,7 @@ from in_turns import write_photographs
 
 from lwise_core import __version__
 from lwise_core.dirmap import read_dirmap, write_dirmap
-from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.checkpoints.native import save_model
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.enhance import Enhancement, write_variants
 from lwise_core.vision.guide import IMAGENET, GuideDescription, new_guide

@@ -46,9 +46,9 @@ from trialsets import processor
 
 from lwise_core.local.server import open_records
 from tests.browser import ARGUMENTS, chromium
-from tests.command_line import served
 from tests.e2e.frame_recorder import FRAME_RECORDER, Recording, recording
 from tests.e2e.timed_study import Timing, begin, write_timed_study
+from tests.run_cli import served
 
 GOAL = 0.995
 FRAMES = (1, 2, 6, 12)

@@ -38,13 +38,13 @@ from torch.nn import functional
 from lwise_core import __version__
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
+from lwise_core.vision.training.adversarial_step import Learner
 from lwise_core.vision.training.augment import Augmentation, augmentation
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.distributed import ALONE
-from lwise_core.vision.training.learner import Learner
+from lwise_core.vision.training.flops import count_work, peak_tflops
 from lwise_core.vision.training.loop import loading_processes, training_engine
 from lwise_core.vision.training.pictures import training_batches
-from lwise_core.vision.training.work import count_work, peak_tflops
 
 _N_CLASSES = 1000
 _N_BATCHES = 4

@@ -65,9 +65,9 @@ from synthetic_studies import write_animals, write_moths
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.conditions import condition_of
+from lwise_core.experiments.payloads import expanded, participant_view
 from lwise_core.experiments.study import REPEAT, Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded, participant_view
 
 STUDIES = ("idaea4_learn_10", "imagenet_animals_main_10")
 MOTHS, ANIMALS = STUDIES

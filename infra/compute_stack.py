@@ -49,7 +49,7 @@ _IMAGES_ELSEWHERE = {
 }
 _IMAGE_REPOSITORY = "pytorch"
 _JOB_TAG, _JOB_KINDS = "lwise:job", ("train", "enhance", "score")
-"""What jobs carry, as `sagemaker_jobs.launching` sends them."""
+"""What jobs carry, as `sagemaker_jobs.launch` sends them."""
 _JOBS_REPORTS = "/aws/sagemaker/*"
 """Log groups and namespaces of metrics that SageMaker gives to jobs."""
 _UPLOADS_GIVEN_UP_AFTER = Duration.days(7)

@@ -22,7 +22,7 @@ from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.config import StudyConfig
 from lwise_core.experiments.authoring.config_file import read_config
 from lwise_core.experiments.authoring.folder import StudyFolder
-from lwise_core.experiments.authoring.resolve import CompiledStudy
+from lwise_core.experiments.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.bundle import to_bundle
 from lwise_core.experiments.study import CodeReferences
 from lwise_core.sessions.links import platform_links

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.awsrequest import AWSResponse
 
-from sagemaker_jobs.launching import Launch, launch
+from sagemaker_jobs.launch import Launch, launch
 
 
 class _Seen(Exception):  # noqa: N818 - what was looked for is no error

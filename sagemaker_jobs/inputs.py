@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lwise_core.cloud.asking import asking, client
+from lwise_core.cloud.aws_client import asking, client
 from lwise_core.cloud.uploading import OnProgress, put_files, sizes_in
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.errors import InputError, refuse_if_any
 from sagemaker_jobs.artefacts import Artefacts, S3Place, dataset_place
 from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, UNFINISHED
 from sagemaker_jobs.job import Job, packed
-from sagemaker_jobs.launching import IMAGES, Launch, folder_of
+from sagemaker_jobs.launch import IMAGES, Launch, folder_of
 
 
 def prepare(job: Job, id_: str, where: Artefacts, *, on_progress: OnProgress = lambda done, total: None) -> Launch:

@@ -21,10 +21,10 @@ from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.settings import settings_from
 from sagemaker_jobs.artefacts import S3Place, artefacts
 from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, VARIANTS
-from sagemaker_jobs.fetching import download
+from sagemaker_jobs.download import download
 from sagemaker_jobs.job import Job, read_job
-from sagemaker_jobs.launching import folder_of
-from sagemaker_jobs.watching import job_status
+from sagemaker_jobs.launch import folder_of
+from sagemaker_jobs.monitor import job_status
 
 
 def publish_job(

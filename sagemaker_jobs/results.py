@@ -10,7 +10,7 @@ from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
 from lwise_core.vision.enhance import complete_variants
 from lwise_core.vision.enhancement_config import EnhancementConfig
-from lwise_core.vision.scored_table import score_dirmap
+from lwise_core.vision.score_dirmap import score_dirmap
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import settings_from
 from sagemaker_jobs.container import JOB_FILE, MODEL_FILE, SCORES, VARIANTS

@@ -16,9 +16,9 @@ from lwise_core.vision.training.distributed import Group, started_group
 from lwise_core.vision.training.log import EpochRecord
 from lwise_core.vision.training.loop import Stopped, Watch
 from lwise_core.vision.training.run import prepared, run_folder
-from lwise_core.vision.training.stopping import listening_for_stop
+from lwise_core.vision.training.signals import listening_for_stop
 from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, Container
-from sagemaker_jobs.entry import log, progress_of, run
+from sagemaker_jobs.entrypoint import log, progress_of, run
 from sagemaker_jobs.job import unpacked
 
 _KEPT = ("config.yaml", "log.csv")

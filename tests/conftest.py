@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, sync_playwright
 from lwise_core.simulation.moths import write_moths
 from tests.aws import CREDENTIALS, REGION, StandIn, aws_stand_in
 from tests.browser import ARGUMENTS, chromium
-from tests.command_line import succeed
-from tests.unavailable import unavailable
+from tests.run_cli import succeed
+from tests.skip_or_fail import skip_or_fail
 
 CLASSES = ("red", "green", "blue")
 _TAKE_MINUTES = ("test_crowd.py", "test_demo.py", "test_docs.py", "test_on_machines.py", "test_to_a_study.py")
@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
     """Chromium; without one the test fails where `CI` is set and is skipped elsewhere."""
     executable = chromium()
     if executable is None:
-        unavailable("no Chromium on this machine: run `make test`, which installs one")
+        skip_or_fail("no Chromium on this machine: run `make test`, which installs one")
     # Chromium refuses its sandbox to root.
     arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else ARGUMENTS
     with sync_playwright() as playwright:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _REPOSITORY = Path(__file__).parent.parent
-_SERVING = "lwise_core.experiments.bundle lwise_core.experiments.views lwise_core.sessions.service"
+_SERVING = "lwise_core.experiments.bundle lwise_core.experiments.payloads lwise_core.sessions.service"
 _HEAVY = "torch torchvision numpy pandas pydantic yaml scipy matplotlib starlette typer rich aws_cdk boto3"
 
 

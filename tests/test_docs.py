@@ -12,7 +12,7 @@ import yaml
 
 from docs.reference import PAGES
 from lwise_core import __version__
-from tests.command_line import lwise, served
+from tests.run_cli import lwise, served
 
 _REPOSITORY = Path(__file__).parent.parent
 _PAGES = [*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md")]

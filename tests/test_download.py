@@ -10,7 +10,7 @@ import pytest
 
 from lwise_core.download import DownloadError, download_to
 from lwise_core.errors import InputError
-from tests.broken_off import ServedFile, serving_file
+from tests.interrupted_server import ServedFile, serving_file
 
 _N_BYTES = 1_000_000
 _HALF = _N_BYTES // 2

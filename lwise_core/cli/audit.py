@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 from rich.table import Table
 
-from lwise_core.cli.compiling import AS_JSON, STUDY_OR_BUNDLE, print_json, study_or_bundle
 from lwise_core.cli.progress import console, step
+from lwise_core.cli.study_arguments import AS_JSON, STUDY_OR_BUNDLE, print_json, study_or_bundle
 
 if TYPE_CHECKING:
     from lwise_core.experiments.audit import Audit, Cell, Spread

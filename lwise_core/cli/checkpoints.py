@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lwise_core.cli.compiling import AS_JSON, print_json
 from lwise_core.cli.progress import console, step
+from lwise_core.cli.study_arguments import AS_JSON, print_json
 from lwise_core.errors import InputError
 
 if TYPE_CHECKING:
-    from lwise_core.vision.checkpoints.foreign import Foreign
+    from lwise_core.vision.checkpoints.third_party import Foreign
     from lwise_core.vision.data.description import DatasetDescription
     from lwise_core.vision.guide import Normalisation
 
@@ -39,7 +39,7 @@ def inspect(file: Path = _FILE, arch: str | None = _ARCH, as_json: bool = AS_JSO
 
     Nothing in the file is run. Example: `lwise checkpoints inspect ImageNet_eps3.pt`
     """
-    from lwise_core.vision.checkpoints.own import is_own, model_origin
+    from lwise_core.vision.checkpoints.native import is_own, model_origin
 
     report = {**_own_report(file), "origin": model_origin(file)} if is_own(file) else _opened(file, arch=arch).report()
     if as_json:
@@ -80,8 +80,8 @@ def convert(
     names = None if classes is None else _class_names(classes)
     described = None if dataset is None else _description(dataset)
 
-    from lwise_core.vision.checkpoints.foreign import as_guide
-    from lwise_core.vision.checkpoints.own import is_own, save_model
+    from lwise_core.vision.checkpoints.native import is_own, save_model
+    from lwise_core.vision.checkpoints.third_party import as_guide
 
     if is_own(file):
         raise InputError(f"{file}: is a guide model already; give it to --model as it is")
@@ -123,8 +123,8 @@ def pull(
     Example: `lwise checkpoints pull lwise --sha256 SUM --out model_ckpts`
     """
     from lwise_core.download import checked_sha256
-    from lwise_core.vision.checkpoints.published import file_name_of, source_of
-    from lwise_core.vision.checkpoints.published import pull as pull_into
+    from lwise_core.vision.checkpoints.model_zoo import file_name_of, source_of
+    from lwise_core.vision.checkpoints.model_zoo import pull as pull_into
 
     url, expected = source_of(source, None if sha256 is None else checked_sha256(sha256))
     folder = out or Path(file_name_of(url).partition(".")[0])
@@ -142,7 +142,7 @@ def _opened(
     normalisation: KnownNormalisation | None = None,
     of_dataset: Normalisation | None = None,
 ) -> Foreign:
-    from lwise_core.vision.checkpoints.foreign import open_foreign
+    from lwise_core.vision.checkpoints.third_party import open_foreign
 
     with step(f"Reading {file}") as on_progress:
         return open_foreign(
@@ -180,7 +180,7 @@ def _class_names(path: Path) -> tuple[str, ...]:
 
 
 def _own_report(file: Path) -> dict[str, Any]:
-    from lwise_core.vision.checkpoints.own import file_sha256, load_model, model_metrics
+    from lwise_core.vision.checkpoints.native import file_sha256, load_model, model_metrics
 
     model = load_model(file)
     description = model.description

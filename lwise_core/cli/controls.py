@@ -55,7 +55,7 @@ def controls(
 
 def _size(model: Path | None, size: int | None) -> int:
     if model is not None and size is None:
-        from lwise_core.vision.checkpoints.own import load_model
+        from lwise_core.vision.checkpoints.native import load_model
 
         return load_model(model).description.size
     if size is not None and model is None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from lwise_core import __version__, atomic_files
-from lwise_core.cli.compiling import compile_with_warnings
 from lwise_core.cli.enhance import enhance_images
 from lwise_core.cli.progress import console, errors, step
 from lwise_core.cli.records import export_tables, write_study_report
 from lwise_core.cli.serve import DEFAULT_PORT, serve_study
+from lwise_core.cli.study_arguments import compile_with_warnings
 from lwise_core.cli.train import train_model
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.errors import InputError
@@ -153,7 +153,7 @@ def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, 
 
 
 def _score(rows: list[DirmapRow], photographs: Path, model: Path, dirmap: Path) -> None:
-    from lwise_core.vision.scored_table import score_dirmap
+    from lwise_core.vision.score_dirmap import score_dirmap
 
     with step("Scoring how hard each picture is") as on_progress:
         score_dirmap(rows, photographs, model, dirmap, on_progress=on_progress)

@@ -27,7 +27,7 @@ from lwise_core.errors import InputError
 
 if TYPE_CHECKING:
     from lwise_core.vision.engine import Engine
-    from lwise_core.vision.measuring import Measure
+    from lwise_core.vision.per_image import Measure
     from lwise_core.vision.shard import Shard
 
 app = typer.Typer(help="Other measures of how hard an image is, as columns of the dirmap.", no_args_is_help=True)
@@ -61,7 +61,7 @@ def epsilon(
     """
     from dataclasses import asdict
 
-    from lwise_core.vision.checkpoints.own import file_sha256, load_model
+    from lwise_core.vision.checkpoints.native import file_sha256, load_model
     from lwise_core.vision.difficulty.minimal_epsilon import Bisection, minimal_epsilon
     from lwise_core.vision.engine import Engine, preferred_device
     from lwise_core.vision.superclasses import superclasses_of
@@ -111,7 +111,7 @@ def depth(
 
     Example: `lwise difficulty depth dirmap.csv --images photos --model guide.safetensors --split val`
     """
-    from lwise_core.vision.checkpoints.own import file_sha256, load_model
+    from lwise_core.vision.checkpoints.native import file_sha256, load_model
     from lwise_core.vision.difficulty.prediction_depth import fit_probes, layers_of, prediction_depth
     from lwise_core.vision.engine import Engine, preferred_device
     from lwise_core.vision.superclasses import superclasses_of
@@ -172,7 +172,7 @@ def confidence(
 
     Example: `lwise difficulty confidence dirmap.csv --images photos -m epoch-1.safetensors -m epoch-2.safetensors`
     """
-    from lwise_core.vision.checkpoints.own import file_sha256, load_model
+    from lwise_core.vision.checkpoints.native import file_sha256, load_model
     from lwise_core.vision.difficulty.epoch_confidence import epoch_confidence
     from lwise_core.vision.engine import Engine, preferred_device
     from lwise_core.vision.superclasses import superclasses_of
@@ -214,7 +214,7 @@ def _add(
     skip_bad: bool,
     shard: Shard | None = None,
 ) -> None:
-    from lwise_core.vision.measuring import measurements_of, with_measured
+    from lwise_core.vision.per_image import measurements_of, with_measured
 
     (column,) = measure.names
     begun = measurements_of(table, column, measure, rows, images_root=images, engine=engine, settings=settings)

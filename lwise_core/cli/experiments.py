@@ -14,7 +14,8 @@ import typer
 
 from lwise_core import atomic_files
 from lwise_core.cli.audit import audit
-from lwise_core.cli.compiling import (
+from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.study_arguments import (
     AS_JSON,
     STUDY,
     STUDY_OR_BUNDLE,
@@ -23,7 +24,6 @@ from lwise_core.cli.compiling import (
     print_warnings,
     study_or_bundle,
 )
-from lwise_core.cli.progress import console, errors, step
 from lwise_core.cli.study_list import list_studies
 from lwise_core.errors import InputError
 from lwise_core.experiments.trialset import build_trialset
@@ -187,7 +187,7 @@ def trialset(
 
 def _documents(study: Study, ids: Iterable[int], condition: int | None) -> Iterator[dict[str, Any]]:
     from lwise_core.experiments.conditions import condition_of
-    from lwise_core.experiments.views import expanded
+    from lwise_core.experiments.payloads import expanded
 
     for trialset_id in ids:
         if condition is not None and condition_of(study, trialset_id) != condition:

@@ -19,7 +19,7 @@ from lwise_core.vision.training.config import TrainingConfig
 from sagemaker_jobs.job import Compute, Job, Kind, new_job, read_job, write_job
 
 if TYPE_CHECKING:
-    from sagemaker_jobs.watching import JobStatus
+    from sagemaker_jobs.monitor import JobStatus
 
 app = typer.Typer(help="Train, enhance and score on SageMaker.", no_args_is_help=True)
 
@@ -166,7 +166,7 @@ def list_(
     """
     from rich.table import Table
 
-    from sagemaker_jobs.watching import list_jobs
+    from sagemaker_jobs.monitor import list_jobs
 
     found = list_jobs(n)
     if as_json:
@@ -185,7 +185,7 @@ def show(name: str = _NAME, as_json: bool = typer.Option(False, "--json", help="
 
     Example: `lwise jobs show lwise-enhance-idaea4-90ab-20261125120000`
     """
-    from sagemaker_jobs.watching import job_status
+    from sagemaker_jobs.monitor import job_status
 
     status = job_status(name)
     if as_json:
@@ -200,7 +200,7 @@ def logs(name: str = _NAME) -> None:
 
     Example: `lwise jobs logs lwise-enhance-idaea4-90ab-20261125120000`
     """
-    from sagemaker_jobs.watching import log_lines
+    from sagemaker_jobs.monitor import log_lines
 
     for line in log_lines(name):
         typer.echo(line)
@@ -212,7 +212,7 @@ def stop(name: str = _NAME) -> None:
 
     Example: `lwise jobs stop lwise-enhance-idaea4-90ab-20261125120000`
     """
-    from sagemaker_jobs.watching import stop_job
+    from sagemaker_jobs.monitor import stop_job
 
     stop_job(name)
     _say(f"{name}: stopping")
@@ -224,7 +224,7 @@ def wait(name: str = _NAME) -> None:
 
     Example: `lwise jobs wait lwise-enhance-idaea4-90ab-20261125120000`
     """
-    from sagemaker_jobs.watching import wait_for
+    from sagemaker_jobs.monitor import wait_for
 
     status = wait_for(name, on_status=lambda now: errors.print(f"{now.status} {now.step}".strip(), markup=False))
     _say_status(status)
@@ -238,7 +238,7 @@ def fetch(name: str = _NAME, out: Path = typer.Option(..., "--out", "-o", help="
 
     Example: `lwise jobs fetch lwise-score-idaea4-77aa-20261125130000 --out scored.csv`
     """
-    from sagemaker_jobs.fetching import fetch as fetch_result
+    from sagemaker_jobs.download import fetch as fetch_result
 
     with step("Fetching") as on_progress:
         skipped = fetch_result(name, out, on_progress=on_progress)
@@ -313,11 +313,11 @@ def _launch(job: Job, *, dry_run: bool, yes: bool) -> None:
     import boto3
 
     from sagemaker_jobs.artefacts import artefacts
+    from sagemaker_jobs.aws_errors import launching
     from sagemaker_jobs.dry_run import request_of
     from sagemaker_jobs.inputs import prepare, rehearsed
-    from sagemaker_jobs.launching import launch, new_id
+    from sagemaker_jobs.launch import launch, new_id
     from sagemaker_jobs.prices import estimate
-    from sagemaker_jobs.refusals import launching
 
     where, id_ = artefacts(), new_id(job)
     price = f"{job.compute.instance_count} x {job.compute.instance_type}: {estimate(job).told()}"

@@ -12,8 +12,8 @@ import typer
 from rich.text import Text
 
 from lwise_core import atomic_files
-from lwise_core.cli.compiling import AS_JSON, print_json
 from lwise_core.cli.progress import console
+from lwise_core.cli.study_arguments import AS_JSON, print_json
 from lwise_core.errors import InputError
 from lwise_core.sessions.links import IN_PERSON, PlatformLink, platform_links
 

@@ -11,9 +11,9 @@ from lwise_core.dirmap import DirmapRow
 
 if TYPE_CHECKING:
     from lwise_core.vision.engine import Engine
-    from lwise_core.vision.measuring import Measure, Measured
+    from lwise_core.vision.per_image import Measure, Measured
+    from lwise_core.vision.resumable import UnfinishedVariants
     from lwise_core.vision.shard import Shard
-    from lwise_core.vision.unfinished import UnfinishedVariants
 
 
 def measured(
@@ -29,7 +29,7 @@ def measured(
     shard: Shard | None = None,
 ) -> Measured:
     """`vision.measuring.measure_images` for people. Shared by the commands that measure images."""
-    from lwise_core.vision.measuring import measure_images
+    from lwise_core.vision.per_image import measure_images
     from lwise_core.vision.shard import WHOLE
 
     with step(description) as on_progress:

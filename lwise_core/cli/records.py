@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lwise_core.cli.compiling import STUDY, compile_with_warnings
 from lwise_core.cli.progress import console, step
+from lwise_core.cli.study_arguments import STUDY, compile_with_warnings
 
 if TYPE_CHECKING:
     from lwise_core.cloud.deployed import Tables
@@ -73,7 +73,7 @@ def emails(data: Path = typer.Argument(help="Folder of sessions that `lwise serv
 
 def download_tables(study: Path, out: Path, tables: Tables) -> None:
     """Shared by `lwise data download` and `lwise teardown`."""
-    from lwise_core.cloud.asking import asking
+    from lwise_core.cloud.aws_client import asking
     from lwise_core.cloud.snapshot import Snapshot
     from lwise_core.records.tables import write_tables
     from lwise_core.sessions.service import SessionService
@@ -124,7 +124,7 @@ def write_study_report(data: Path, variants: Path, model: Path, out: Path, *, ti
     from lwise_core.records.report import write_report
     from lwise_core.records.statistics import condition_summary, summary_table
     from lwise_core.records.tables import read_sessions, read_trials
-    from lwise_core.vision.checkpoints.own import model_metrics
+    from lwise_core.vision.checkpoints.native import model_metrics
 
     with step("Writing the report"):
         trials, sessions = read_trials(data / "trials.csv"), read_sessions(data / "sessions.csv")

@@ -39,7 +39,7 @@ def score(
     """
     settled = chosen(ScoringConfig, settings, command="lwise score", file=config)
     from lwise_core.vision.accuracy import write_report
-    from lwise_core.vision.scored_table import score_dirmap, score_part
+    from lwise_core.vision.score_dirmap import score_dirmap, score_part
 
     rows, table, part = read_dirmap(dirmap), out or dirmap, shard_told(shard)
     with step("Scoring how hard each picture is") as on_progress:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lwise_core.cli.compiling import STUDY, compile_with_warnings
 from lwise_core.cli.links import in_person_link, print_qr
 from lwise_core.cli.progress import console
+from lwise_core.cli.study_arguments import STUDY, compile_with_warnings
 from lwise_core.errors import InputError
 from lwise_core.sessions.links import platform_links
 
@@ -39,7 +39,7 @@ def serve(
 
 def serve_study(study: Path, data: Path, *, host: str, port: int) -> None:
     """Compile and serve in the foreground. Shared by `lwise serve` and `lwise demo`."""
-    from lwise_core.local.address import address_of, others_reach
+    from lwise_core.local.lan_address import address_of, others_reach
     from lwise_core.local.researcher import Researcher
     from lwise_core.local.server import listen, open_study
     from lwise_core.local.server import serve as serve_app

@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lwise_core.cli.compiling import AS_JSON, STUDY, compile_with_warnings, print_json
 from lwise_core.cli.progress import console
+from lwise_core.cli.study_arguments import AS_JSON, STUDY, compile_with_warnings, print_json
 from lwise_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def status(
 
     Example: `lwise status moths_0 --watch`
     """
-    from lwise_core.cloud.asking import asking
+    from lwise_core.cloud.aws_client import asking
     from lwise_core.cloud.deployed import alarms_of, find_deployed, open_sessions
 
     if watch and as_json:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from lwise_core.cli.compiling import AS_JSON, print_json
 from lwise_core.cli.progress import console
+from lwise_core.cli.study_arguments import AS_JSON, print_json
 from lwise_core.errors import InputError
 from lwise_core.experiments.trialset import build_trialset
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lwise_core.cli.compiling import STUDY
 from lwise_core.cli.progress import console, step
 from lwise_core.cli.records import download_tables
+from lwise_core.cli.study_arguments import STUDY
 from lwise_core.cloud.naming import name_in_app
 from lwise_core.errors import InputError
 
@@ -32,7 +32,7 @@ def teardown(
     """
     from lwise_core.cloud.deployed import find_deployed
     from lwise_core.cloud.destroy import destroy, require_cdk
-    from lwise_core.cloud.kept import outlives_its_stack
+    from lwise_core.cloud.retained_resources import outlives_its_stack
 
     deployed = find_deployed(study)
     keeps = outlives_its_stack(deployed.tables)
@@ -61,7 +61,7 @@ def teardown(
 
 
 def _say_who_is_there(deployed: DeployedStudy) -> None:
-    from lwise_core.cloud.asking import asking
+    from lwise_core.cloud.aws_client import asking
     from lwise_core.cloud.deployed import open_store
     from lwise_core.sessions.overview import progress_of
     from lwise_core.sessions.store import TEST_PLATFORM
@@ -77,7 +77,7 @@ def _say_who_is_there(deployed: DeployedStudy) -> None:
 
 
 def _say_what_is_kept(tables: Tables, *, heading: str) -> None:
-    from lwise_core.cloud.kept import kept_parts
+    from lwise_core.cloud.retained_resources import kept_parts
 
     parts = kept_parts(tables)
     _say(heading)
@@ -95,7 +95,7 @@ def _confirm(stack: str) -> None:
 
 
 def _say_what_to_do_with(study: Path, tables: Tables) -> None:
-    from lwise_core.cloud.kept import how_to_delete
+    from lwise_core.cloud.retained_resources import how_to_delete
 
     _say_what_is_kept(tables, heading="Kept:")
     _say("To fetch the data:")

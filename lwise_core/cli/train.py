@@ -110,7 +110,7 @@ def train_model(
     from lwise_core.vision.training.distributed import ALONE
     from lwise_core.vision.training.loop import Stopped, Watch
     from lwise_core.vision.training.run import prepared, run_folder
-    from lwise_core.vision.training.stopping import listening_for_stop
+    from lwise_core.vision.training.signals import listening_for_stop
 
     group = group or ALONE
     with step("Loading pictures") if group.leads else nullcontext(_unheard) as on_progress:

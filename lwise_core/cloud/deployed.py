@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import ClientError
 
-from lwise_core.cloud.asking import asking, client
+from lwise_core.cloud.aws_client import asking, client
 from lwise_core.cloud.naming import (
     COUNTER_TABLE_TAG,
     EXPERIMENT_STACKS,

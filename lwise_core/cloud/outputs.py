@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lwise_core.cloud.asking import asking, client
+from lwise_core.cloud.aws_client import asking, client
 from lwise_core.errors import InputError
 
 

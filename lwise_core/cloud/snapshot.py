@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lwise_core import atomic_files
-from lwise_core.cloud.asking import AT_ONCE, asking, client
+from lwise_core.cloud.aws_client import AT_ONCE, asking, client
 from lwise_core.cloud.deployed import Tables
 from lwise_core.errors import InputError
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store

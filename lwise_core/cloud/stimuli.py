@@ -15,7 +15,7 @@ from lwise_core.cloud.uploading import OnProgress, missing_in, put_files
 from lwise_core.errors import refuse_if_any
 from lwise_core.experiments.authoring.manifest import Published
 from lwise_core.experiments.authoring.stimuli import opaque_name
-from lwise_core.experiments.views import STIMULUS_FOLDER
+from lwise_core.experiments.payloads import STIMULUS_FOLDER
 
 
 def stimulus_bucket(dataset: str) -> str:

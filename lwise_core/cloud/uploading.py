@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lwise_core.cloud.asking import AT_ONCE, asking, at_once, client
+from lwise_core.cloud.aws_client import AT_ONCE, asking, at_once, client
 from lwise_core.errors import InputError
 
 OnProgress = Callable[[int, int], None]

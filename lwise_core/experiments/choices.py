@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lwise_core.experiments.draws import Draws
+from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.study import ChoiceOrder, Study
 
 Offer = tuple[tuple[str, ...], int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lwise_core.experiments.draws import Draws
+from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.study import Study
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lwise_core.errors import InputError
-from lwise_core.experiments import supply
-from lwise_core.experiments.draws import Draws
+from lwise_core.experiments import feasibility
+from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.study import Cell, Study
 
 
@@ -35,32 +35,34 @@ def draw_images(study: Study, condition: int, draws: Draws) -> SessionImages:
     InputError
         If the data set has too few images.
     """
-    n_curriculum = supply.curriculum_length(study, condition)
-    left = {cell: list(study.pools.get(cell, ())) for block in study.blocks for cell, _ in supply.needs(study, block)}
-    repeat = _draw_repeat_image(study, condition, draws) if supply.has_repeats(study) else None
+    n_curriculum = feasibility.curriculum_length(study, condition)
+    left = {
+        cell: list(study.pools.get(cell, ())) for block in study.blocks for cell, _ in feasibility.needs(study, block)
+    }
+    repeat = _draw_repeat_image(study, condition, draws) if feasibility.has_repeats(study) else None
     if repeat is not None:
         image = study.images[repeat]
         cell = (image.split or "", image.class_num)
         left[cell] = [index for index in left.get(cell, ()) if index != repeat]
     try:
         later = [
-            {cell: draws.take(left[cell], count) for cell, count in supply.needs(study, block)}
+            {cell: draws.take(left[cell], count) for cell, count in feasibility.needs(study, block)}
             for block in study.blocks[n_curriculum:]
         ]
         curriculum = _draw_curriculum(study, condition, left, repeat, draws)
     except (ValueError, IndexError):
-        raise InputError("; ".join(supply.shortages(study, condition))) from None
+        raise InputError("; ".join(feasibility.shortages(study, condition))) from None
     return SessionImages([*curriculum, *later], repeat)
 
 
 def _draw_repeat_image(study: Study, condition: int, draws: Draws) -> int:
     candidates = [
         index
-        for class_num in supply.repeat_classes(study, condition)
+        for class_num in feasibility.repeat_classes(study, condition)
         for index in study.pools[study.repeat_split, class_num]
     ]
     if not candidates:
-        raise InputError("; ".join(supply.shortages(study, condition)))
+        raise InputError("; ".join(feasibility.shortages(study, condition)))
     return draws.pick(candidates)
 
 
@@ -69,13 +71,13 @@ def _draw_curriculum(
 ) -> Sequence[Mapping[Cell, Sequence[int]]]:
     ranked: dict[Cell, list[int]] = {}
     blocks = []
-    for block in study.blocks[: supply.curriculum_length(study, condition)]:
+    for block in study.blocks[: feasibility.curriculum_length(study, condition)]:
         chosen = {}
-        for cell, count in supply.needs(study, block):
+        for cell, count in feasibility.needs(study, block):
             if cell not in ranked:
                 choosable = {*left[cell], repeat}
                 ranked[cell] = [index for index in study.ranked_pools.get(cell, ()) if index in choosable]
             fraction = block.conditions[condition].easiest_fraction
-            chosen[cell] = draws.sample(supply.easiest(ranked[cell], fraction, repeat=repeat), count)
+            chosen[cell] = draws.sample(feasibility.easiest(ranked[cell], fraction, repeat=repeat), count)
         blocks.append(chosen)
     return blocks

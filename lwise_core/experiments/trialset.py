@@ -14,7 +14,7 @@ from typing import NamedTuple
 from lwise_core.errors import InputError
 from lwise_core.experiments.choices import SessionChoices
 from lwise_core.experiments.conditions import condition_of
-from lwise_core.experiments.draws import Draws
+from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.sampling import draw_images
 from lwise_core.experiments.study import DEFAULT_SOURCE, Block, BlockCondition, Cell, Study
 

@@ -15,10 +15,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lwise_core.experiments.views import STIMULUS_FOLDER
+from lwise_core.experiments.payloads import STIMULUS_FOLDER
 from lwise_core.local.api import api_routes
 from lwise_core.local.endpoints import Run, failed, refused
-from lwise_core.local.ranges import OnlyByteRanges
+from lwise_core.local.range_header import OnlyByteRanges
 from lwise_core.local.rate_limit import SessionLimits
 from lwise_core.local.researcher import Researcher, researcher_calls, researcher_page
 from lwise_core.sessions.errors import RequestRefused

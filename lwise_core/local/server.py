@@ -16,14 +16,14 @@ from starlette.types import ASGIApp
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.resolve import CompiledStudy
+from lwise_core.experiments.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.study import CodeReferences
 from lwise_core.local.access_log import ACCESS_LOG_FILE, AccessLog, open_access_log
 from lwise_core.local.app import create_app
+from lwise_core.local.group_commit import SharedCommit
 from lwise_core.local.rate_limit import SessionLimits
 from lwise_core.local.researcher import Researcher
-from lwise_core.local.shared_commit import SharedCommit
 from lwise_core.sessions.service import CompletionCodes, SessionService
 from lwise_core.sessions.sqlite import SqliteStore
 

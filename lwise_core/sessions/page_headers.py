@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lwise_core.experiments.payloads import outside_origins
 from lwise_core.experiments.study import Study
-from lwise_core.experiments.views import outside_origins
 
 _MTURK_FRAMES = "https://*.mturk.com"
 _MTURK_FORMS = "https://www.mturk.com https://workersandbox.mturk.com"

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from lwise_core.experiments.payloads import expanded_trial, origin_fields, participant_view
 from lwise_core.experiments.study import REPEAT, BonusTier, Study
 from lwise_core.experiments.trialset import build_trialset, trialset_of_slot
-from lwise_core.experiments.views import expanded_trial, origin_fields, participant_view
+from lwise_core.sessions.client_reports import email_address, problem_report
 from lwise_core.sessions.errors import InvalidRequest, NotYours, TrialsMissing, UnknownToken
 from lwise_core.sessions.overview import Overview, overview_of
-from lwise_core.sessions.reports import email_address, problem_report
 from lwise_core.sessions.responses import trial_record
 from lwise_core.sessions.store import TEST_PLATFORM, Outcome, PlatformIds, Problem, ReleaseReason, Session, SessionStore
 

@@ -21,11 +21,11 @@ import numpy as np
 from lwise_core import __version__, atomic_files
 from lwise_core.dirmap import DirmapRow, write_csv
 from lwise_core.errors import InputError
-from lwise_core.vision.ahead import ahead
 from lwise_core.vision.controls import CONTROLS
 from lwise_core.vision.encoding import Encoding, encoding, read_8_bits
 from lwise_core.vision.images import Pixels, Progress, load_rgb
-from lwise_core.vision.unfinished import Stored, UnfinishedVariants
+from lwise_core.vision.prefetch import ahead
+from lwise_core.vision.resumable import Stored, UnfinishedVariants
 from lwise_core.vision.variant_folder import (
     NATURAL,
     PROVENANCE_FILE,

@@ -19,7 +19,7 @@ from typing import Any
 from lwise_core import __version__, atomic_files
 from lwise_core.dirmap import DirmapRow, class_names, write_csv
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints.own import file_sha256, load_model
+from lwise_core.vision.checkpoints.native import file_sha256, load_model
 from lwise_core.vision.encoding import Encoding, encoding
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.enhanced_batches import MEASURES, Ascent, EnhancedBatches
@@ -27,9 +27,9 @@ from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.images import Progress
 from lwise_core.vision.objectives import objective_for
 from lwise_core.vision.perturb import Budget
+from lwise_core.vision.resumable import Stored, UnfinishedVariants
 from lwise_core.vision.shard import WHOLE, Shard
 from lwise_core.vision.targets import Targets, targets_for
-from lwise_core.vision.unfinished import Stored, UnfinishedVariants
 from lwise_core.vision.variant_folder import (
     NATURAL,
     PROVENANCE_FILE,

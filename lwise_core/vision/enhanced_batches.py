@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
-from lwise_core.vision.ahead import ahead
 from lwise_core.vision.encoding import DeepPixels, Encoding, read_8_bits
 from lwise_core.vision.engine import Engine, in_parts
 from lwise_core.vision.images import Pixels, load_rgb
 from lwise_core.vision.objectives import Objective, logit
 from lwise_core.vision.perturb import Budget, ascend_many
+from lwise_core.vision.prefetch import ahead
+from lwise_core.vision.resumable import Stored
 from lwise_core.vision.targets import Targets
-from lwise_core.vision.unfinished import Stored
 from lwise_core.vision.views import Views
 
 MEASURES = ("logit_natural", "logit_enhanced", "l2", "kept")

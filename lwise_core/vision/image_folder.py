@@ -10,11 +10,11 @@ from pathlib import Path
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
-from lwise_core.vision.ahead import ahead
 from lwise_core.vision.data.description import DatasetDescription
 from lwise_core.vision.data.listing import list_images, split_rank
 from lwise_core.vision.data.splitting import split_by_class
 from lwise_core.vision.images import Progress, problem_with
+from lwise_core.vision.prefetch import ahead
 
 _SHOWN_PROBLEMS = 5
 _AHEAD = 64

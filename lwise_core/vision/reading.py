@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from lwise_core.errors import InputError
-from lwise_core.vision.ahead import ahead
 from lwise_core.vision.images import Pixels, load_rgb
+from lwise_core.vision.prefetch import ahead
 
 _READ_AHEAD = 2
 """Batches that are decoded or wait while one is computed on: memory holds no more of a data set of any size."""

@@ -13,8 +13,8 @@ from lwise_core.dirmap import SCORE_COLUMNS, DirmapRow
 from lwise_core.errors import InputError
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
-from lwise_core.vision.measuring import Measure
 from lwise_core.vision.objectives import logit
+from lwise_core.vision.per_image import Measure
 from lwise_core.vision.targets import Targets
 
 ROBUST_COLUMN = SCORE_COLUMNS[0]

@@ -8,8 +8,8 @@ import pytest
 
 from lwise_core.dirmap import read_dirmap
 from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
-from tests.command_line import succeed
 from tests.conftest import write_photographs
+from tests.run_cli import succeed
 
 
 @pytest.fixture(scope="session")

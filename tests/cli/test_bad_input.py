@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.command_line import COMMAND, lwise
+from tests.run_cli import COMMAND, lwise
 
 
 def _refused(*arguments: object, folder: Path) -> str:

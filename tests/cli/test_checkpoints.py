@@ -15,9 +15,9 @@ import torch
 from torch import nn
 from torchvision import models
 
-from lwise_core.vision.checkpoints.own import file_sha256, load_model, model_origin
-from tests.broken_off import serving_file
-from tests.command_line import lwise, succeed
+from lwise_core.vision.checkpoints.native import file_sha256, load_model, model_origin
+from tests.interrupted_server import serving_file
+from tests.run_cli import lwise, succeed
 from tests.vision.checkpoints.wrappings import AttackerModel, moved, robustness_file
 
 

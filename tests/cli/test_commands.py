@@ -9,7 +9,7 @@ from pathlib import Path
 from lwise_core import __version__
 from lwise_core.dirmap import read_dirmap
 from lwise_core.simulation.learners import LearnerModel, take_part
-from tests.command_line import lwise, served, succeed
+from tests.run_cli import lwise, served, succeed
 
 _N_TRIALS = 4 * 9 + 2 + 21 + 2
 """Four training blocks of three per class, a test of seven per class, two calibration trials in each half."""

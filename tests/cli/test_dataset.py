@@ -11,7 +11,7 @@ import yaml
 
 from lwise_core.dirmap import read_dirmap
 from lwise_core.vision.images import load_rgb
-from tests.command_line import lwise, succeed
+from tests.run_cli import lwise, succeed
 
 
 def test_index_split_stats_and_build(tmp_path: Path, photographs: Path) -> None:

@@ -16,9 +16,9 @@ import yaml
 from PIL import Image
 
 from lwise_core.experiments.bundle import load_bundle
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
-from tests.command_line import COMMAND, lwise, succeed
+from tests.run_cli import COMMAND, lwise, succeed
 
 CLASSES = ("ajax_minor", "eris", "leda")
 _PER_CLASS = {"train": 12, "val": 4}

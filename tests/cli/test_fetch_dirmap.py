@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from lwise_core.download import MAX_BYTES, is_allowed
-from tests.command_line import lwise, succeed
+from tests.run_cli import lwise, succeed
 
 _CONFIG = """
 session_config:

@@ -12,7 +12,7 @@ import pytest
 import segno
 import yaml
 
-from tests.command_line import lwise, succeed
+from tests.run_cli import lwise, succeed
 
 _ADDRESS = "http://192.168.1.20:8000"
 _IN_PERSON = f"{_ADDRESS}/?PLATFORM=inperson"

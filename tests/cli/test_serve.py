@@ -17,8 +17,8 @@ import pytest
 
 from lwise_core.cli import serve as serve_command
 from lwise_core.errors import InputError
-from tests.command_line import COMMAND, succeed
 from tests.experiments.conftest import write_data_set, write_study
+from tests.run_cli import COMMAND, succeed
 from tests.sessions.conftest import answer
 
 _STUDY: Mapping[str, Any] = {"session_config": [{"test": {"n_trials_per_class_val": 1}}]}

@@ -21,14 +21,14 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.simulation.learners import LearnerModel, take_part
-from lwise_core.vision.checkpoints.own import file_sha256, load_model, model_metrics
+from lwise_core.vision.checkpoints.native import file_sha256, load_model, model_metrics
 from lwise_core.vision.guide import GuideDescription, GuideModel
 from lwise_core.vision.pixels import as_float
-from lwise_core.vision.training.beginning import new_model
 from lwise_core.vision.training.config import TrainingConfig
+from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.loop import Data, train
 from lwise_core.vision.training.pictures import PicturesInMemory
-from tests.command_line import serving, succeed
+from tests.run_cli import serving, succeed
 
 _PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "data" / "cifar10_subset.zip"
 """CIFAR-10 photographs beside the repository, `<split>/<class>/<number>.jpg`; too large to be kept in it."""

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 
-from tests.command_line import served
 from tests.experiments.conftest import DataSet, scored_rows, write_study
+from tests.run_cli import served
 
 pytestmark = pytest.mark.browser
 

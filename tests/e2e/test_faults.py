@@ -14,9 +14,9 @@ from random import Random
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lwise_core.experiments.authoring.resolve import CompiledStudy
+from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
 from tests.e2e.fault_proxy import Fault, FaultProxy, no_fault
 from tests.e2e.taking_part import BadLine, behind_a_bad_line, choose, finish, wait_until
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser import firefox
-from tests.command_line import served, succeed
-from tests.unavailable import unavailable
+from tests.run_cli import served, succeed
+from tests.skip_or_fail import skip_or_fail
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +21,7 @@ _SITE = Path(__file__).parent.parent.parent / "experiment_site"
 def test_what_is_answered_in_firefox_is_what_is_stored(short_study: Path, tmp_path: Path) -> None:
     executable = firefox()
     if executable is None:
-        unavailable("no Firefox on this machine: run `make test`, which installs one where it can")
+        skip_or_fail("no Firefox on this machine: run `make test`, which installs one where it can")
     with served(short_study, tmp_path / "data") as address:
         driven = subprocess.run(
             ["node", "test/browsers/firefox.mjs", executable, f"{address}/?PLATFORM=inperson&ASSIGNMENT_ID=fox"],

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.command_line import served, succeed
+from tests.run_cli import served, succeed
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from lwise_core.simulation.learners import LearnerModel, take_part
-from tests.command_line import served, succeed
+from tests.run_cli import served, succeed
 
 pytestmark = pytest.mark.browser
 

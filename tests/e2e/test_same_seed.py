@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import succeed
 from tests.conftest import SMALL_DEMO
+from tests.run_cli import succeed
 
 _MADE = ("dirmap.csv", "guide.safetensors", "variants", "study")
 

@@ -12,10 +12,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from lwise_core.dirmap import write_dirmap
 from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
 from lwise_core.vision.image_folder import index_image_folder
-from tests.command_line import served
+from tests.run_cli import served
 
 pytestmark = pytest.mark.browser
 

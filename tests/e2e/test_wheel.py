@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.command_line import served, succeed
+from tests.run_cli import served, succeed
 
 _REPOSITORY = Path(__file__).parents[2]
 

@@ -15,9 +15,9 @@ from PIL import Image
 from lwise_core.dirmap import DirmapRow, write_dirmap
 from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

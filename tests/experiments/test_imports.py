@@ -13,8 +13,8 @@ import pytest
 import lwise_core
 from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.experiments.bundle import to_bundle
+from lwise_core.experiments.payloads import participant_view
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import participant_view
 
 _REPOSITORY = Path(lwise_core.__file__).parents[1]
 _SERVED = (
@@ -23,7 +23,7 @@ _SERVED = (
     "lwise_core.experiments.conditions",
     "lwise_core.experiments.study",
     "lwise_core.experiments.trialset",
-    "lwise_core.experiments.views",
+    "lwise_core.experiments.payloads",
     "lwise_core.sessions.service",
     "lwise_core.sessions.sqlite",
 )
@@ -33,7 +33,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from lwise_core.experiments.bundle import load_bundle
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import participant_view
+from lwise_core.experiments.payloads import participant_view
 study = load_bundle(Path(sys.argv[2]))
 views = [participant_view(study, build_trialset(study, number)) for number in range(4)]
 print(json.dumps({"views": views, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))

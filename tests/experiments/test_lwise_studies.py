@@ -18,9 +18,9 @@ import pytest
 
 from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.conditions import condition_of
+from lwise_core.experiments.payloads import participant_view
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import participant_view
 from tests.experiments.conftest import trials_of
 
 LWISE = Path(__file__).parents[3] / "shared" / "data" / "lwise"

@@ -12,9 +12,9 @@ import pytest
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
+from lwise_core.experiments.payloads import expanded, origin_fields, participant_view
 from lwise_core.experiments.study import Origin, Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded, origin_fields, participant_view
 from tests.experiments.conftest import DataSet, write_data_set, write_study
 
 _MADE = {"epsilon": 4, "objective": "logit_diverge", "model_sha256": "5e" * 32, "package_version": "9.8.7"}

@@ -18,11 +18,11 @@ from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.authoring.config import TrialConfig
 from lwise_core.experiments.bundle import load_bundle, to_bundle
+from lwise_core.experiments.payloads import expanded, participant_view
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import NoTrialsetLeft, build_trialset
-from lwise_core.experiments.views import expanded, participant_view
 from tests.experiments.conftest import DataSet, trials_of
-from tests.experiments.test_views import shown_trials
+from tests.experiments.test_payloads import shown_trials
 
 CLASSES = ("house_cat", "dog", "big_cat", "leatherback_turtle")
 REQUIRED = ("trialset_id", "condition_idx", "block", "class", "url")

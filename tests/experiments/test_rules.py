@@ -21,10 +21,10 @@ from lwise_core.dirmap import DirmapRow
 from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.authoring.config import TrialConfig
 from lwise_core.experiments.bundle import load_bundle, to_bundle
+from lwise_core.experiments.payloads import expanded, participant_view
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded, participant_view
 from tests.experiments.conftest import BUDGETS, CLASSES, DataSet, write_study
-from tests.experiments.test_views import shown_trials
+from tests.experiments.test_payloads import shown_trials
 from tests.experiments.written_studies import NAME, SETTINGS, SPLITS, WrittenStudy, written_studies
 
 SHAPES = ("circle", "triangle")

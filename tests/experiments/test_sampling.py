@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwise_core.errors import InputError
-from lwise_core.experiments import supply
+from lwise_core.experiments import feasibility
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import (
     CALIBRATION,
     REPEAT,
@@ -33,7 +34,6 @@ from lwise_core.experiments.study import (
     TypeOfTrial,
 )
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
 from tests.experiments.conftest import CLASSES, DataSet, blocks_of, trials_of, write_study
 
 # --- any study
@@ -135,9 +135,9 @@ def test_any_study_gives_the_same_bytes_after_its_journey_through_a_bundle(
 @given(study=_studies())
 def test_any_study_gets_all_its_trials_or_is_refused_for_want_of_images(study: Study) -> None:
     if not _has_enough_images(study):
-        assert supply.shortages(study, 0)
+        assert feasibility.shortages(study, 0)
         return
-    assert supply.shortages(study, 0) == []
+    assert feasibility.shortages(study, 0) == []
     for trialset_id in range(3):
         trials = trials_of(study, trialset_id)
         found = Counter((trial["block"], trial["split"], trial["class"]) for trial in trials if not _is_repeat(trial))
@@ -168,7 +168,7 @@ def test_what_the_count_finds_short_is_refused_and_never_half_built(study: Study
         else:
             assert len(trialset.trials) == total
             continue
-        shortages = supply.shortages(study, 0)
+        shortages = feasibility.shortages(study, 0)
         assert shortages
         assert refusal == "; ".join(shortages)
 
@@ -194,7 +194,7 @@ def _is_repeat(trial: dict[str, Any]) -> bool:
     ],
 )
 def test_the_easiest_share_is_a_rounded_count(fraction: float, repeat: int | None, expected: list[int]) -> None:
-    assert supply.easiest(range(10), fraction, repeat=repeat) == expected
+    assert feasibility.easiest(range(10), fraction, repeat=repeat) == expected
 
 
 @given(
@@ -206,7 +206,7 @@ def test_the_easiest_share_is_kept_however_the_repeat_image_is_counted(
     count: int, fraction: float, repeat: int | None
 ) -> None:
     ranked = range(count)
-    found = supply.easiest(ranked, fraction, repeat=repeat)
+    found = feasibility.easiest(ranked, fraction, repeat=repeat)
     others = [index for index in ranked if index != repeat]
     assert repeat not in found
     assert found == others[: len(found)]

@@ -34,7 +34,7 @@ import json, sys
 from pathlib import Path
 from lwise_core.experiments.bundle import load_bundle
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
+from lwise_core.experiments.payloads import expanded
 study = load_bundle(Path(sys.argv[1]))
 print(json.dumps([expanded(study, build_trialset(study, number)) for number in range(20)]))
 """

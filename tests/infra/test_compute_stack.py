@@ -16,7 +16,7 @@ from infra.budget import Budget
 from infra.compute_stack import ComputeStack
 from lwise_core.errors import InputError
 from sagemaker_jobs.job import Kind
-from sagemaker_jobs.launching import JOB_TAG
+from sagemaker_jobs.launch import JOB_TAG
 from tests.infra.conftest import ACCOUNT, REGION
 
 _SHARED = "lab-data-sets"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from lambdas.session_api.gateway import Answer, answer
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
 from lwise_core.sessions.api import MAX_BODY_BYTES
 from lwise_core.sessions.service import CompletionCodes, SessionService
 from lwise_core.sessions.sqlite import SqliteStore

@@ -12,9 +12,9 @@ import pytest
 
 from lambdas.assemble import assemble_session_api
 from lwise_core.experiments.bundle import to_bundle
+from lwise_core.experiments.payloads import expanded, participant_view
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded, participant_view
 from tests.aws import Place, StandIn
 from tests.lambdas.conftest import CODE_PARAMETER, N_TRIALS
 from tests.lambdas.container import Container, container

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lwise_core.experiments.payloads import expanded, participant_view
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded, participant_view
 from lwise_core.sessions.api import MAX_BODY_BYTES
 from tests.local.conftest import Server
 from tests.sessions.conftest import answer

@@ -20,10 +20,10 @@ import httpx
 import pytest
 
 from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.resolve import CompiledStudy
-from lwise_core.experiments.draws import Draws
+from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.experiments.payloads import ROW_COLUMNS, expanded, participant_view
+from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import ROW_COLUMNS, expanded, participant_view
 from lwise_core.local.server import open_records
 from tests.experiments.conftest import BUDGETS, CLASSES, write_data_set, write_study
 from tests.local.conftest import Server, picture_away

@@ -25,8 +25,8 @@ import pytest
 
 from lwise_core.errors import InputError
 from lwise_core.local.server import SESSIONS_FILE, listen, open_records
-from tests.command_line import COMMAND
 from tests.experiments.conftest import write_data_set, write_study
+from tests.run_cli import COMMAND
 from tests.sessions.conftest import answer
 
 _N_KILLS = 20

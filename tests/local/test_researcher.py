@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.resolve import CompiledStudy
+from lwise_core.experiments.authoring.study_parts import CompiledStudy
 from lwise_core.local.researcher import Researcher
 from lwise_core.local.server import open_records, open_study, serving
 from lwise_core.records.tables import write_tables

@@ -18,8 +18,8 @@ from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.local.server import BUNDLE_FILE, SESSIONS_FILE, listen, open_records, open_study, serving
 from lwise_core.sessions.store import PlatformIds
-from tests.command_line import COMMAND
 from tests.local.conftest import Server
+from tests.run_cli import COMMAND
 from tests.sessions.conftest import answer
 
 _IDS = {"platform": "inperson", "assignment_id": "session 1"}

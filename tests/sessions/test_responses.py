@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
 from lwise_core.sessions.errors import InvalidRequest
 from lwise_core.sessions.responses import trial_record
 from tests.sessions.conftest import answer

@@ -10,9 +10,9 @@ import pytest
 
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import CodeReferences, Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
 from lwise_core.local.server import completion_codes
 from lwise_core.sessions.errors import TrialsMissing
 from lwise_core.sessions.service import CompletionCodes, SessionService, StartedSession

@@ -14,9 +14,9 @@ import pytest
 
 from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import BonusTier, Slots, Study
 from lwise_core.experiments.trialset import build_trialset
-from lwise_core.experiments.views import expanded
 from lwise_core.records.tables import sessions_table, trials_table
 from lwise_core.sessions.errors import InvalidRequest, StudyFull, TrialsMissing, UnknownToken
 from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, Result, SessionService, StartedSession

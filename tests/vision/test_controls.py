@@ -18,8 +18,8 @@ from lwise_core.vision.controls import CONTROLS, auto_levels, clahe, msrcr
 from lwise_core.vision.encoding import encoding, read_8_bits
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.images import load_rgb
-from tests.command_line import lwise
 from tests.conftest import write_photographs
+from tests.run_cli import lwise
 
 _METHODS = ("clahe", "msrcr", "auto_levels")
 

@@ -19,7 +19,7 @@ from torch import nn
 from lwise_core import __version__
 from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints.own import file_sha256, load_model, save_model
+from lwise_core.vision.checkpoints.native import file_sha256, load_model, save_model
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.encoding import encoding
 from lwise_core.vision.engine import Engine, in_parts
@@ -31,8 +31,8 @@ from lwise_core.vision.objectives import logit, logit_diverge
 from lwise_core.vision.perturb import Budget, ascend
 from lwise_core.vision.pixels import as_float
 from lwise_core.vision.shard import Shard
-from tests.command_line import COMMAND, lwise, succeed
 from tests.conftest import write_photographs
+from tests.run_cli import COMMAND, lwise, succeed
 from tests.vision.rounding import rounding_bound
 
 _CLASSES = ("blue", "green", "red")

@@ -21,7 +21,7 @@ from lwise_core.vision.pictures import (
     heat_map,
     overlay,
 )
-from tests.command_line import lwise, succeed
+from tests.run_cli import lwise, succeed
 
 Pixels = NDArray[np.uint8]
 

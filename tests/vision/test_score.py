@@ -14,20 +14,20 @@ from PIL import Image
 from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.vision.accuracy import confusion, write_report
-from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.checkpoints.native import save_model
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.measuring import Measure, Measured, measure_images, measurements_of
+from lwise_core.vision.per_image import Measure, Measured, measure_images, measurements_of
 from lwise_core.vision.pixels import as_float
+from lwise_core.vision.resumable import Stored, UnfinishedVariants
 from lwise_core.vision.score import Score, scores, scoring, with_columns, with_difficulty
 from lwise_core.vision.shard import Shard
 from lwise_core.vision.superclasses import superclasses
 from lwise_core.vision.targets import targets_for
-from lwise_core.vision.unfinished import Stored, UnfinishedVariants
-from tests.command_line import lwise, succeed
 from tests.conftest import write_photographs
+from tests.run_cli import lwise, succeed
 
 _CLASSES = ("blue", "green", "red", "violet")
 """One more than the data set has."""

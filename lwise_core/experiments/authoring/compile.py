@@ -13,12 +13,12 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments import supply
+from lwise_core.experiments import feasibility
 from lwise_core.experiments.authoring.config_file import read_config
 from lwise_core.experiments.authoring.folder import find_study, is_prespecified
 from lwise_core.experiments.authoring.prespecified import compile_prespecified
-from lwise_core.experiments.authoring.resolve import CompiledStudy, OnProgress
 from lwise_core.experiments.authoring.sampled import compile_sampled
+from lwise_core.experiments.authoring.study_parts import CompiledStudy, OnProgress
 from lwise_core.experiments.study import PAGES, Study
 
 _TO_FILL_IN = "[FILL IN"
@@ -59,7 +59,7 @@ def _shortages(study: Study) -> list[str]:
     """Every shortage of images once, with the conditions that it concerns where it does not concern all."""
     conditions_of: dict[str, list[int]] = {}
     for condition in range(study.conditions.count if study.blocks else 0):
-        for shortage in supply.shortages(study, condition):
+        for shortage in feasibility.shortages(study, condition):
             conditions_of.setdefault(shortage, []).append(condition)
     return [
         shortage

@@ -19,7 +19,7 @@ from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments.authoring.config import StudyConfig
 from lwise_core.experiments.authoring.config_file import problems_of, read_config
 from lwise_core.experiments.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
-from lwise_core.experiments.authoring.resolve import OnProgress
+from lwise_core.experiments.authoring.study_parts import OnProgress
 from lwise_core.yaml_files import read_yaml
 
 

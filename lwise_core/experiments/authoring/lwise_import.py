@@ -17,7 +17,7 @@ from lwise_core.errors import InputError
 from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.authoring.config_file import OWN_SECTIONS, ConfigFile, read_config
 from lwise_core.experiments.authoring.folder import CONFIG_FILE, StudyFolder, find_study, is_prespecified
-from lwise_core.experiments.authoring.resolve import CompiledStudy
+from lwise_core.experiments.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.authoring.template import write_instructions
 
 _STUDY_ID = re.compile(r"(?P<name>.+)_(?P<number>\d+)")

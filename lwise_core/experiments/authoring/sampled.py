@@ -16,7 +16,14 @@ from lwise_core.experiments.authoring.config import (
     TrialTypeConfig,
 )
 from lwise_core.experiments.authoring.config_file import effective
-from lwise_core.experiments.authoring.resolve import (
+from lwise_core.experiments.authoring.stimuli import (
+    MAX_IMAGES,
+    HeldPictures,
+    check_urls,
+    lookalikes,
+    telling_addresses,
+)
+from lwise_core.experiments.authoring.study_parts import (
     CompiledStudy,
     OnProgress,
     choice_order,
@@ -26,14 +33,7 @@ from lwise_core.experiments.authoring.resolve import (
     differences,
     slots,
 )
-from lwise_core.experiments.authoring.stimuli import (
-    MAX_IMAGES,
-    HeldPictures,
-    check_urls,
-    lookalikes,
-    telling_addresses,
-)
-from lwise_core.experiments.distinct import Distinct
+from lwise_core.experiments.interning import Distinct
 from lwise_core.experiments.study import (
     CALIBRATION,
     DEFAULT_SOURCE,

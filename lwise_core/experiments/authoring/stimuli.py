@@ -22,8 +22,8 @@ from lwise_core.experiments.authoring.provenance import (
     published_provenance,
 )
 from lwise_core.experiments.authoring.trialsets_csv import checked_address
+from lwise_core.experiments.payloads import S3_HOST
 from lwise_core.experiments.study import Origin, Source, StudyImage
-from lwise_core.experiments.views import S3_HOST
 
 MAX_IMAGES = 100_000
 """More would not fit into a function that serves participants."""

@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 from lwise_core import __version__, atomic_files
 from lwise_core.dirmap import DirmapRow, inside_root, write_csv, write_dirmap
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.vision.ahead import ahead
-from lwise_core.vision.data.numbering import renumbered
+from lwise_core.vision.data.class_numbers import renumbered
 from lwise_core.vision.data.selection import Selection, Taken, select
 from lwise_core.vision.encoding import Encoding, encoding
 from lwise_core.vision.images import Progress, load_rgb, problem_with
-from lwise_core.vision.unfinished import Stored, UnfinishedVariants
+from lwise_core.vision.prefetch import ahead
+from lwise_core.vision.resumable import Stored, UnfinishedVariants
 
 DIRMAP_FILE = "dirmap.csv"
 SKIPPED_FILE = "skipped.csv"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from lwise_core.dirmap import REQUIRED_COLUMNS, SCORE_COLUMNS, DirmapRow, read_csv
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.vision.data.class_numbers import ORIG_CLASS, ORIG_CLASS_NUM, renumbered
 from lwise_core.vision.data.description import DatasetDescription, Table
-from lwise_core.vision.data.numbering import ORIG_CLASS, ORIG_CLASS_NUM, renumbered
 from lwise_core.vision.images import IMAGE_SUFFIXES
 
 SPLITS = ("train", "val", "test")

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwise_core.dirmap import DirmapRow
-from lwise_core.vision.ahead import ahead
 from lwise_core.vision.images import Progress, load_rgb
+from lwise_core.vision.prefetch import ahead
 
 _WHITE = 255
 _AHEAD = 64

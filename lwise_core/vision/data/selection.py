@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
+from lwise_core.vision.data.class_numbers import ORIG_CLASS_NUM, renumbered
 from lwise_core.vision.data.listing import split_rank
-from lwise_core.vision.data.lots import lot
-from lwise_core.vision.data.numbering import ORIG_CLASS_NUM, renumbered
 from lwise_core.vision.data.splitting import group_name, split_by_class
+from lwise_core.vision.data.stable_order import lot
 
 
 @dataclass(frozen=True)

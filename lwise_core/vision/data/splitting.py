@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
-from lwise_core.vision.data.lots import lot
+from lwise_core.vision.data.stable_order import lot
 
 
 @dataclass(frozen=True)

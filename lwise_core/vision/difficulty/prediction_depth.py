@@ -23,7 +23,7 @@ from lwise_core.errors import InputError
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.images import Progress
-from lwise_core.vision.measuring import Measure
+from lwise_core.vision.per_image import Measure
 from lwise_core.vision.reading import read_batches
 from lwise_core.vision.targets import Targets
 

@@ -15,17 +15,17 @@ from torch import Tensor
 from lwise_core.errors import InputError
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
+from lwise_core.vision.training.adversarial_step import Learner
 from lwise_core.vision.training.augment import Augmentation, augmentation
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.distributed import ALONE, Group
 from lwise_core.vision.training.evaluation import Accuracy, evaluate, evaluation_budget
-from lwise_core.vision.training.learner import Learner
+from lwise_core.vision.training.flops import count_work, peak_tflops
 from lwise_core.vision.training.log import EpochRecord
 from lwise_core.vision.training.pictures import Pictures, epoch_batches, n_batches, too_few, training_batches
 from lwise_core.vision.training.schedules import epsilon_at
 from lwise_core.vision.training.seeds import seed_of
 from lwise_core.vision.training.state import Best, RunFolder, State, state_from
-from lwise_core.vision.training.work import count_work, peak_tflops
 
 _MOST_WORKERS = 16
 

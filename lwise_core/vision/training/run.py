@@ -11,17 +11,17 @@ from typing import Any
 from lwise_core.dirmap import DirmapRow, class_names
 from lwise_core.errors import InputError
 from lwise_core.vision.architectures import SMALL_RESNET
-from lwise_core.vision.checkpoints.own import file_sha256, load_model, save_model
+from lwise_core.vision.checkpoints.native import file_sha256, load_model, save_model
 from lwise_core.vision.data import DatasetDescription, load_dataset_description
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.guide import GuideDescription, GuideModel
 from lwise_core.vision.images import Progress
 from lwise_core.vision.settings import plain
 from lwise_core.vision.training.augment import augmentation
-from lwise_core.vision.training.beginning import fine_tuned_from, new_model
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.distributed import ALONE, Group
 from lwise_core.vision.training.evaluation import Accuracy
+from lwise_core.vision.training.initialisation import fine_tuned_from, new_model
 from lwise_core.vision.training.loop import Data, Watch, train
 from lwise_core.vision.training.pictures import Pictures, PicturesInMemory, fit_memory
 from lwise_core.vision.training.state import RunFolder

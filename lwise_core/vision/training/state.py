@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.checkpoints.native import save_model
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.settings import write_settings
 from lwise_core.vision.training.config import TrainingConfig

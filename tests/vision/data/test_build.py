@@ -22,7 +22,7 @@ from lwise_core.vision.data.description import load_dataset_description
 from lwise_core.vision.data.selection import Selection
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.images import load_rgb
-from tests.unavailable import unavailable
+from tests.skip_or_fail import skip_or_fail
 
 _CIFAR = Path(__file__).parents[4] / "shared" / "data" / "cifar10_subset.zip"
 
@@ -193,7 +193,7 @@ def test_a_folder_that_exists_is_left_alone(tmp_path: Path, photographs: Path, r
 
 def test_real_photographs_are_indexed_and_built(tmp_path: Path) -> None:
     if not _CIFAR.is_file():
-        unavailable(f"{_CIFAR} is not on this machine")
+        skip_or_fail(f"{_CIFAR} is not on this machine")
     with zipfile.ZipFile(_CIFAR) as archive:
         some = [name for name in archive.namelist() if name.endswith(("7.jpg", "3.jpg"))]
         archive.extractall(tmp_path / "raw", some)

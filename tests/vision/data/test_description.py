@@ -13,7 +13,7 @@ from lwise_core.vision.data.description import known_descriptions, load_dataset_
 from lwise_core.vision.guide import IMAGENET, GuideDescription, Normalisation
 from lwise_core.vision.targets import targets_for
 from lwise_core.vision.training.augment import presets
-from tests.unavailable import unavailable
+from tests.skip_or_fail import skip_or_fail
 
 _LWISE = Path(__file__).parents[4] / "shared" / "data" / "lwise"
 _MINE = "about: mine\nmean: [0.5, 0.5, 0.5]\nstd: [0.2, 0.2, 0.2]\n"
@@ -89,7 +89,7 @@ def test_each_known_data_set_names_a_preset_of_augmentation() -> None:
 def _published(study: str) -> list[DirmapRow]:
     path = _LWISE / study / "dataset_dirmap.csv"
     if not path.is_file():
-        unavailable(f"{path} is not on this machine")
+        skip_or_fail(f"{path} is not on this machine")
     return read_dirmap(path)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.checkpoints.native import save_model
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.difficulty.epoch_confidence import epoch_confidence
 from lwise_core.vision.engine import Engine
@@ -18,8 +18,8 @@ from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.pixels import as_float
 from lwise_core.vision.targets import targets_for
-from tests.command_line import succeed
 from tests.conftest import write_photographs
+from tests.run_cli import succeed
 
 
 def _model(seed: int, *, size: int = 32) -> GuideModel:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from lwise_core.dirmap import read_dirmap, write_dirmap
-from lwise_core.vision.checkpoints.own import load_model, save_model
+from lwise_core.vision.checkpoints.native import load_model, save_model
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.difficulty.minimal_epsilon import Bisection, smallest_radii
 from lwise_core.vision.guide import IMAGENET, GuideDescription, new_guide
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.pixels import as_float
-from tests.command_line import succeed
 from tests.conftest import write_photographs
+from tests.run_cli import succeed
 
 _BISECTION = Bisection(largest=2.0, rounds=10, steps=10)
 

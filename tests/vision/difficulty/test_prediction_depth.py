@@ -12,16 +12,16 @@ from torch import nn
 from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
 from lwise_core.vision.architectures import build_network
-from lwise_core.vision.checkpoints.own import save_model
+from lwise_core.vision.checkpoints.native import save_model
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.difficulty.prediction_depth import depths, fit_probes, layers_of, prediction_depth
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.measuring import measure_images
+from lwise_core.vision.per_image import measure_images
 from lwise_core.vision.targets import targets_for
-from tests.command_line import succeed
 from tests.conftest import write_photographs
+from tests.run_cli import succeed
 
 _ENGINE = Engine(torch.device("cpu"), precision="fp64", at_once=8)
 _LAYERS = ["blocks.0", "blocks.1", "blocks.2"]

@@ -12,14 +12,14 @@ from lwise_core.cli.setting_options import chosen
 from lwise_core.cli.train import train, train_model
 from lwise_core.dirmap import DirmapRow, write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints.own import load_model, save_model
+from lwise_core.vision.checkpoints.native import load_model, save_model
 from lwise_core.vision.guide import GuideDescription
 from lwise_core.vision.settings import fields_of, read_settings
-from lwise_core.vision.training.beginning import new_model
 from lwise_core.vision.training.config import TrainingConfig
+from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.log import COLUMNS
 from lwise_core.vision.training.loop import Data
-from tests.command_line import lwise
+from tests.run_cli import lwise
 
 
 @pytest.fixture

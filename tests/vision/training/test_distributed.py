@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from lwise_core.dirmap import DirmapRow, write_dirmap
-from lwise_core.vision.checkpoints.own import load_model, model_metrics, save_model
+from lwise_core.vision.checkpoints.native import load_model, model_metrics, save_model
 from lwise_core.vision.guide import NONE, GuideDescription, new_guide
-from tests.command_line import succeed
+from tests.run_cli import succeed
 
 _OPTIONS = ("--epochs", "2", "--batch-size", "31", "--evaluation-steps", "2", "--peak-learning-rate", "0.02")
 

@@ -10,9 +10,9 @@ import torch
 from torchvision.io import decode_image
 
 from lwise_core.vision.guide import GuideDescription
-from lwise_core.vision.training.beginning import new_model
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.evaluation import Accuracy
+from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.loop import Data, train
 from lwise_core.vision.training.pictures import PicturesInMemory
 

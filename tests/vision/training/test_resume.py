@@ -12,15 +12,15 @@ import pytest
 
 from lwise_core.dirmap import write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints.own import load_model
+from lwise_core.vision.checkpoints.native import load_model
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.settings import read_settings, settings_from
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.loop import Data, Stopped, Watch, train
+from lwise_core.vision.training.signals import listening_for_stop
 from lwise_core.vision.training.state import RunFolder
-from lwise_core.vision.training.stopping import listening_for_stop
-from tests.command_line import COMMAND, succeed
 from tests.conftest import write_photographs
+from tests.run_cli import COMMAND, succeed
 from tests.vision.training.tiny import config, equal, tiny_model, trained
 
 _OPTIONS = ("--size", 32, "--epochs", 4, "--batch-size", 6, "--ema", 0.9, "--mixup", 0.2, "--evaluation-steps", 1)

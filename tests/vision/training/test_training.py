@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import save
 
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints.own import load_model, model_metrics, save_model
+from lwise_core.vision.checkpoints.native import load_model, model_metrics, save_model
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideDescription
 from lwise_core.vision.perturb import Budget
 from lwise_core.vision.pixels import as_float
-from lwise_core.vision.training.beginning import new_model
 from lwise_core.vision.training.evaluation import Accuracy, evaluate
+from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.log import EpochRecord
 from lwise_core.vision.training.loop import Data, Watch, train
 from lwise_core.vision.training.pictures import PicturesInMemory, epoch_batches, plain_batches

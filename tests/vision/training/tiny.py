@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from lwise_core.vision.guide import GuideDescription, GuideModel
-from lwise_core.vision.training.beginning import new_model
+from lwise_core.vision.training.adversarial_step import Learner
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.distributed import ALONE
-from lwise_core.vision.training.learner import Learner
+from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.loop import Data, Trained, train, training_engine
 from tests.conftest import CLASSES
 

@@ -1,0 +1,76 @@
+"""What a study's stack leaves behind, what that costs, and how to be rid of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lwise_core.cloud.aws_client import asking, client
+from lwise_core.cloud.deployed import Tables
+
+# List prices of us-east-1 in USD per GB and month; docs/cloud-costs.md says where they are from.
+_TABLE_USD = 0.25 + 0.20
+"""Storage and point-in-time recovery."""
+_BUCKET_USD = 0.023
+_GB = 1e9
+
+
+@dataclass(frozen=True)
+class KeptPart:
+    """A table or a bucket.
+
+    Attributes
+    ----------
+    usd_a_month : by the list prices of us-east-1.
+    """
+
+    kind: str
+    name: str
+    n_bytes: int
+    usd_a_month: float
+
+
+def outlives_its_stack(tables: Tables) -> bool:
+    """Whether the study was deployed with `on_destroy: keep`, which protects its tables from being deleted.
+
+    Raises
+    ------
+    InputError
+    """
+    with asking(f"table {tables.session_table}"):
+        described = client("dynamodb").describe_table(TableName=tables.session_table)["Table"]
+    return bool(described.get("DeletionProtectionEnabled", False))
+
+
+def kept_parts(tables: Tables) -> list[KeptPart]:
+    """The tables, whose size DynamoDB knows as it was some hours ago, and the bucket with all of its versions.
+
+    Raises
+    ------
+    InputError
+    """
+    dynamodb = client("dynamodb")
+    parts = []
+    for name in (tables.session_table, tables.counter_table):
+        with asking(f"table {name}"):
+            n_bytes = dynamodb.describe_table(TableName=name)["Table"]["TableSizeBytes"]
+        parts.append(KeptPart("table", name, n_bytes, n_bytes / _GB * _TABLE_USD))
+    n_bytes = _bucket_bytes(tables.bucket)
+    return [*parts, KeptPart("bucket", tables.bucket, n_bytes, n_bytes / _GB * _BUCKET_USD)]
+
+
+def how_to_delete(tables: Tables) -> list[str]:
+    """Commands of the AWS command line that delete for good what was kept."""
+    commands = []
+    for name in (tables.session_table, tables.counter_table):
+        commands += [
+            f"aws dynamodb update-table --table-name {name} --no-deletion-protection-enabled",
+            f"aws dynamodb delete-table --table-name {name}",
+        ]
+    # It keeps versions, which this command does not delete; the console's `Empty` does.
+    return [*commands, f"aws s3 rb s3://{tables.bucket}   (after `Empty` in the S3 console)"]
+
+
+def _bucket_bytes(name: str) -> int:
+    with asking(f"bucket {name}"):
+        pages = client("s3").get_paginator("list_object_versions").paginate(Bucket=name)
+        return sum(version["Size"] for page in pages for version in page.get("Versions", ()))
