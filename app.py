@@ -17,10 +17,10 @@ from infra.budget import Budget
 from infra.compute_stack import ComputeStack
 from infra.experiment_stack import ExperimentStack
 from infra.stimulus_stack import StimulusStack
+from lwise_core.authoring.config_file import read_config
+from lwise_core.authoring.folder import StudyFolder, study_folders
 from lwise_core.cloud.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.config_file import read_config
-from lwise_core.experiments.authoring.folder import StudyFolder, study_folders
 
 _PAGE = Path(__file__).parent / "lwise_core" / "local" / "site"
 _READABLE_BUCKETS = "readable_buckets"

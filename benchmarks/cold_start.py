@@ -44,7 +44,7 @@ from trialsets import MOTHS, PUBLISHED, processor
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from lambdas.assemble import assemble_session_api
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.experiments.bundle import to_bundle
 from tests.aws import aws_stand_in
 from tests.lambdas.container import environment_of, link_boto3

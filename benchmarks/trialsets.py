@@ -62,7 +62,7 @@ from rich.console import Console
 from rich.table import Table
 from synthetic_studies import write_animals, write_moths
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.conditions import condition_of
 from lwise_core.experiments.payloads import expanded, participant_view

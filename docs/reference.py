@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from lwise_core import atomic_files
-from lwise_core.experiments.authoring.config import (
+from lwise_core.authoring.config import (
     BlockConfig,
     CurriculumSettings,
     Deployment,

@@ -16,13 +16,13 @@ from infra.session_api import SessionApi
 from infra.session_storage import SessionStorage
 from infra.site import Site
 from lambdas.assemble import assemble_session_api
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.config import StudyConfig
+from lwise_core.authoring.config_file import read_config
+from lwise_core.authoring.folder import StudyFolder
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.cloud.naming import experiment_stack_name, name_in_account, stimulus_bucket_name
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.config import StudyConfig
-from lwise_core.experiments.authoring.config_file import read_config
-from lwise_core.experiments.authoring.folder import StudyFolder
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.bundle import to_bundle
 from lwise_core.experiments.study import CodeReferences
 from lwise_core.sessions.links import platform_links

@@ -17,7 +17,7 @@ from constructs import Construct
 from infra.acknowledgements import NO_FIREWALL, acknowledge
 from infra.private_bucket import private_bucket
 from infra.site_deployments import SiteDeployments
-from lwise_core.experiments.authoring.config import Domain
+from lwise_core.authoring.config import Domain
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
 
 _FOR_EVER = "public, max-age=31536000, immutable"

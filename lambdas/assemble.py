@@ -20,7 +20,7 @@ _CODE = (
     "lwise_core/experiments/*.py",
     "lwise_core/sessions/*.py",
 )
-_NOT_IN_THE_CLOUD = ("audit.py", "sqlite.py", "sqlite_schema.py")
+_NOT_IN_THE_CLOUD = ("sqlite.py", "sqlite_schema.py")
 
 
 def assemble_session_api(folder: Path, bundle: str) -> None:

@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from lwise_core.authoring.republishing import Publication, merged, read_publication, write_publication
+from lwise_core.authoring.stimuli import opaque_name_of
 from lwise_core.cloud.publishing import publish_from_s3
 from lwise_core.cloud.stimuli import stimulus_bucket
 from lwise_core.cloud.uploading import OnProgress
 from lwise_core.dirmap import read_dirmap, write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.republishing import Publication, merged, read_publication, write_publication
-from lwise_core.experiments.authoring.stimuli import opaque_name_of
 from lwise_core.vision.enhance import Recorded, recorded_variants
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.settings import settings_from

@@ -15,7 +15,7 @@ from lwise_core.cli.progress import console, step
 from lwise_core.cli.study_arguments import AS_JSON, STUDY_OR_BUNDLE, print_json, study_or_bundle
 
 if TYPE_CHECKING:
-    from lwise_core.experiments.audit import Audit, Cell, Spread
+    from lwise_core.authoring.audit import Audit, Cell, Spread
 
 
 def audit(
@@ -28,7 +28,7 @@ def audit(
 
     Example: `lwise experiments audit demo/study --n 1000 --out audit.png`
     """
-    from lwise_core.experiments.audit import audit as count
+    from lwise_core.authoring.audit import audit as count
     from lwise_core.records.audit_figure import write_audit_figure
 
     compiled = study_or_bundle(study)

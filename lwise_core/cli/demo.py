@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lwise_core import __version__, atomic_files
+from lwise_core.authoring.template import TaperStudy, write_taper_study
 from lwise_core.cli.enhance import enhance_images
 from lwise_core.cli.progress import console, errors, step
 from lwise_core.cli.records import export_tables, write_study_report
@@ -22,7 +23,6 @@ from lwise_core.cli.study_arguments import compile_with_warnings
 from lwise_core.cli.train import train_model
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.simulation.moths import write_moths
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ def new(
 
     Example: `lwise experiments new moths_1 --variants demo/variants`
     """
-    from lwise_core.experiments.authoring.template import new_taper_study
+    from lwise_core.authoring.template import new_taper_study
 
     made = new_taper_study(study, variants, title=title, seed=seed, dry_run=dry_run)
     console.print(
@@ -86,7 +86,7 @@ def import_(
 
     Example: `lwise experiments import L-WISE/idaea4_learn_10 --out studies --name idaea4 --number 10`
     """
-    from lwise_core.experiments.authoring.lwise_import import import_study
+    from lwise_core.authoring.lwise_import import import_study
 
     with step("Importing the study"):
         imported = import_study(
@@ -112,7 +112,7 @@ def fetch_dirmap(
 
     Example: `lwise experiments fetch-dirmap idaea4_10`
     """
-    from lwise_core.experiments.authoring.data_source import fetch_data_file
+    from lwise_core.authoring.data_source import fetch_data_file
 
     with step("Getting the study's data file") as on_progress:
         fetched = fetch_data_file(study, copy=copy, url=url, sha256=sha256, dry_run=dry_run, on_progress=on_progress)

@@ -79,8 +79,8 @@ def _qr(url: str) -> segno.QRCode:
 
 
 def _platforms(study: Path) -> Sequence[str]:
-    from lwise_core.experiments.authoring.config_file import read_config
-    from lwise_core.experiments.authoring.folder import find_study
+    from lwise_core.authoring.config_file import read_config
+    from lwise_core.authoring.folder import find_study
 
     return read_config(find_study(study).config).config.deployment.platforms or []
 

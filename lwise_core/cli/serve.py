@@ -32,7 +32,7 @@ def serve(
 
     Example: `lwise serve demo/study`
     """
-    from lwise_core.experiments.authoring.folder import find_study
+    from lwise_core.authoring.folder import find_study
 
     serve_study(study, data or find_study(study).root / "data", host=host, port=port)
 

@@ -38,10 +38,10 @@ def publish(
 
     Example: `lwise stimuli publish variants/dirmap.csv --variants variants --dataset idaea4`
     """
+    from lwise_core.authoring.provenance import provenance_of
+    from lwise_core.authoring.republishing import Publication, merged, read_publication, write_publication
     from lwise_core.cloud.stimuli import name_pictures, not_there, stimulus_bucket, upload
     from lwise_core.dirmap import read_dirmap
-    from lwise_core.experiments.authoring.provenance import provenance_of
-    from lwise_core.experiments.authoring.republishing import Publication, merged, read_publication, write_publication
 
     im_paths = [row.im_path for row in read_dirmap(dirmap)]
     names = variant or sorted(path.name for path in variants.glob("*") if path.is_dir())

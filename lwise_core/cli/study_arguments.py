@@ -11,7 +11,7 @@ import typer
 from lwise_core.cli.progress import errors, step
 
 if TYPE_CHECKING:
-    from lwise_core.experiments.authoring.study_parts import CompiledStudy
+    from lwise_core.authoring.study_parts import CompiledStudy
     from lwise_core.experiments.study import Study
 
 STUDY = typer.Argument(help="Study folder, a config file in it, or a study's id such as idaea4_10.")
@@ -21,7 +21,7 @@ AS_JSON = typer.Option(False, "--json", help="Print the answer as JSON.")
 
 def compile_with_warnings(study: Path, *, description: str = "Compiling the study") -> CompiledStudy:
     """Compile a study and print its warnings."""
-    from lwise_core.experiments.authoring.compile import compile_study
+    from lwise_core.authoring.compile import compile_study
 
     with step(description) as on_progress:
         compiled = compile_study(study, on_progress=on_progress)

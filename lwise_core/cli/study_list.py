@@ -12,7 +12,7 @@ from lwise_core.errors import InputError
 from lwise_core.experiments.trialset import build_trialset
 
 if TYPE_CHECKING:
-    from lwise_core.experiments.authoring.folder import StudyFolder
+    from lwise_core.authoring.folder import StudyFolder
 
 
 def list_studies(as_json: bool = AS_JSON) -> None:
@@ -20,7 +20,7 @@ def list_studies(as_json: bool = AS_JSON) -> None:
 
     Example: `lwise experiments list --json`
     """
-    from lwise_core.experiments.authoring.folder import EXPERIMENTS, study_folders
+    from lwise_core.authoring.folder import EXPERIMENTS, study_folders
 
     listed = [_listed(folder) for folder in study_folders()]
     if not listed:
@@ -45,9 +45,9 @@ def _cell(value: object) -> str:
 
 def _listed(folder: StudyFolder) -> dict[str, Any]:
     """What is known of a study; `problem` is what keeps it from being run."""
-    from lwise_core.experiments.authoring.compile import compile_study
-    from lwise_core.experiments.authoring.config_file import read_config
-    from lwise_core.experiments.authoring.folder import MissingDataError
+    from lwise_core.authoring.compile import compile_study
+    from lwise_core.authoring.config_file import read_config
+    from lwise_core.authoring.folder import MissingDataError
 
     row: dict[str, Any] = {"study_id": folder.study_id, "title": "", "n_conditions": None, "n_trials": None}
     try:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import ClientError
 
+from lwise_core.authoring.folder import find_study
 from lwise_core.cloud.aws_client import asking, client
 from lwise_core.cloud.naming import (
     COUNTER_TABLE_TAG,
@@ -21,7 +22,6 @@ from lwise_core.cloud.naming import (
     name_in_app,
 )
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.folder import find_study
 from lwise_core.experiments.study import Study
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService

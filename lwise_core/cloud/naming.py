@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from lwise_core.authoring.config_file import read_config
+from lwise_core.authoring.folder import StudyFolder
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.config_file import read_config
-from lwise_core.experiments.authoring.folder import StudyFolder
 
 EXPERIMENT_STACKS = "ExperimentStack-"
 """What the names of all studies' stacks begin with, after the lab's prefix if it has one."""

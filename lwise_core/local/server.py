@@ -15,8 +15,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from lwise_core import atomic_files
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.study import CodeReferences
 from lwise_core.local.access_log import ACCESS_LOG_FILE, AccessLog, open_access_log

@@ -17,8 +17,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lwise_core import atomic_files
+from lwise_core.authoring.audit import Audit
 from lwise_core.errors import InputError
-from lwise_core.experiments.audit import Audit
 from lwise_core.experiments.study import CALIBRATION, REPEAT
 from lwise_core.records.figures import COLOURS, FAINT, INK, SOFT, WIDTH_INCHES, plain, styled
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
 from tests.aws_emulator.stand_in import StandIn

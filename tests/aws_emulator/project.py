@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from lwise_core.experiments.authoring.folder import CONFIG_FILE, DATA_SOURCE_FILE, EXPERIMENTS
+from lwise_core.authoring.folder import CONFIG_FILE, DATA_SOURCE_FILE, EXPERIMENTS
 from tests.aws_emulator.cdk_command import PROJECT
 
 _SHARED = (".venv", "app.py", "cdk.json", "infra", "lambdas", "lwise_core", "node_modules")

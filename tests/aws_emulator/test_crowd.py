@@ -9,8 +9,8 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.folder import EXPERIMENTS
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.folder import EXPERIMENTS
 from tests.aws_emulator.cdk_command import PROJECT
 from tests.aws_emulator.deployed_sessions import deployed_sessions
 from tests.aws_emulator.participant import Participant

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lwise_core.authoring.compile import compile_study
 from lwise_core.cloud.deployed import Tables, find_deployed, open_sessions
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import compile_study
 from tests.aws_emulator.stand_in import StandIn
 
 _STUDY = Path(__file__).parents[2] / "experiment_site" / "experiments" / "moths_0"

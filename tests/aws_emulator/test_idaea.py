@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.folder import EXPERIMENTS
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.folder import EXPERIMENTS
 from lwise_core.experiments.study import Study
 from tests.aws_emulator.edge import Edge
 from tests.aws_emulator.lwise_command import download, read_table

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lwise_core.authoring.template import TaperStudy, write_taper_study
 from lwise_core.dirmap import read_dirmap
-from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from tests.conftest import write_photographs
 from tests.run_cli import succeed
 

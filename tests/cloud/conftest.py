@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lwise_core.authoring.compile import compile_study
 from lwise_core.cloud.deployed import Tables
-from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.store import PlatformIds

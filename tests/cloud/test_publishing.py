@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.manifest import read_manifest
 from lwise_core.dirmap import write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.manifest import read_manifest
 from lwise_core.experiments.study import Origin
 from lwise_core.local.server import open_study
 from tests.aws import StandIn, create_stack

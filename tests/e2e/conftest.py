@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
-from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.template import TaperStudy, write_taper_study
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.score import with_difficulty
 from tests.experiments.conftest import write_data_set, write_study

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.local.server import open_study, serving
 from lwise_core.sessions.service import SessionService
 from tests.experiments.conftest import write_data_set, write_study

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.local.server import open_study, serving
 from lwise_core.sessions.service import SessionService
 from tests.e2e.fault_proxy import FaultProxy, fault_proxy

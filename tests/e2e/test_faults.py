@@ -14,7 +14,7 @@ from random import Random
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.trialset import build_trialset
 from tests.e2e.fault_proxy import Fault, FaultProxy, no_fault

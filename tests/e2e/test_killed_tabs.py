@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page
 
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.study_parts import CompiledStudy
 from tests.e2e.fault_proxy import Fault, Judge, no_fault
 from tests.e2e.taking_part import BadLine, behind_a_bad_line, choose, finish, wait_until
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.study_parts import CompiledStudy
 from tests.e2e.taking_part import BadLine, behind_a_bad_line, choose, wait_until
 
 pytestmark = pytest.mark.browser

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.local.researcher import Researcher
 from lwise_core.local.server import open_study, serving
 from lwise_core.records.tables import write_tables

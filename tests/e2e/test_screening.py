@@ -10,8 +10,8 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
+from lwise_core.authoring.compile import compile_study
 from lwise_core.dirmap import write_dirmap
-from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.vision.image_folder import index_image_folder

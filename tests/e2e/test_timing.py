@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.local.server import open_study, serving
 from tests.e2e.frame_recorder import FRAME_RECORDER, Recording, recording
 from tests.e2e.timed_study import Timing, begin, write_timed_study

@@ -12,9 +12,9 @@ import yaml
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
+from lwise_core.authoring.compile import CompiledStudy, compile_study
+from lwise_core.authoring.template import TaperStudy, write_taper_study
 from lwise_core.dirmap import DirmapRow, write_dirmap
-from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
-from lwise_core.experiments.authoring.template import TaperStudy, write_taper_study
 from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset

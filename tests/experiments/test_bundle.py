@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lwise_core.authoring.compile import CompiledStudy
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.experiments.bundle import BUNDLE_FORMAT, load_bundle, to_bundle
 from lwise_core.experiments.study import (
     BonusTier,

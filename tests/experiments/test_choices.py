@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.experiments.study import ChoiceOrder, Study
 from tests.experiments.conftest import CLASSES, DataSet, trials_of, write_study
 

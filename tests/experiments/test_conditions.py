@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwise_core.experiments.authoring.compile import CompiledStudy
+from lwise_core.authoring.compile import CompiledStudy
 from lwise_core.experiments.conditions import condition_of
 from lwise_core.experiments.study import Conditions, PrespecifiedTrialset, Slots
 from lwise_core.experiments.trialset import NoTrialsetLeft, trialset_of_slot

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import Trialset, build_trialset
 from tests.experiments.conftest import scored_rows, write_url_study

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from tests.experiments.conftest import trials_of
 
 FOLDER = Path(__file__).parent / "golden"

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 import lwise_core
-from lwise_core.experiments.authoring.compile import CompiledStudy
+from lwise_core.authoring.compile import CompiledStudy
 from lwise_core.experiments.bundle import to_bundle
 from lwise_core.experiments.payloads import participant_view
 from lwise_core.experiments.trialset import build_trialset
 
 _REPOSITORY = Path(lwise_core.__file__).parents[1]
 _SERVED = (
-    "lwise_core.experiments.audit",
+    "lwise_core.authoring.audit",
     "lwise_core.experiments.bundle",
     "lwise_core.experiments.conditions",
     "lwise_core.experiments.study",

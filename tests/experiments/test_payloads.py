@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
+from lwise_core.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.payloads import expanded, icon_urls, outside_origins, participant_view
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset

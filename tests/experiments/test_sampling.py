@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lwise_core.authoring.compile import compile_study
 from lwise_core.errors import InputError
 from lwise_core.experiments import feasibility
-from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import (

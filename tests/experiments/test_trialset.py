@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lwise_core.authoring.compile import CompiledStudy
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.experiments.bundle import to_bundle
 from lwise_core.experiments.conditions import condition_of
 from lwise_core.experiments.study import Slots, Study

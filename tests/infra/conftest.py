@@ -16,7 +16,7 @@ from aws_cdk import App, Stack
 from aws_cdk.assertions import Template
 
 import app as cdk_app
-from lwise_core.experiments.authoring.folder import StudyFolder
+from lwise_core.authoring.folder import StudyFolder
 from tests.experiments.conftest import write_data_set, write_study
 
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lwise_core.authoring.folder import StudyFolder
 from lwise_core.cloud.naming import experiment_stack_name, name_in_account, name_in_app, refuse_twins
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.folder import StudyFolder
 
 
 def test_underscores_become_hyphens() -> None:

@@ -13,8 +13,8 @@ from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 
 import app as cdk_app
-from lwise_core.experiments.authoring.folder import StudyFolder
-from lwise_core.experiments.authoring.manifest import write_manifest
+from lwise_core.authoring.folder import StudyFolder
+from lwise_core.authoring.manifest import write_manifest
 from tests.experiments.conftest import write_data_set, write_url_study
 from tests.infra.conftest import ACCOUNT, REGION
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.experiments.study import Study
 from tests.experiments.conftest import write_data_set, write_study
 

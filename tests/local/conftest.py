@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.local.rate_limit import Rate, SessionLimits
 from lwise_core.local.server import open_study, serving
 from tests.experiments.conftest import write_data_set, write_study

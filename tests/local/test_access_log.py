@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.study import CodeReferences
 from lwise_core.local.access_log import ACCESS_LOG_FILE, open_access_log
 from lwise_core.local.researcher import Researcher

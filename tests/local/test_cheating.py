@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.payloads import ROW_COLUMNS, expanded, participant_view
 from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.trialset import build_trialset

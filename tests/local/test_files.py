@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lwise_core.experiments.authoring.compile import CompiledStudy
+from lwise_core.authoring.compile import CompiledStudy
 from lwise_core.local.server import open_study, serving
 from tests.local.conftest import PAGE, SCRIPT, Server, picture_away
 

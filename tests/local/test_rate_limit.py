@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.local.rate_limit import CALLS, OPENINGS, Rate, RateLimit, SessionLimits
 from lwise_core.local.server import open_study, serving
 from tests.sessions.conftest import answer

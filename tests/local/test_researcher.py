@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
 from lwise_core.local.researcher import Researcher
 from lwise_core.local.server import open_records, open_study, serving
 from lwise_core.records.tables import write_tables

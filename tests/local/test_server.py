@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lwise_core.authoring.compile import CompiledStudy
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import CompiledStudy
 from lwise_core.local.server import BUNDLE_FILE, SESSIONS_FILE, listen, open_records, open_study, serving
 from lwise_core.sessions.store import PlatformIds
 from tests.local.conftest import Server

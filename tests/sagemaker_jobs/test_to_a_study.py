@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from lwise_core import __version__
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.manifest import read_manifest
 from lwise_core.dirmap import read_dirmap
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.manifest import read_manifest
 from lwise_core.simulation.learners import LearnerModel, take_part
 from sagemaker_jobs.job import new_job
 from tests.aws import StandIn, create_stack

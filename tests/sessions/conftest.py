@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.experiments.study import Study
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.sqlite import SqliteStore

@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from lwise_core.experiments.authoring.compile import compile_study
+from lwise_core.authoring.compile import compile_study
 from lwise_core.experiments.study import Conditions, Study
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.store import PlatformIds, SessionStore

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lwise_core.authoring.compile import compile_study
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import CodeReferences, Study
 from lwise_core.experiments.trialset import build_trialset

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from lwise_core.authoring.compile import compile_study
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import BonusTier, Slots, Study
 from lwise_core.experiments.trialset import build_trialset

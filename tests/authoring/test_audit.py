@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from lwise_core.experiments.audit import Cell, Spread, audit
-from lwise_core.experiments.authoring.compile import CompiledStudy
+from lwise_core.authoring.audit import Cell, Spread, audit
+from lwise_core.authoring.compile import CompiledStudy
 from lwise_core.experiments.study import Conditions, Slots
 from tests.experiments.conftest import CLASSES, trials_of
 

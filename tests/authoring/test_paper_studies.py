@@ -20,11 +20,11 @@ import yaml
 from PIL import Image
 
 from experiment_site.experiments.moths_0 import draw
+from lwise_core.authoring.compile import CompiledStudy, compile_study
+from lwise_core.authoring.config_file import read_config
+from lwise_core.authoring.data_source import fetch_data_file
+from lwise_core.authoring.folder import DATA_SOURCE_FILE, MissingDataError
 from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
-from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
-from lwise_core.experiments.authoring.config_file import read_config
-from lwise_core.experiments.authoring.data_source import fetch_data_file
-from lwise_core.experiments.authoring.folder import DATA_SOURCE_FILE, MissingDataError
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
 from tests.experiments.conftest import scored_rows, trials_of

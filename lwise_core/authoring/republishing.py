@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from lwise_core.errors import refuse_if_any
-from lwise_core.experiments.authoring.manifest import Published, read_manifest, write_manifest
-from lwise_core.experiments.authoring.provenance import (
+from lwise_core.authoring.manifest import Published, read_manifest, write_manifest
+from lwise_core.authoring.provenance import (
     Provenance,
     published_provenance,
     write_published_provenance,
 )
+from lwise_core.errors import refuse_if_any
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from lwise_core.experiments.authoring.config import Deployment, OrderSettings, StudyConfig, TrialConfig, TrialSettings
-from lwise_core.experiments.authoring.config_file import effective
+from lwise_core.authoring.config import Deployment, OrderSettings, StudyConfig, TrialConfig, TrialSettings
+from lwise_core.authoring.config_file import effective
 from lwise_core.experiments.study import (
     Assignment,
     BonusTier,

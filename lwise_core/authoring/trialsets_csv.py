@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
+from lwise_core.authoring.config import OrderSettings, TrialSettings
+from lwise_core.authoring.config_file import problems_of
 from lwise_core.dirmap import SCORE_COLUMNS, inside_root, number_or_none, read_csv
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.authoring.config import OrderSettings, TrialSettings
-from lwise_core.experiments.authoring.config_file import problems_of
 
 REQUIRED_COLUMNS = ("trialset_id", "condition_idx", "block", "class", "url")
 _OTHER_COLUMNS = ("trial_type", "split", *SCORE_COLUMNS)

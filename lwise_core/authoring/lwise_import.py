@@ -13,12 +13,12 @@ from pathlib import Path
 import yaml
 
 from lwise_core import atomic_files
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.config_file import OWN_SECTIONS, ConfigFile, read_config
+from lwise_core.authoring.folder import CONFIG_FILE, StudyFolder, find_study, is_prespecified
+from lwise_core.authoring.study_parts import CompiledStudy
+from lwise_core.authoring.template import write_instructions
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.config_file import OWN_SECTIONS, ConfigFile, read_config
-from lwise_core.experiments.authoring.folder import CONFIG_FILE, StudyFolder, find_study, is_prespecified
-from lwise_core.experiments.authoring.study_parts import CompiledStudy
-from lwise_core.experiments.authoring.template import write_instructions
 
 _STUDY_ID = re.compile(r"(?P<name>.+)_(?P<number>\d+)")
 

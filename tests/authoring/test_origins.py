@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from lwise_core.authoring.compile import compile_study
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.payloads import expanded, origin_fields, participant_view
 from lwise_core.experiments.study import Origin, Study

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lwise_core.authoring.config import StudyConfig
+from lwise_core.authoring.config_file import read_config
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.config import StudyConfig
-from lwise_core.experiments.authoring.config_file import read_config
 
 _BLOCK = "session_config:\n  - train_1: {n_trials_per_class_train: 2}\n"
 

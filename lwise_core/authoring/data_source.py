@@ -14,12 +14,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lwise_core import atomic_files
+from lwise_core.authoring.config import StudyConfig
+from lwise_core.authoring.config_file import problems_of, read_config
+from lwise_core.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
+from lwise_core.authoring.study_parts import OnProgress
 from lwise_core.download import checked_sha256, download
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.authoring.config import StudyConfig
-from lwise_core.experiments.authoring.config_file import problems_of, read_config
-from lwise_core.experiments.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
-from lwise_core.experiments.authoring.study_parts import OnProgress
 from lwise_core.yaml_files import read_yaml
 
 

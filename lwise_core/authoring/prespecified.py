@@ -7,10 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from lwise_core.errors import refuse_if_any
-from lwise_core.experiments.authoring.config import StudyConfig, TrialSettings
-from lwise_core.experiments.authoring.stimuli import HeldPictures, telling_addresses
-from lwise_core.experiments.authoring.study_parts import (
+from lwise_core.authoring.config import StudyConfig, TrialSettings
+from lwise_core.authoring.stimuli import HeldPictures, telling_addresses
+from lwise_core.authoring.study_parts import (
     CompiledStudy,
     OnProgress,
     choice_order,
@@ -21,7 +20,8 @@ from lwise_core.experiments.authoring.study_parts import (
     slots,
     spaced,
 )
-from lwise_core.experiments.authoring.trialsets_csv import TrialRow, read_trialsets
+from lwise_core.authoring.trialsets_csv import TrialRow, read_trialsets
+from lwise_core.errors import refuse_if_any
 from lwise_core.experiments.interning import Distinct
 from lwise_core.experiments.study import (
     ChoiceOrder,

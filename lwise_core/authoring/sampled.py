@@ -7,23 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
-from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.authoring.config import (
+from lwise_core.authoring.config import (
     BlockConfig,
     StudyConfig,
     TrialConfig,
     TrialTypeConfig,
 )
-from lwise_core.experiments.authoring.config_file import effective
-from lwise_core.experiments.authoring.stimuli import (
+from lwise_core.authoring.config_file import effective
+from lwise_core.authoring.stimuli import (
     MAX_IMAGES,
     HeldPictures,
     check_urls,
     lookalikes,
     telling_addresses,
 )
-from lwise_core.experiments.authoring.study_parts import (
+from lwise_core.authoring.study_parts import (
     CompiledStudy,
     OnProgress,
     choice_order,
@@ -33,6 +31,8 @@ from lwise_core.experiments.authoring.study_parts import (
     differences,
     slots,
 )
+from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
+from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments.interning import Distinct
 from lwise_core.experiments.study import (
     CALIBRATION,

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
+from lwise_core.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.conditions import condition_of
 from lwise_core.experiments.payloads import participant_view
 from lwise_core.experiments.study import Study

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from lwise_core.authoring.config_file import read_config
+from lwise_core.authoring.folder import find_study, is_prespecified
+from lwise_core.authoring.prespecified import compile_prespecified
+from lwise_core.authoring.sampled import compile_sampled
+from lwise_core.authoring.study_parts import CompiledStudy, OnProgress
 from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments import feasibility
-from lwise_core.experiments.authoring.config_file import read_config
-from lwise_core.experiments.authoring.folder import find_study, is_prespecified
-from lwise_core.experiments.authoring.prespecified import compile_prespecified
-from lwise_core.experiments.authoring.sampled import compile_sampled
-from lwise_core.experiments.authoring.study_parts import CompiledStudy, OnProgress
 from lwise_core.experiments.study import PAGES, Study
 
 _TO_FILL_IN = "[FILL IN"

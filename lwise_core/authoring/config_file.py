@@ -12,8 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.authoring.config import (
+from lwise_core.authoring.config import (
     BlockConfig,
     Deployment,
     HitConfig,
@@ -26,6 +25,7 @@ from lwise_core.experiments.authoring.config import (
     TrialSettings,
     TrialTypeConfig,
 )
+from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.yaml_files import read_yaml
 
 _SECTIONS: Mapping[str, type[BaseModel]] = {

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from lwise_core.dirmap import DirmapRow
-from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.authoring.config import Stimuli
-from lwise_core.experiments.authoring.manifest import Published, read_manifest
-from lwise_core.experiments.authoring.provenance import (
+from lwise_core.authoring.config import Stimuli
+from lwise_core.authoring.manifest import Published, read_manifest
+from lwise_core.authoring.provenance import (
     Provenance,
     origins,
     provenance_of,
     published_provenance,
 )
-from lwise_core.experiments.authoring.trialsets_csv import checked_address
+from lwise_core.authoring.trialsets_csv import checked_address
+from lwise_core.dirmap import DirmapRow
+from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments.payloads import S3_HOST
 from lwise_core.experiments.study import Origin, Source, StudyImage
 

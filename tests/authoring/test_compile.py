@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from lwise_core.authoring.compile import CompiledStudy, compile_study
 from lwise_core.cli.main import app
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.study import Conditions, Curriculum, PageSettings, Returning, Slots
 from lwise_core.experiments.trialset import build_trialset

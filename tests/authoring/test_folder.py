@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from lwise_core.authoring.compile import compile_study
+from lwise_core.authoring.folder import EXPERIMENTS, find_study
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import compile_study
-from lwise_core.experiments.authoring.folder import EXPERIMENTS, find_study
 from tests.experiments.conftest import CLASSES, scored_rows, write_url_study
 
 _ROWS = scored_rows(CLASSES, {"train": 2}, bucket="moths")

@@ -6,8 +6,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from lwise_core.authoring.config import StudyConfig
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.config import StudyConfig
 
 EXPERIMENTS = Path("experiment_site/experiments")
 """Where a study is looked for that is given by its id."""

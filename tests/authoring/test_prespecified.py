@@ -14,9 +14,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lwise_core.authoring.compile import CompiledStudy, compile_study
+from lwise_core.authoring.config import TrialConfig
 from lwise_core.errors import InputError
-from lwise_core.experiments.authoring.compile import CompiledStudy, compile_study
-from lwise_core.experiments.authoring.config import TrialConfig
 from lwise_core.experiments.bundle import load_bundle, to_bundle
 from lwise_core.experiments.payloads import expanded, participant_view
 from lwise_core.experiments.study import Study
