@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 SITE := lwise_core/local/site/index.html
 SITE_SOURCES := $(shell find experiment_site -type f -not -path '*/node_modules/*' -not -path '*/experiments/*')
 
-.PHONY: help demo test lint format site wheel clean
+.PHONY: help demo test mutants lint format site wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -20,6 +20,10 @@ test: .venv/.ready $(SITE) node_modules/.ready browser ## Every test, in a real 
 	npm --prefix experiment_site test
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser" $(PYTEST) || [ $$? = 5 ]  # 5: none of them was asked for
 	$(PYTHON) -m pytest -m browser $(PYTEST) || [ $$? = 5 ]
+
+mutants: .venv/.ready experiment_site/node_modules/.ready node_modules/.ready $(SITE) ## Plant 200 faults, one at a time, and list those that no test notices
+	uv pip install --quiet --python $(PYTHON) --group mutants
+	nice $(PYTHON) -m tests.mutants $(MUTANTS)
 
 lint: .venv/.ready experiment_site/node_modules/.ready ## Style, types and the arrows between the rooms
 	.venv/bin/ruff check .
