@@ -47,7 +47,8 @@ from lwise_core.vision.enhance import Enhancement, write_variants
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.images import load_rgb
 from lwise_core.vision.objectives import logit
-from lwise_core.vision.perturb import Budget, ascend_many, n_gradients
+from lwise_core.vision.perturb import Budget
+from lwise_core.vision.shared_gradients import ascend_many, n_gradients
 from lwise_core.vision.training.flops import peak_tflops
 
 _STEP = 0.5

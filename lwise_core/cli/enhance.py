@@ -75,7 +75,7 @@ def enhance_images(
 ) -> None:
     """Write the variants of a data set. Shared by `lwise enhance` and `lwise demo`."""
     from lwise_core.vision.enhance import write_variants
-    from lwise_core.vision.perturb import n_gradients
+    from lwise_core.vision.shared_gradients import n_gradients
 
     budgets = list(enhancement.budgets.values())
     told = ", ".join(f"{budget.epsilon:g}" for budget in budgets)

@@ -27,6 +27,7 @@ from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.images import Progress
 from lwise_core.vision.objectives import objective_for
 from lwise_core.vision.perturb import Budget
+from lwise_core.vision.random_views import RandomViews
 from lwise_core.vision.resumable import Stored, UnfinishedVariants
 from lwise_core.vision.shard import WHOLE, Shard
 from lwise_core.vision.targets import Targets, targets_for
@@ -38,7 +39,6 @@ from lwise_core.vision.variant_folder import (
     variant_paths,
     write_variants_dirmap,
 )
-from lwise_core.vision.views import Views
 
 ENHANCED_FILE = "enhanced.csv"
 _OF_THE_RUN = ("budgets", "images", "rows_sha256", "batch_size")
@@ -261,7 +261,7 @@ def _ascent(model: GuideModel, rows: Sequence[DirmapRow], enhancement: Enhanceme
         enhancement.objective,
         present=targets.column_of,
         rivals=_columns_of(enhancement.diverge_from, rows, targets),
-        turned=enhancement.turned,
+        lower=enhancement.turned,
     )
     return Ascent(
         engine=engine,
@@ -270,7 +270,7 @@ def _ascent(model: GuideModel, rows: Sequence[DirmapRow], enhancement: Enhanceme
         objective=objective,
         budgets=enhancement.budgets,
         best=enhancement.best,
-        views=Views(enhancement.n_views, enhancement.seed) if enhancement.n_views else None,
+        views=RandomViews(enhancement.n_views, enhancement.seed) if enhancement.n_views else None,
     )
 
 

@@ -22,11 +22,12 @@ from lwise_core.vision.encoding import DeepPixels, Encoding, read_8_bits
 from lwise_core.vision.engine import Engine, in_parts
 from lwise_core.vision.images import Pixels, load_rgb
 from lwise_core.vision.objectives import Objective, logit
-from lwise_core.vision.perturb import Budget, ascend_many
+from lwise_core.vision.perturb import Budget
 from lwise_core.vision.prefetch import ahead
+from lwise_core.vision.random_views import RandomViews
 from lwise_core.vision.resumable import Stored
+from lwise_core.vision.shared_gradients import ascend_many
 from lwise_core.vision.targets import Targets
-from lwise_core.vision.views import Views
 
 MEASURES = ("logit_natural", "logit_enhanced", "l2", "kept")
 
@@ -53,7 +54,7 @@ class Ascent:
     objective: Objective
     budgets: Mapping[str, Budget]
     best: bool
-    views: Views | None
+    views: RandomViews | None
 
     def logits(self, pictures: Tensor) -> Tensor:
         """(N, columns) of `targets`."""

@@ -1,6 +1,6 @@
-"""What an ascent raises: a value per image, computed from the logits that its data set is judged by.
+"""What an ascent raises: a value per image, computed from the logits of the data set's classes.
 
-Notation: z are the logits of one image, y its true class, R the classes that an image is to be told apart from.
+Notation: z are the logits of one image, y its true class, R the rivals that it is compared with.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def logit(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def logit_diverge(logits: Tensor, labels: Tensor, *, rivals: Sequence[int] | None = None) -> Tensor:
-    """The true class's logit above the mean of its rivals', z_y - sum_{k in R, k != y} z_k / |R - {y}|.
+    """The true class's logit minus the mean of its rivals', z_y - sum_{k in R, k != y} z_k / |R - {y}|.
 
     Parameters
     ----------
@@ -35,17 +35,17 @@ def logit_diverge(logits: Tensor, labels: Tensor, *, rivals: Sequence[int] | Non
         return true - (logits.sum(dim=1) - true) / (logits.shape[1] - 1)
     is_rival = torch.zeros(logits.shape[1], dtype=logits.dtype, device=logits.device)
     is_rival[list(rivals)] = 1
-    itself = is_rival[labels]
-    return true - (logits @ is_rival - itself * true) / (len(rivals) - itself)
+    is_own = is_rival[labels]
+    return true - (logits @ is_rival - is_own * true) / (len(rivals) - is_own)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The log-probability of the true class, i.e. the cross-entropy with its sign turned."""
+    """The log-probability of the true class, i.e. the negative cross-entropy."""
     return -functional.cross_entropy(logits, labels, reduction="none")
 
 
 def attack(logits: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy itself: raising it is the attack of adversarial training."""
+    """The cross-entropy. Raising it is the attack of adversarial training."""
     return functional.cross_entropy(logits, labels, reduction="none")
 
 
@@ -58,33 +58,33 @@ OBJECTIVES: dict[str, Objective] = {
 
 
 def objective_for(
-    name: str, *, present: Sequence[int], rivals: Sequence[int] | None = None, turned: bool = False
+    name: str, *, present: Sequence[int], rivals: Sequence[int] | None = None, lower: bool = False
 ) -> Objective:
-    """An objective as a data set needs it.
+    """An objective for the classes of a data set.
 
     Parameters
     ----------
     present : columns of the classes that the data set has.
-    rivals : columns that `logit_diverge` tells an image apart from; None: those that are `present`.
-    turned : lower it instead, which makes a picture less of what it is.
+    rivals : columns that `logit_diverge` compares with; None: those that are `present`.
+    lower : lower the objective instead, which makes an image less typical of its class.
 
     Raises
     ------
     InputError
-        If there is no such objective, or a class has no rival but itself.
+        If there is no such objective, or a class has no rival.
     """
     if name not in OBJECTIVES:
         raise InputError(f"--objective is {name!r}; expected one of {', '.join(OBJECTIVES)}")
     chosen = OBJECTIVES[name]
     if name == "logit_diverge":
-        against = tuple(present if rivals is None else rivals)
-        if any(set(against) <= {column} for column in present):
-            raise InputError("logit_diverge: a class has nothing to be told apart from; name two classes at least")
-        chosen = partial(logit_diverge, rivals=against)
+        rivals_or_present = tuple(present if rivals is None else rivals)
+        if any(set(rivals_or_present) <= {column} for column in present):
+            raise InputError("logit_diverge: a class has no rivals; name at least two classes")
+        chosen = partial(logit_diverge, rivals=rivals_or_present)
     elif rivals is not None:
-        raise InputError(f"--diverge-from goes with the objective logit_diverge; the objective is {name}")
-    return partial(_turned, chosen) if turned else chosen
+        raise InputError(f"--diverge-from needs the objective logit_diverge; the objective is {name}")
+    return partial(_negative, chosen) if lower else chosen
 
 
-def _turned(objective: Objective, logits: Tensor, labels: Tensor) -> Tensor:
+def _negative(objective: Objective, logits: Tensor, labels: Tensor) -> Tensor:
     return -objective(logits, labels)

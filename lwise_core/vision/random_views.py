@@ -1,8 +1,8 @@
-"""Random views of a picture: other colours, shifted, a piece cut out.
+"""Random views of an image: colours changed, shifted, a square cut out.
 
-A transformer's gradient at the picture itself holds its patches' grid and little that people see; the mean gradient
-over many views does not. Every view is differentiable. Those of a step depend on the seed and the step alone, so that a
-walk can be repeated, and a longer one begins like a shorter one.
+A transformer's gradient at the image itself shows the grid of its patches and little that people see; the mean gradient
+over many views does not have that grid. Every view is differentiable. The views of a step depend on the seed and the
+step alone, so that an ascent is reproducible and a longer one starts like a shorter one.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _COLOUR = 0.15
 _SHIFT = 0.08
 """Largest shift along either side, as a share of it."""
 _HOLE = 0.25
-"""Side of the piece that is cut out, as a share of the picture's."""
+"""Side of the square that is cut out, as a share of the image's."""
 _STEPS_APART = 1_000_003
-"""More steps than any walk has, so that no two seeds share the random numbers of a step."""
+"""More steps than any ascent has, so that no two seeds share random numbers."""
 
 
 @dataclass(frozen=True)
-class Views:
-    """`n` views of every picture at each step."""
+class RandomViews:
+    """`n` views of every image at each step."""
 
     n: int
     seed: int = 0
 
     def at(self, step: int, images: Tensor) -> Iterator[Tensor]:
-        """One view after another of pictures (N, 3, H, W) at a step, each the same for every picture of a batch."""
+        """Yield views (N, 3, H, W) of a batch at a step; each changes every image in the same way."""
         random = torch.Generator().manual_seed(self.seed * _STEPS_APART + step)
         for _ in range(self.n):
             yield _view(images, random)
@@ -48,14 +48,14 @@ def _coloured(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _shifted(images: Tensor, random: torch.Generator) -> Tensor:
-    """Moved as a whole; what leaves at one edge comes in at the other, so that every pixel keeps a gradient."""
+    """Shifted with wrap-around, so that every pixel keeps a gradient."""
     sides = torch.tensor(images.shape[-2:])
     down, right = (_uniform(2, random=random) * _SHIFT * sides).round().long().tolist()
     return images.roll((down, right), dims=(-2, -1))
 
 
 def _cut(images: Tensor, random: torch.Generator) -> Tensor:
-    """A square becomes grey."""
+    """With a grey square."""
     height, width = images.shape[-2:]
     side = max(1, round(_HOLE * min(height, width)))
     top = int(torch.randint(0, height - side + 1, (), generator=random))
