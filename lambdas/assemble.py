@@ -17,6 +17,7 @@ _CODE = (
     "lambdas/session_api/*.py",
     "lwise_core/__init__.py",
     "lwise_core/errors.py",
+    "lwise_core/keyed_random.py",
     "lwise_core/experiments/*.py",
     "lwise_core/sessions/*.py",
 )

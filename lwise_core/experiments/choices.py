@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.study import ChoiceOrder, Study
+from lwise_core.keyed_random import RandomStream
 
 Offer = tuple[tuple[str, ...], int]
 """Names in the order of their places, and the index of the right one."""
@@ -20,7 +20,7 @@ class SessionChoices:
     With `names_shuffled_per_session` each place keeps its name, and the classes behind the places are shuffled.
     """
 
-    def __init__(self, study: Study, draws: Draws) -> None:
+    def __init__(self, study: Study, draws: RandomStream) -> None:
         choices = study.choices
         order: Sequence[int] = choices.order
         if choices.order_shuffled_per_session:

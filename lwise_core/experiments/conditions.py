@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.study import Study
+from lwise_core.keyed_random import RandomStream
 
 
 def condition_of(study: Study, trialset_id: int) -> int:
@@ -21,8 +21,8 @@ def condition_of(study: Study, trialset_id: int) -> int:
     if conditions.assignment == "alternating":
         return trialset_id % conditions.count
     if conditions.assignment == "random":
-        return Draws(study.seed, trialset_id, "condition").below(conditions.count)
+        return RandomStream(study.seed, trialset_id, "condition").below(conditions.count)
     block_number, position = divmod(trialset_id, conditions.block_size)
     repeats = conditions.block_size // conditions.count
-    order = Draws(study.seed, block_number, "conditions").shuffled(list(range(conditions.count)) * repeats)
+    order = RandomStream(study.seed, block_number, "conditions").shuffled(list(range(conditions.count)) * repeats)
     return order[position]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from lwise_core.errors import InputError
 from lwise_core.experiments import feasibility
-from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.study import Cell, Study
+from lwise_core.keyed_random import RandomStream
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SessionImages:
     repeat: int | None
 
 
-def draw_images(study: Study, condition: int, draws: Draws) -> SessionImages:
+def draw_images(study: Study, condition: int, draws: RandomStream) -> SessionImages:
     """Draw the images of a session.
 
     The repeat image comes first, uniformly over the classes of its split that can spare one, so that a curriculum has
@@ -55,7 +55,7 @@ def draw_images(study: Study, condition: int, draws: Draws) -> SessionImages:
     return SessionImages([*curriculum, *later], repeat)
 
 
-def _draw_repeat_image(study: Study, condition: int, draws: Draws) -> int:
+def _draw_repeat_image(study: Study, condition: int, draws: RandomStream) -> int:
     candidates = [
         index
         for class_num in feasibility.repeat_classes(study, condition)
@@ -67,7 +67,7 @@ def _draw_repeat_image(study: Study, condition: int, draws: Draws) -> int:
 
 
 def _draw_curriculum(
-    study: Study, condition: int, left: Mapping[Cell, Sequence[int]], repeat: int | None, draws: Draws
+    study: Study, condition: int, left: Mapping[Cell, Sequence[int]], repeat: int | None, draws: RandomStream
 ) -> Sequence[Mapping[Cell, Sequence[int]]]:
     ranked: dict[Cell, list[int]] = {}
     blocks = []

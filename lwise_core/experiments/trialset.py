@@ -14,11 +14,11 @@ from typing import NamedTuple
 from lwise_core.errors import InputError
 from lwise_core.experiments.choices import SessionChoices
 from lwise_core.experiments.conditions import condition_of
-from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.sampling import draw_images
 from lwise_core.experiments.study import DEFAULT_SOURCE, Block, BlockCondition, Cell, Study
+from lwise_core.keyed_random import RandomStream
 
-Stream = Callable[[str], Draws]
+Stream = Callable[[str], RandomStream]
 """The session's stream of draws for a purpose."""
 
 
@@ -89,8 +89,8 @@ def build_trialset(study: Study, trialset_id: int) -> Trialset:
             f"trialset_id is {trialset_id}; this study has {study.slots.count} trial sets, 0 to {study.slots.count - 1}"
         )
 
-    def stream(purpose: str) -> Draws:
-        return Draws(study.seed, trialset_id, purpose)
+    def stream(purpose: str) -> RandomStream:
+        return RandomStream(study.seed, trialset_id, purpose)
 
     condition = condition_of(study, trialset_id)
     choices = SessionChoices(study, stream("choices"))
@@ -125,7 +125,7 @@ def _sampled_trials(study: Study, condition: int, choices: SessionChoices, strea
     return _exchanged(study, blocks, marked, stream("exchange"))
 
 
-def _deal_sources(study: Study, here: BlockCondition, draws: Draws) -> Sequence[int]:
+def _deal_sources(study: Study, here: BlockCondition, draws: RandomStream) -> Sequence[int]:
     """The source of each class in a block: the default one, or as `n_classes_per_bucket` deals them."""
     if not here.class_sources:
         return [DEFAULT_SOURCE] * len(study.classes)
@@ -140,7 +140,7 @@ def _main_trials(
     chosen: Mapping[Cell, Sequence[int]],
     source_of_class: Sequence[int],
     choices: SessionChoices,
-    draws: Draws,
+    draws: RandomStream,
 ) -> list[Trial]:
     """One trial per image; within a class and split the trial types are dealt evenly, the remainder at random."""
     trials = []
@@ -179,7 +179,9 @@ def _calibration_trials(study: Study, number: int, block: Block, choices: Sessio
     return [Trial(number, block.calibration_kind, None, None, *offered) for offered in offers]
 
 
-def _exchanged(study: Study, blocks: Sequence[Sequence[Trial]], marked: Sequence[int], draws: Draws) -> list[Trial]:
+def _exchanged(
+    study: Study, blocks: Sequence[Sequence[Trial]], marked: Sequence[int], draws: RandomStream
+) -> list[Trial]:
     """All trials in order; those of the marked blocks permuted among places of equal class, trial type and split.
 
     A moved trial keeps its kind, and with it the settings of the block that it was made for.

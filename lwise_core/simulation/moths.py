@@ -13,7 +13,6 @@ The species are invented. The module knows nothing of data sets, models or studi
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 import re
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from lwise_core import atomic_files
+from lwise_core.keyed_random import key_digest
 
 Floats = NDArray[np.floating]
 Colour = tuple[float, float, float]
@@ -174,7 +174,7 @@ def sample_moths(*, n_per_species: Mapping[str, int], seed: int) -> list[Moth]:
 
 def draw_moth(moth: Moth, *, size: int = 96, seed: int) -> Image.Image:
     """The moth from above, wings spread; RGB, `size` × `size` px. Another size shows the same scene."""
-    rng = _stream(seed, "picture", moth.split, moth.species, moth.index)
+    rng = _generator(seed, "picture", moth.split, moth.species, moth.index)
     light_angle = rng.uniform(0, 2 * math.pi)
     light = np.array([math.cos(light_angle), math.sin(light_angle)], dtype=np.float32)
     ground = _background(rng, size)
@@ -202,14 +202,13 @@ def _table(moths: list[Moth]) -> str:
     return text.getvalue()
 
 
-def _stream(seed: int, *purpose: str | int) -> np.random.Generator:
+def _generator(seed: int, *purpose: str | int) -> np.random.Generator:
     """Random numbers of their own for every purpose, whatever else has been drawn before."""
-    digest = hashlib.sha256(":".join(map(str, (seed, *purpose))).encode()).digest()
-    return np.random.default_rng(np.random.SeedSequence(int.from_bytes(digest[:16])))
+    return np.random.default_rng(np.random.SeedSequence(int.from_bytes(key_digest(seed, *purpose)[:16])))
 
 
 def _individual(species: Species, split: str, index: int, seed: int) -> Moth:
-    noise = _stream(seed, "traits", split, species.name, index).standard_normal(len(TRAITS))
+    noise = _generator(seed, "traits", split, species.name, index).standard_normal(len(TRAITS))
     traits = tuple(float(mean + deviation) for mean, deviation in zip(species.mean, noise, strict=True))
     likelihoods = {other.name: math.exp(-(math.dist(traits, other.mean) ** 2) / 2) for other in SPECIES}
     others = sum(likelihood for name, likelihood in likelihoods.items() if name != species.name)

@@ -22,8 +22,8 @@ import pytest
 from lwise_core.authoring.compile import compile_study
 from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.experiments.payloads import ROW_COLUMNS, expanded, participant_view
-from lwise_core.experiments.random_stream import Draws
 from lwise_core.experiments.trialset import build_trialset
+from lwise_core.keyed_random import RandomStream
 from lwise_core.local.server import open_records
 from tests.experiments.conftest import BUDGETS, CLASSES, write_data_set, write_study
 from tests.local.conftest import Server, picture_away
@@ -642,7 +642,7 @@ def _computed_answers(seed: int, trialset_id: int, cheat: Cheat) -> list[int | N
 
     Trials are made class by class and then shuffled, so that only their number is needed to know where each class went.
     """
-    draws, classes = Draws(seed, trialset_id, "order"), list[int | None]()
+    draws, classes = RandomStream(seed, trialset_id, "order"), list[int | None]()
     place_of: dict[int | None, int] = {}
     for _, group in itertools.groupby(cheat.rows, key=lambda row: row["block"]):
         rows = list(group)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
+from lwise_core.keyed_random import key_digest
 from lwise_core.vision.data.class_numbers import ORIG_CLASS_NUM, renumbered
 from lwise_core.vision.data.listing import split_rank
 from lwise_core.vision.data.splitting import group_name, split_by_class
-from lwise_core.vision.data.stable_order import lot
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _of_split(
                 f"class {name!r} has {len(of_class)} images in {split}, and {n} are wanted; take fewer, or let "
                 "--balance fill up with copies"
             )
-        drawn = sorted(of_class, key=lambda row: lot(selection.seed, row.im_path))
+        drawn = sorted(of_class, key=lambda row: key_digest(selection.seed, row.im_path))
         chosen = {row.im_path for row in drawn[:n]}
         yield from (Taken(row) for row in of_class if row.im_path in chosen)
         for number in range(len(of_class), n):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
-from lwise_core.vision.data.stable_order import lot
+from lwise_core.keyed_random import key_digest
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _dealt(groups: Sequence[_Group], fractions: Mapping[str, float], seed: int) 
     n_images = sum(len(group.rows) for group in groups)
     lacking = {split: fraction * n_images for split, fraction in fractions.items()}
     dealt: dict[str, list[_Group]] = {split: [] for split in fractions}
-    for group in sorted(groups, key=lambda group: (-len(group.rows), lot(seed, group.name))):
+    for group in sorted(groups, key=lambda group: (-len(group.rows), key_digest(seed, group.name))):
         split = max(lacking, key=lambda split: lacking[split])
         dealt[split].append(group)
         lacking[split] -= len(group.rows)

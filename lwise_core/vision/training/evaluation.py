@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from lwise_core.keyed_random import key_seed
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.objectives import attack
 from lwise_core.vision.perturb import Budget, ascend, random_starts
 from lwise_core.vision.training.distributed import ALONE, Group
 from lwise_core.vision.training.pictures import Pictures, plain_batches
-from lwise_core.vision.training.seeds import seed_of
 
 EVALUATION_BATCH = 128
 
@@ -71,7 +71,7 @@ def evaluation_budget(epsilon: float, *, steps: int) -> Budget:
 def _n_right(
     model: torch.nn.Module, images: Tensor, labels: Tensor, numbers: Tensor, budget: Budget, seed: int
 ) -> Tensor:
-    seeds = [seed_of(seed, "evaluation", int(number)) for number in numbers]
+    seeds = [key_seed(seed, "evaluation", int(number)) for number in numbers]
     start = random_starts(images, epsilon=budget.epsilon, seeds=seeds)
     attacked = images
     if budget.epsilon > 0:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lwise_core.errors import InputError
+from lwise_core.keyed_random import key_seed
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.training.adversarial_step import Learner
@@ -24,7 +25,6 @@ from lwise_core.vision.training.flops import count_work, peak_tflops
 from lwise_core.vision.training.log import EpochRecord
 from lwise_core.vision.training.pictures import Pictures, epoch_batches, n_batches, too_few, training_batches
 from lwise_core.vision.training.schedules import epsilon_at
-from lwise_core.vision.training.seeds import seed_of
 from lwise_core.vision.training.state import Best, RunFolder, State, state_from
 
 _MOST_WORKERS = 16
@@ -189,8 +189,8 @@ class _Training:
             labels,
             n_in_batch=n_in_batch,
             epsilon=self._epsilon(state.batch),
-            seed=seed_of(seed, "batch", state.epoch, state.batch, self._group.rank),
-            seeds=[seed_of(seed, "start", state.epoch, int(number)) for number in numbers],
+            seed=key_seed(seed, "batch", state.epoch, state.batch, self._group.rank),
+            seeds=[key_seed(seed, "start", state.epoch, int(number)) for number in numbers],
         )
 
     def _close_epoch(self) -> None:

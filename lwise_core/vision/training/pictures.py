@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from lwise_core.keyed_random import key_seed
 from lwise_core.vision.training.augment import Augmentation
 from lwise_core.vision.training.distributed import Group
-from lwise_core.vision.training.seeds import seed_of
 
 _READ_AHEAD = 4
 """Batches that each loading process has ready."""
@@ -52,7 +52,7 @@ def epoch_batches(n_pictures: int, batch_size: int, *, seed: int, epoch: int) ->
 
     Sizes differ by one at most: no small rest, whose gradient would be noise.
     """
-    generator = torch.Generator().manual_seed(seed_of(seed, "order", epoch))
+    generator = torch.Generator().manual_seed(key_seed(seed, "order", epoch))
     order = torch.randperm(n_pictures, generator=generator)
     return list(torch.tensor_split(order, n_batches(n_pictures, batch_size)))
 
@@ -113,7 +113,7 @@ class _Augmented(_Numbered):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int | Tensor, int]:
         picture, label, _ = super().__getitem__(index)
-        seed = seed_of(self._seed, "augmentation", self._epoch, index)
+        seed = key_seed(self._seed, "augmentation", self._epoch, index)
         return self._augmentation.apply(picture, seed=seed), label, index
 
 

@@ -14,7 +14,6 @@ from lwise_core.vision.guide import NONE, GuideDescription, GuideModel, new_guid
 from lwise_core.vision.perturb import random_starts
 from lwise_core.vision.training.initialisation import fine_tuned_from, head_name, new_model
 from lwise_core.vision.training.loop import Data
-from lwise_core.vision.training.seeds import seed_of
 from tests.vision.training.tiny import TINY, equal, learn, learner, tiny_model
 
 
@@ -157,10 +156,3 @@ def test_a_picture_starts_at_the_same_point_in_whatever_company() -> None:
     alone = random_starts(pictures[4:], epsilon=1.0, seeds=[4, 5])
     assert torch.equal(together[4:], alone)
     assert float((together - pictures).flatten(1).norm(dim=1).max()) <= 1.0 + 1e-5
-
-
-def test_seeds_are_those_of_what_they_are_for() -> None:
-    seeds = [seed_of(0, "start", 1, 2), seed_of(0, "start", 2, 1), seed_of(1, "start", 1, 2), seed_of(0, "order", 1, 2)]
-    assert len(set(seeds)) == 4
-    assert seed_of(0, "start", 1, 2) == seeds[0]
-    assert all(0 <= seed < 2**63 for seed in seeds)
