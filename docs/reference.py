@@ -17,17 +17,17 @@ from pydantic.fields import FieldInfo
 from lwise_core import atomic_files
 from lwise_core.authoring.config import (
     BlockConfig,
+    BonusTierConfig,
     CurriculumSettings,
     Deployment,
     Domain,
     HitConfig,
     OrderSettings,
     Overridable,
-    Screening,
+    ScreeningConfig,
     Site,
     Stimuli,
     Throttle,
-    Tier,
     TrialConfig,
     TrialSettings,
     TrialTypeConfig,
@@ -116,9 +116,9 @@ def config_page() -> str:
         "## site\n\n"
         f"{_fields_table(Site)}\n"
         "A step of `bonus`:\n\n"
-        f"{_fields_table(Tier)}\n"
+        f"{_fields_table(BonusTierConfig)}\n"
         "`screening`:\n\n"
-        f"{_fields_table(Screening)}\n"
+        f"{_fields_table(ScreeningConfig)}\n"
         "## stimuli\n\n"
         f"{_fields_table(Stimuli)}"
     )
@@ -230,8 +230,8 @@ def _default(field: FieldInfo) -> str:
 
 _PARTS = {
     "TrialTypeConfig": "trial type",
-    "Tier": "step",
-    "Screening": "see below",
+    "BonusTierConfig": "step",
+    "ScreeningConfig": "see below",
     "Throttle": "see below",
     "Domain": "see below",
     "Table": "see below",

@@ -15,7 +15,7 @@ from lwise_core.experiments.study import CALIBRATION, REPEAT, Study
 from lwise_core.experiments.trialset import Trial, Trialset, build_trialset
 
 
-class Cell(NamedTuple):
+class TrialGroup(NamedTuple):
     """Trials that are counted together.
 
     `block` is the block in which they are shown; `class_name` None stands for all classes together.
@@ -52,7 +52,7 @@ class Audit:
     study: Study
     n_trialsets: int
     arrivals: Sequence[int]
-    cells: Mapping[Cell, Spread]
+    cells: Mapping[TrialGroup, Spread]
     exposures: Sequence[int]
     longest_runs: Mapping[int, int]
     calibration_places: Mapping[int, Sequence[int]]
@@ -83,7 +83,7 @@ class _Tally:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._arrivals: list[int] = []
-        self._cells: dict[Cell, list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._cells: dict[TrialGroup, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._exposures = [0] * len(study.images)
         self._runs: Counter[int] = Counter()
         self._places: dict[int, list[int]] = {}
@@ -119,10 +119,10 @@ class _Tally:
             repeated=self._repeated,
         )
 
-    def _cells_of(self, trialset: Trialset, trial: Trial) -> tuple[Cell, Cell]:
+    def _cells_of(self, trialset: Trialset, trial: Trial) -> tuple[TrialGroup, TrialGroup]:
         trial_type = self._study.kinds[trial.kind].trial_type
         split = None if trial.image is None else self._study.images[trial.image].split
-        cell = Cell(trialset.condition_idx, trial.block, trial_type, split, self._class_of(trial))
+        cell = TrialGroup(trialset.condition_idx, trial.block, trial_type, split, self._class_of(trial))
         return cell, cell._replace(class_name=None)
 
     def _class_of(self, trial: Trial) -> str:
@@ -151,5 +151,5 @@ def _longest_run(classes: Sequence[str]) -> int:
     return longest
 
 
-def _sortable(cell: Cell) -> tuple[object, ...]:
+def _sortable(cell: TrialGroup) -> tuple[object, ...]:
     return (cell.block, cell.condition_idx, cell.trial_type, cell.split or "", cell.class_name or "")

@@ -46,7 +46,7 @@ def _data_set_name(text: str) -> str:
     return text
 
 
-def _origin(text: str) -> str:
+def _web_origin(text: str) -> str:
     # The header that it goes into separates its parts by spaces and semicolons.
     if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", text):
         raise ValueError("expected the beginning of an address without a path, e.g. https://survey.example.edu")
@@ -100,7 +100,7 @@ def _own_type_name(text: str) -> str:
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
-Origin = Annotated[str, AfterValidator(_origin)]
+WebOrigin = Annotated[str, AfterValidator(_web_origin)]
 DomainName = Annotated[str, AfterValidator(_domain_name)]
 CertificateArn = Annotated[str, AfterValidator(_certificate_arn)]
 AwsPrefix = Annotated[str, AfterValidator(_aws_prefix)]
@@ -384,7 +384,7 @@ class Deployment(_Strict):
     """Whether `cdk destroy` is refused until this is taken back by another `cdk deploy`."""
     throttle: Throttle = Throttle()
     """How many calls the deployed study answers."""
-    allow_origins: list[Origin] = Field(default_factory=list)
+    allow_origins: list[WebOrigin] = Field(default_factory=list)
     """Sites that may show the study in a frame of theirs, e.g. https://survey.example.edu, deployed or served here.
     Default: none, but Mechanical Turk where `platforms` names it."""
     domain: Domain | None = None
@@ -401,7 +401,7 @@ class Deployment(_Strict):
     trialsets.csv that is there."""
 
 
-class Tier(_Strict):
+class BonusTierConfig(_Strict):
     """A step of the bonus."""
 
     at_least: Annotated[float, Field(ge=0, le=1)]
@@ -410,7 +410,7 @@ class Tier(_Strict):
     """What it is worth, in USD."""
 
 
-class Screening(_Strict):
+class ScreeningConfig(_Strict):
     """`site.screening`: who goes on after a block."""
 
     block: str | None = None
@@ -426,11 +426,11 @@ class Site(_Strict):
 
     title: str = "Image categories"
     """Title of the page."""
-    bonus: list[Tier] = Field(default_factory=list)
+    bonus: list[BonusTierConfig] = Field(default_factory=list)
     """Bonus by the share of right answers over the main trials with `bonus_usd_if_correct` above 0: that of the highest
     step that is reached. Without steps: the sum of `bonus_usd_if_correct` over right answers."""
 
-    screening: Screening | None = None
+    screening: ScreeningConfig | None = None
     """Who goes on after a block. The others end there, with the page `screened_out` and `screen_out_code`; their places
     go to the next arrivals."""
 
@@ -449,7 +449,7 @@ class Site(_Strict):
 
     @field_validator("bonus")
     @classmethod
-    def _ascending(cls, tiers: list[Tier]) -> list[Tier]:
+    def _ascending(cls, tiers: list[BonusTierConfig]) -> list[BonusTierConfig]:
         steps = [tier.at_least for tier in tiers]
         if steps != sorted(set(steps)):
             raise ValueError(f"at_least is {steps}; expected steps that rise from one to the next")

@@ -14,13 +14,13 @@ from pydantic_core import ErrorDetails
 
 from lwise_core.authoring.config import (
     BlockConfig,
+    BonusTierConfig,
     Deployment,
     HitConfig,
-    Screening,
+    ScreeningConfig,
     Site,
     Stimuli,
     StudyConfig,
-    Tier,
     TrialConfig,
     TrialSettings,
     TrialTypeConfig,
@@ -40,8 +40,8 @@ OWN_SECTIONS = ("deployment", "site", "stimuli")
 _PARTS: Mapping[object, type[BaseModel]] = {
     "trial_types": TrialTypeConfig,
     "conditional_trial_types": TrialTypeConfig,
-    "bonus": Tier,
-    "screening": Screening,
+    "bonus": BonusTierConfig,
+    "screening": ScreeningConfig,
 }
 _WITHOUT_EFFECT = {"repeat_trial_type", "warmup_trial_type"}
 """Keys of published files that never had an effect."""

@@ -39,12 +39,12 @@ class Fetched:
 
     Attributes
     ----------
-    origin : address or path that it comes from, or None if it was there already.
+    source : address or path that it comes from, or None if it was there already.
     sha256, n_bytes : of the content; in a rehearsal of a download as recorded, or None.
     """
 
     path: Path
-    origin: str | None
+    source: str | None
     sha256: str | None
     n_bytes: int | None
 
@@ -86,19 +86,19 @@ def fetch_data_file(
             f"{target}: its SHA-256 is not recorded, so a download could not be checked; give it with --sha256, or a "
             "copy of the file that you trust with --from"
         )
-    origin = str(copy) if copy else url or source.url
+    address = str(copy) if copy else url or source.url
     if copy is None and dry_run:
-        return Fetched(target, origin, expected, source.bytes)
-    content = _read(copy) if copy else _download(origin, on_progress)
+        return Fetched(target, address, expected, source.bytes)
+    content = _read(copy) if copy else _download(address, on_progress)
     found = hashlib.sha256(content).hexdigest()
     if expected not in (None, found):
         raise InputError(
-            f"{origin}: is not the file of this study: its SHA-256 is {found} ({len(content):,} bytes); expected "
+            f"{address}: is not the file of this study: its SHA-256 is {found} ({len(content):,} bytes); expected "
             f"{expected}. Nothing was written"
         )
     if not dry_run:
         atomic_files.write_bytes(target, content)
-    return Fetched(target, origin, found, len(content))
+    return Fetched(target, address, found, len(content))
 
 
 def _source(folder: StudyFolder, config: StudyConfig) -> tuple[str, DataSource]:

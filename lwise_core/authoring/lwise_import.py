@@ -53,14 +53,14 @@ def import_study(
     InputError
         If `source` cannot be used or the study's folder exists already; nothing is written then.
     """
-    origin = find_study(source)
-    read = read_config(origin.config)
-    target = _target(origin, out, name, number)
+    original = find_study(source)
+    read = read_config(original.config)
+    target = _target(original, out, name, number)
     if target.exists() or (target != out and (out / CONFIG_FILE).exists()):
         raise InputError(f"{out} holds a study already; choose another place with --out, --name or --number")
-    data_file = origin.data_file(read.config)
+    data_file = original.data_file(read.config)
     data_name = "trialsets.csv" if is_prespecified(data_file) else "dirmap.csv"
-    config = _with_own_sections(origin.config, read, n_conditions, seed)
+    config = _with_own_sections(original.config, read, n_conditions, seed)
     with atomic_files.new_folder(target, keep=not dry_run) as new:
         atomic_files.write_text(new / CONFIG_FILE, config)
         atomic_files.write_bytes(new / data_name, data_file.read_bytes())
@@ -77,15 +77,15 @@ def _further(compiled: CompiledStudy, read: ConfigFile) -> list[str]:
     return [warning for warning in compiled.warnings if warning not in read.warnings]
 
 
-def _target(origin: StudyFolder, out: Path, name: str | None, number: int | None) -> Path:
+def _target(original: StudyFolder, out: Path, name: str | None, number: int | None) -> Path:
     if name is None and number is None and not out.exists():
         return out
-    own = _STUDY_ID.fullmatch(origin.study_id)
+    own = _STUDY_ID.fullmatch(original.study_id)
     name = name or (own["name"] if own else None)
     number = number if number is not None or own is None else int(own["number"])
     if name is None or number is None:
         raise InputError(
-            f"{origin.study_id!r} is not <name>_<number>; give the study's own with --name NAME --number N"
+            f"{original.study_id!r} is not <name>_<number>; give the study's own with --name NAME --number N"
         )
     if any(sign in name for sign in "/\\:") or name.startswith("."):
         raise InputError(f"--name is {name!r}; expected a name without / and other signs of a path")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lwise_core.authoring.config import StudyConfig, TrialSettings
-from lwise_core.authoring.stimuli import HeldPictures, telling_addresses
+from lwise_core.authoring.stimuli import HostedImages, revealing_addresses
 from lwise_core.authoring.study_parts import (
     CompiledStudy,
     OnProgress,
@@ -22,14 +22,14 @@ from lwise_core.authoring.study_parts import (
 )
 from lwise_core.authoring.trialsets_csv import TrialRow, read_trialsets
 from lwise_core.errors import refuse_if_any
-from lwise_core.experiments.interning import Distinct
+from lwise_core.experiments.interning import InternTable
 from lwise_core.experiments.study import (
     ChoiceOrder,
     Curriculum,
+    ImageSource,
     PrespecifiedTrial,
     PrespecifiedTrialset,
     Screening,
-    Source,
     Study,
     StudyImage,
     TrialKind,
@@ -73,12 +73,12 @@ def compile_prespecified(
     refuse_if_any(where, problems)
     if config.session_config:
         warnings.append(f"session_config is not used; {trialsets.name} gives the trials")
-    builder = _TrialBuilder(config, classes, HeldPictures.of(config.stimuli, where.parent))
+    builder = _TrialBuilder(config, classes, HostedImages.of(config.stimuli, where.parent))
     given = []
     for done, of_one in enumerate(by_trialset, start=1):
         given.append(PrespecifiedTrialset(of_one[0].condition_idx, tuple(builder.trial(row) for row in of_one)))
         on_progress(done, len(by_trialset))
-    builder.held.refuse_if_any_is_missing()
+    builder.hosted.refuse_if_any_is_missing()
     study = Study(
         **common_parts(config, n_conditions=n_conditions),
         study_id=study_id,
@@ -93,20 +93,20 @@ def compile_prespecified(
         images=tuple(builder.images.entries),
         pages=pages,
         screening=screening,
-        origins=builder.held.origins(builder.sources.entries),
+        provenance=builder.hosted.provenance(builder.sources.entries),
     )
-    warnings += telling_addresses(study.images, classes)
-    return CompiledStudy(study, builder.held.files, tuple(warnings))
+    warnings += revealing_addresses(study.images, classes)
+    return CompiledStudy(study, builder.hosted.files, tuple(warnings))
 
 
 class _TrialBuilder:
     """Turns rows into trials, and gathers their kinds, sources and images on the way."""
 
-    def __init__(self, config: StudyConfig, classes: Sequence[str], held: HeldPictures) -> None:
-        self.kinds: Distinct[TrialKind] = Distinct()
-        self.sources: Distinct[Source] = Distinct()
-        self.images: Distinct[StudyImage] = Distinct()
-        self.held = held
+    def __init__(self, config: StudyConfig, classes: Sequence[str], hosted: HostedImages) -> None:
+        self.kinds: InternTable[TrialKind] = InternTable()
+        self.sources: InternTable[ImageSource] = InternTable()
+        self.images: InternTable[StudyImage] = InternTable()
+        self.hosted = hosted
         self._trial_config = config.trial_config
         self._common = common_settings(config.trial_config)
         self._resolved: dict[int, tuple[ChoiceOrder, dict[str, Any], str]] = {}
@@ -133,14 +133,14 @@ class _TrialBuilder:
         class_num = self._class_num[spaced(row.class_name)]
         scores = (row.difficulty, row.robust_gt_logit)
         key = (row.url, class_num, row.split, *scores)
-        if row.is_outside:
+        if row.is_external:
             path = urlsplit(row.url).path.lstrip("/")
             image = StudyImage(row.split, class_num, path, *scores, row.url, {})
-            return self.images.index_of(image, key), self.sources.index_of(Source())
+            return self.images.index_of(image, key), self.sources.index_of(ImageSource())
         variant, *inner = PurePosixPath(row.url).parts
         path = "/".join(inner)
-        image = StudyImage(row.split, class_num, path, *scores, None, {variant: self.held.name_of(variant, path)})
-        return self.images.index_of(image, key), self.sources.index_of(Source(variant=variant))
+        image = StudyImage(row.split, class_num, path, *scores, None, {variant: self.hosted.name_of(variant, path)})
+        return self.images.index_of(image, key), self.sources.index_of(ImageSource(variant=variant))
 
 
 def _classes(rows: Sequence[TrialRow], config: StudyConfig) -> list[str]:

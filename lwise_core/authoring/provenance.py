@@ -10,13 +10,13 @@ from typing import Any
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
-from lwise_core.experiments.study import Origin
+from lwise_core.experiments.study import VariantProvenance
 
 Provenance = Mapping[str, Any]
 """The content of a provenance.json; empty where there is none."""
 
 
-def provenance_of(folder: Path) -> Provenance:
+def read_provenance(folder: Path) -> Provenance:
     """What a variant's folder says of how it was made.
 
     Raises
@@ -27,7 +27,7 @@ def provenance_of(folder: Path) -> Provenance:
     return _json_object(folder / "provenance.json")
 
 
-def published_provenance(manifest: Path) -> dict[str, Provenance]:
+def read_published_provenance(manifest: Path) -> dict[str, Provenance]:
     """What is recorded beside a manifest, by variant; of manifests of earlier versions nothing is.
 
     Raises
@@ -48,27 +48,27 @@ def write_published_provenance(manifest: Path, by_variant: Mapping[str, Provenan
     atomic_files.write_text(_beside(manifest), json.dumps(known, indent=2, sort_keys=True) + "\n")
 
 
-def origins(by_variant: Mapping[str, Provenance], variants: Iterable[str]) -> tuple[Origin, ...]:
+def summarise(by_variant: Mapping[str, Provenance], variants: Iterable[str]) -> tuple[VariantProvenance, ...]:
     """What a study keeps of the provenance of its variants; those of which nothing is known are left out."""
-    return tuple(_origin(variant, by_variant[variant]) for variant in sorted(set(variants)) if by_variant.get(variant))
+    return tuple(_summary(variant, by_variant[variant]) for variant in sorted(set(variants)) if by_variant.get(variant))
 
 
-def _origin(variant: str, told: Provenance) -> Origin:
-    epsilon = told.get("epsilon")
-    return Origin(
+def _summary(variant: str, provenance: Provenance) -> VariantProvenance:
+    epsilon = provenance.get("epsilon")
+    return VariantProvenance(
         variant=variant,
         epsilon=float(epsilon) if isinstance(epsilon, int | float) and math.isfinite(epsilon) else None,
-        method=_method(told),
-        model_sha256=_text(told.get("model_sha256")),
-        package_version=_text(told.get("package_version")),
+        method=_method(provenance),
+        model_sha256=_text(provenance.get("model_sha256")),
+        package_version=_text(provenance.get("package_version")),
     )
 
 
-def _method(told: Provenance) -> str | None:
-    objective = _text(told.get("objective"))
+def _method(provenance: Provenance) -> str | None:
+    objective = _text(provenance.get("objective"))
     if objective is None:
-        return _text(told.get("method"))
-    return f"{objective}, lowered" if told.get("turned") is True else objective
+        return _text(provenance.get("method"))
+    return f"{objective}, lowered" if provenance.get("turned") is True else objective
 
 
 def _text(value: object) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lwise_core.authoring.manifest import Published, read_manifest, write_manifest
 from lwise_core.authoring.provenance import (
     Provenance,
-    published_provenance,
+    read_published_provenance,
     write_published_provenance,
 )
 from lwise_core.errors import refuse_if_any
@@ -34,7 +34,7 @@ def read_publication(manifest: Path) -> Publication:
     """
     if not manifest.exists():
         return Publication({}, {})
-    return Publication(read_manifest(manifest), published_provenance(manifest))
+    return Publication(read_manifest(manifest), read_published_provenance(manifest))
 
 
 def write_publication(manifest: Path, publication: Publication) -> None:

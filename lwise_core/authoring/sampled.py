@@ -16,10 +16,10 @@ from lwise_core.authoring.config import (
 from lwise_core.authoring.config_file import effective
 from lwise_core.authoring.stimuli import (
     MAX_IMAGES,
-    HeldPictures,
+    HostedImages,
     check_urls,
-    lookalikes,
-    telling_addresses,
+    likely_duplicates,
+    revealing_addresses,
 )
 from lwise_core.authoring.study_parts import (
     CompiledStudy,
@@ -33,7 +33,7 @@ from lwise_core.authoring.study_parts import (
 )
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.experiments.interning import Distinct
+from lwise_core.experiments.interning import InternTable
 from lwise_core.experiments.study import (
     CALIBRATION,
     DEFAULT_SOURCE,
@@ -42,12 +42,12 @@ from lwise_core.experiments.study import (
     Block,
     BlockCondition,
     Curriculum,
+    ImageSource,
     Screening,
-    Source,
     Study,
     StudyImage,
     TrialKind,
-    TypeOfTrial,
+    TrialType,
 )
 
 _SPLITS = ("test", "train", "val")
@@ -94,7 +94,8 @@ def compile_sampled(
     problems += _curriculum_problems(config, curriculum, shown)
     brings_none = config.stimuli.root is None and config.stimuli.dataset is None
     has_urls = brings_none and any("url" in row.extra for row in rows[:1])
-    resolver = _BlockResolver(config, curriculum, Source() if has_urls else Source(variant=NATURAL), len(classes))
+    default_source = ImageSource() if has_urls else ImageSource(variant=NATURAL)
+    resolver = _BlockResolver(config, curriculum, default_source, len(classes))
     blocks = tuple(resolver.block(number, block) for number, block in enumerate(config.session_config))
     problems += resolver.problems
     if len(shown) > MAX_IMAGES:
@@ -107,9 +108,9 @@ def compile_sampled(
     sources = resolver.used_sources(blocks)
     if any(source.variant is None for source in sources):
         refuse_if_any(dirmap, check_urls(shown, sources))
-    held = HeldPictures.of(config.stimuli, where.parent)
-    images = _images(shown, sources, held, on_progress)
-    held.refuse_if_any_is_missing()
+    hosted = HostedImages.of(config.stimuli, where.parent)
+    images = _images(shown, sources, hosted, on_progress)
+    hosted.refuse_if_any_is_missing()
     study = Study(
         **common_parts(config, n_conditions=config.n_conditions),
         study_id=study_id,
@@ -124,18 +125,18 @@ def compile_sampled(
         images=images,
         pages=pages,
         screening=screening,
-        origins=held.origins(sources),
+        provenance=hosted.provenance(sources),
     )
-    warnings = (*_beyond_curriculum(config), *lookalikes(images), *telling_addresses(images, classes))
-    return CompiledStudy(study, held.files, warnings)
+    warnings = (*_beyond_curriculum(config), *likely_duplicates(images), *revealing_addresses(images, classes))
+    return CompiledStudy(study, hosted.files, warnings)
 
 
 class _BlockResolver:
     """Turns blocks as written into blocks as run, and gathers the kinds and sources of all trials on the way."""
 
-    def __init__(self, config: StudyConfig, curriculum: Curriculum, default: Source, n_classes: int) -> None:
-        self.kinds: Distinct[TrialKind] = Distinct()
-        self.sources: Distinct[Source] = Distinct()
+    def __init__(self, config: StudyConfig, curriculum: Curriculum, default: ImageSource, n_classes: int) -> None:
+        self.kinds: InternTable[TrialKind] = InternTable()
+        self.sources: InternTable[ImageSource] = InternTable()
         self.problems: list[str] = []
         self._config = config
         self._curriculum = curriculum
@@ -159,7 +160,7 @@ class _BlockResolver:
             repeat_kind=self._kind(number, block, REPEAT, written),
         )
 
-    def used_sources(self, blocks: Sequence[Block]) -> list[Source]:
+    def used_sources(self, blocks: Sequence[Block]) -> list[ImageSource]:
         """The sources that any trial can have."""
         used: set[int] = set()
         for block in blocks:
@@ -183,7 +184,7 @@ class _BlockResolver:
         }
         return BlockCondition(
             trial_types=tuple(
-                TypeOfTrial(
+                TrialType(
                     self._kind(number, block, name, {**block.written_settings, **written.written_settings, **marks}),
                     self._own_source(written),
                 )
@@ -202,29 +203,26 @@ class _BlockResolver:
     def _own_source(self, written: TrialTypeConfig) -> int | None:
         if written.variant is None and written.bucket is None:
             return None
-        return self.sources.index_of(Source(variant=written.variant, bucket=written.bucket))
+        return self.sources.index_of(ImageSource(variant=written.variant, bucket=written.bucket))
 
     def _class_sources(self, block: BlockConfig, condition: int) -> tuple[tuple[tuple[int, int], ...], ...]:
         written = block.n_classes_per_bucket or block.n_classes_per_variant
         if written is None:
             return ()
-        key = "n_classes_per_bucket" if block.n_classes_per_bucket else "n_classes_per_variant"
+        kind = "bucket" if block.n_classes_per_bucket else "variant"
         deals = [written] if isinstance(written, dict) else written
         if self._config.n_conditions > 1 and isinstance(written, list):
             deals = [written[condition]]
         for deal in deals:
             if sum(deal.values()) != self._n_classes:
                 problem = (
-                    f"block {block.name!r}, {key}: deals {sum(deal.values())} classes ({dict(deal)}); expected "
-                    f"{self._n_classes}, as many as the data has"
+                    f"block {block.name!r}, n_classes_per_{kind}: deals {sum(deal.values())} classes ({dict(deal)}); "
+                    f"expected {self._n_classes}, as many as the data has"
                 )
                 if problem not in self.problems:
                     self.problems.append(problem)
         return tuple(
-            tuple(
-                (self.sources.index_of(Source(bucket=name) if block.n_classes_per_bucket else Source(variant=name)), n)
-                for name, n in deal.items()
-            )
+            tuple((self.sources.index_of(ImageSource(**{kind: name})), count) for name, count in deal.items())
             for deal in deals
         )
 
@@ -360,13 +358,13 @@ def _splits(blocks: Sequence[BlockConfig]) -> set[str]:
 
 
 def _images(
-    rows: Sequence[DirmapRow], sources: Sequence[Source], held: HeldPictures, on_progress: OnProgress
+    rows: Sequence[DirmapRow], sources: Sequence[ImageSource], hosted: HostedImages, on_progress: OnProgress
 ) -> tuple[StudyImage, ...]:
     variants = sorted({source.variant for source in sources if source.variant is not None})
     needs_url = any(source.variant is None for source in sources)
     images = []
     for done, row in enumerate(rows, start=1):
-        objects = {variant: held.name_of(variant, row.im_path) for variant in variants}
+        objects = {variant: hosted.name_of(variant, row.im_path) for variant in variants}
         url = row.extra["url"] if needs_url else None
         images.append(
             StudyImage(row.split, row.class_num, row.im_path, row.difficulty, row.robust_gt_logit, url, objects)

@@ -15,15 +15,15 @@ from lwise_core.authoring.config import Stimuli
 from lwise_core.authoring.manifest import Published, read_manifest
 from lwise_core.authoring.provenance import (
     Provenance,
-    origins,
-    provenance_of,
-    published_provenance,
+    read_provenance,
+    read_published_provenance,
+    summarise,
 )
 from lwise_core.authoring.trialsets_csv import checked_address
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments.payloads import S3_HOST
-from lwise_core.experiments.study import Origin, Source, StudyImage
+from lwise_core.experiments.study import ImageSource, StudyImage, VariantProvenance
 
 MAX_IMAGES = 100_000
 """More would not fit into a function that serves participants."""
@@ -31,7 +31,7 @@ MAX_IMAGES = 100_000
 DEFAULT_ROOT = "variants"
 
 
-class HeldPictures:
+class HostedImages:
     """Pictures in a folder of variants, named by their content so that a name says nothing of the class."""
 
     def __init__(
@@ -50,7 +50,7 @@ class HeldPictures:
         self.files: dict[str, Path] = {}
 
     @classmethod
-    def of(cls, stimuli: Stimuli, study: Path) -> HeldPictures:
+    def of(cls, stimuli: Stimuli, study: Path) -> HostedImages:
         """Those that a study in this folder holds.
 
         Raises
@@ -62,13 +62,13 @@ class HeldPictures:
         if stimuli.dataset is None:
             return cls(root)
         manifest = study / stimuli.manifest
-        return cls(root, read_manifest(manifest), published_provenance(manifest))
+        return cls(root, read_manifest(manifest), read_published_provenance(manifest))
 
     def refuse_if_any_is_missing(self) -> None:
         """Raise `InputError` naming every picture that was asked for and is not there."""
         refuse_if_any(self._root, self._missing)
 
-    def origins(self, sources: Iterable[Source]) -> tuple[Origin, ...]:
+    def provenance(self, sources: Iterable[ImageSource]) -> tuple[VariantProvenance, ...]:
         """How the variants among these sources were made, as far as it is known.
 
         Raises
@@ -78,8 +78,8 @@ class HeldPictures:
         """
         variants = {source.variant for source in sources if source.variant is not None}
         if self._published is not None:
-            return origins(self._provenance, variants)
-        return origins({variant: provenance_of(self._root / variant) for variant in variants}, variants)
+            return summarise(self._provenance, variants)
+        return summarise({variant: read_provenance(self._root / variant) for variant in variants}, variants)
 
     def name_of(self, variant: str, im_path: str) -> str:
         """The opaque name of a picture; of one that is not there, nothing, to be complained of at the end."""
@@ -113,7 +113,7 @@ def opaque_name_of(sha256: str, suffix: str) -> str:
     return f"{sha256[:32]}{suffix.lower()}"
 
 
-def check_urls(rows: Sequence[DirmapRow], sources: Iterable[Source]) -> list[str]:
+def check_urls(rows: Sequence[DirmapRow], sources: Iterable[ImageSource]) -> list[str]:
     """What keeps the pictures' own addresses from being used as the sources demand."""
     buckets = sorted(source.bucket for source in sources if source.bucket is not None)
     problems = []
@@ -132,7 +132,7 @@ def check_urls(rows: Sequence[DirmapRow], sources: Iterable[Source]) -> list[str
     return problems
 
 
-def lookalikes(images: Sequence[StudyImage]) -> list[str]:
+def likely_duplicates(images: Sequence[StudyImage]) -> list[str]:
     """A warning about images that may be one: equal content or, where that is not known, equal file names."""
     groups: dict[str, list[str]] = defaultdict(list)
     for image in images:
@@ -145,7 +145,7 @@ def lookalikes(images: Sequence[StudyImage]) -> list[str]:
     return [f"{' and '.join(same[0][:2])} {what}{more}; a session may show one picture as if it were two"]
 
 
-def telling_addresses(images: Sequence[StudyImage], classes: Sequence[str]) -> list[str]:
+def revealing_addresses(images: Sequence[StudyImage], classes: Sequence[str]) -> list[str]:
     """A warning about pictures outside of the project whose address says what they show."""
     telling = [
         image.url for image in images if image.url is not None and classes[image.class_num] in unquote(image.url)

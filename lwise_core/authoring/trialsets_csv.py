@@ -49,7 +49,7 @@ class TrialRow:
     settings: RowSettings
 
     @property
-    def is_outside(self) -> bool:
+    def is_external(self) -> bool:
         return is_address(self.url)
 
 
@@ -124,14 +124,14 @@ def _row(values: Mapping[str, str], settings: RowSettings) -> TrialRow:
         trial_type=values.get("trial_type") or "new_stimulus",
         class_name=values["class"],
         split=values.get("split") or None,
-        url=checked_address(url) if is_address(url) else _held(url),
+        url=checked_address(url) if is_address(url) else _hosted_path(url),
         difficulty=number_or_none(values.get("difficulty", ""), "difficulty"),
         robust_gt_logit=number_or_none(values.get("robust_gt_logit", ""), "robust_gt_logit"),
         settings=settings,
     )
 
 
-def _held(path: str) -> str:
+def _hosted_path(path: str) -> str:
     if len(PurePosixPath(path).parts) < 2:
         raise InputError(f"url is {path!r}; expected an address, or <variant>/<path> of a picture in stimuli.root")
     return inside_root(path, "url")

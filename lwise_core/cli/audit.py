@@ -15,7 +15,7 @@ from lwise_core.cli.progress import console, step
 from lwise_core.cli.study_arguments import AS_JSON, STUDY_OR_BUNDLE, print_json, study_or_bundle
 
 if TYPE_CHECKING:
-    from lwise_core.authoring.audit import Audit, Cell, Spread
+    from lwise_core.authoring.audit import Audit, Spread, TrialGroup
 
 
 def audit(
@@ -80,7 +80,7 @@ def _trials_rows(counted: Audit) -> Iterator[tuple[str, ...]]:
             yield (_block_ranges(counted, blocks), _ranges(conditions), *numbers)
 
 
-def _group(item: tuple[Cell, Spread]) -> tuple[int, int, str, str | None]:
+def _group(item: tuple[TrialGroup, Spread]) -> tuple[int, int, str, str | None]:
     cell, _ = item
     return (cell.block, cell.condition_idx, cell.trial_type, cell.split)
 

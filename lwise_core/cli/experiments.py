@@ -120,9 +120,9 @@ def fetch_dirmap(
         None if fetched.n_bytes is None else f"{fetched.n_bytes:,} bytes",
         None if fetched.sha256 is None else f"SHA-256 {fetched.sha256}",
     )
-    origin = "is there already" if fetched.origin is None else f"{_would(dry_run)}from {fetched.origin}"
+    source = "is there already" if fetched.source is None else f"{_would(dry_run)}from {fetched.source}"
     console.print(
-        f"{fetched.path}: {'; '.join(part for part in (origin, *known) if part)}", markup=False, soft_wrap=True
+        f"{fetched.path}: {'; '.join(part for part in (source, *known) if part)}", markup=False, soft_wrap=True
     )
 
 

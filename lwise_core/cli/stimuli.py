@@ -38,7 +38,7 @@ def publish(
 
     Example: `lwise stimuli publish variants/dirmap.csv --variants variants --dataset idaea4`
     """
-    from lwise_core.authoring.provenance import provenance_of
+    from lwise_core.authoring.provenance import read_provenance
     from lwise_core.authoring.republishing import Publication, merged, read_publication, write_publication
     from lwise_core.cloud.stimuli import name_pictures, not_there, stimulus_bucket, upload
     from lwise_core.dirmap import read_dirmap
@@ -50,7 +50,7 @@ def publish(
     bucket = stimulus_bucket(dataset)
     with step("Reading the pictures") as on_progress:
         published, files = name_pictures(variants, names, im_paths, on_progress=on_progress)
-    new = Publication(published, {name: provenance_of(variants / name) for name in names})
+    new = Publication(published, {name: read_provenance(variants / name) for name in names})
     manifest_after = merged(read_publication(manifest), new, overwrite=overwrite, manifest=manifest)
     waiting = not_there(bucket, files)
     megabytes = sum(path.stat().st_size for path in waiting.values()) / 1e6

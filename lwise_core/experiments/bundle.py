@@ -11,6 +11,7 @@ from typing import Any
 from lwise_core.errors import InputError
 from lwise_core.experiments.study import (
     IMAGE_COLUMNS,
+    JSON_KEYS,
     Block,
     BlockCondition,
     BonusTier,
@@ -18,18 +19,18 @@ from lwise_core.experiments.study import (
     CodeReferences,
     Conditions,
     Curriculum,
-    Origin,
+    ImageSource,
     PageSettings,
     PrespecifiedTrial,
     PrespecifiedTrialset,
     Returning,
     Screening,
     Slots,
-    Source,
     Study,
     StudyImage,
     TrialKind,
-    TypeOfTrial,
+    TrialType,
+    VariantProvenance,
     canonical_json,
 )
 
@@ -68,8 +69,11 @@ def load_bundle(path: Path) -> Study:
     study_text = text.removeprefix(opening).removesuffix("}\n")
     if not text.startswith(opening) or hashlib.sha256(study_text.encode()).hexdigest() != recorded:
         raise InputError(f"{path}: was changed after it was compiled (its hash does not fit); compile the study again")
-    if strange := sorted(content.keys() - {field.name for field in fields(Study)}):
-        raise InputError(f"{path}: has {', '.join(strange)}, which this version does not know; use a newer lwise")
+    for name, key in JSON_KEYS.items():
+        if key in content:
+            content[name] = content.pop(key)
+    if unknown := sorted(content.keys() - {field.name for field in fields(Study)}):
+        raise InputError(f"{path}: has {', '.join(unknown)}, which this version does not know; use a newer lwise")
     study = _study(content)
     vars(study)["sha256"] = recorded
     return study
@@ -94,11 +98,11 @@ def _study(content: dict[str, Any]) -> Study:
             "slots": Slots(**content["slots"]),
             "platforms": tuple(content["platforms"]),
             "allow_origins": tuple(content.get("allow_origins", ())),
-            "origins": tuple(Origin(**origin) for origin in content.get("origins", ())),
+            "provenance": tuple(VariantProvenance(**variant) for variant in content.get("provenance", ())),
             "classes": tuple(content["classes"]),
             "choices": Choices(**choices),
             "kinds": tuple(TrialKind(**kind) for kind in content["kinds"]),
-            "sources": tuple(Source(**source) for source in content["sources"]),
+            "sources": tuple(ImageSource(**source) for source in content["sources"]),
             "blocks": tuple(_block(block) for block in content["blocks"]),
             "curriculum": Curriculum(curriculum["n_blocks"], tuple(curriculum["conditions"])),
             "prespecified": tuple(_trialset(trialset) for trialset in content["prespecified"]),
@@ -114,7 +118,7 @@ def _block(content: dict[str, Any]) -> Block:
 
 
 def _condition(content: dict[str, Any]) -> BlockCondition:
-    types = tuple(TypeOfTrial(**trial_type) for trial_type in content["trial_types"])
+    types = tuple(TrialType(**trial_type) for trial_type in content["trial_types"])
     deals = tuple(tuple((source, count) for source, count in deal) for deal in content["class_sources"])
     return BlockCondition(**{**content, "trial_types": types, "class_sources": deals})
 

@@ -20,18 +20,18 @@ class SessionChoices:
     With `names_shuffled_per_session` each place keeps its name, and the classes behind the places are shuffled.
     """
 
-    def __init__(self, study: Study, draws: RandomStream) -> None:
+    def __init__(self, study: Study, stream: RandomStream) -> None:
         choices = study.choices
         order: Sequence[int] = choices.order
         if choices.order_shuffled_per_session:
-            order = draws.shuffled(order)
+            order = stream.shuffled(order)
         names = [choices.shown_names[class_num] for class_num in order]
         if choices.names_shuffled_per_session:
-            order = draws.shuffled(order)
+            order = stream.shuffled(order)
         self._order = order
         self._name_of = dict(zip(order, names, strict=True))
         self._shapes = choices.calibration_stimuli
-        self._draws = draws
+        self._stream = stream
         self._fixed = tuple(names)
 
     def offer(self, class_num: int, choice_order: ChoiceOrder) -> Offer:
@@ -44,14 +44,14 @@ class SessionChoices:
     def calibration_offer(self, shape: str, choice_order: ChoiceOrder) -> Offer:
         """The choices of an attention check: two random places hold the calibration shapes, one of which is right."""
         names = [self._name_of[place] for place in self._places(choice_order)]
-        for place, other in zip(self._draws.sample(range(len(names)), len(self._shapes)), self._shapes, strict=True):
+        for place, other in zip(self._stream.sample(range(len(names)), len(self._shapes)), self._shapes, strict=True):
             names[place] = other
         return tuple(names), names.index(shape)
 
     def _places(self, choice_order: ChoiceOrder) -> Sequence[int]:
         if choice_order == "shuffled":
-            return self._draws.shuffled(self._order)
+            return self._stream.shuffled(self._order)
         if choice_order == "rotated":
-            turn = self._draws.below(len(self._order))
+            turn = self._stream.below(len(self._order))
             return [*self._order[turn:], *self._order[:turn]]
         return self._order

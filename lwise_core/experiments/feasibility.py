@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lwise_core.experiments.study import Block, Cell, Study
 
 
-def needs(study: Study, block: Block) -> Iterator[tuple[Cell, int]]:
+def required_images(study: Study, block: Block) -> Iterator[tuple[Cell, int]]:
     """The (split, class_num) cells that a block draws from, in a fixed order, with the number of images of each."""
     for split, count in sorted(block.n_per_class.items()):
         if count:
@@ -24,7 +24,7 @@ def curriculum_length(study: Study, condition: int) -> int:
     return study.curriculum.n_blocks if condition in study.curriculum.conditions else 0
 
 
-def easiest(ranked: Sequence[int], fraction: float, *, repeat: int | None) -> list[int]:
+def easiest_images(ranked: Sequence[int], fraction: float, *, repeat: int | None) -> list[int]:
     """The easiest `fraction` (rounded count) of the images, without the repeat image.
 
     The share is kept whether or not the repeat image is counted among the images to choose from.
@@ -74,14 +74,14 @@ def _shortages(
         left[spared] -= 1
     n_curriculum = curriculum_length(study, condition)
     for block in study.blocks[n_curriculum:]:
-        for cell, count in needs(study, block):
+        for cell, count in required_images(study, block):
             there = left.get(cell, 0)
             if there < count:
                 yield _shortage(study, block, cell, count, f"{there} are left")
             left[cell] = max(0, there - count)
     for block in study.blocks[:n_curriculum]:
         fraction = block.conditions[condition].easiest_fraction
-        for cell, count in needs(study, block):
+        for cell, count in required_images(study, block):
             there = left.get(cell, 0)
             # The spared image may be among the easiest.
             candidates = _fewest_candidates(there, fraction, is_spared=cell == spared)

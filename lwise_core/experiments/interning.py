@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Distinct(Generic[T]):
+class InternTable(Generic[T]):
     """Distinct entries in the order of their first use."""
 
     def __init__(self) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lwise_core.experiments.interning import Distinct
-from lwise_core.experiments.study import Source, Study, StudyImage, TrialKind
+from lwise_core.experiments.interning import InternTable
+from lwise_core.experiments.study import ImageSource, Study, StudyImage, TrialKind
 from lwise_core.experiments.trialset import Trial, Trialset
 
 STIMULUS_FOLDER = "stimuli"
@@ -47,15 +47,15 @@ def expanded_trial(study: Study, trialset: Trialset, index: int) -> dict[str, An
     return _fields(study, trialset, index, _of_kind(study, kind))
 
 
-def origin_fields(study: Study, trial: Trial) -> dict[str, Any]:
+def provenance_fields(study: Study, trial: Trial) -> dict[str, Any]:
     """How the variant was made that a trial shows; never for participants."""
     source = None if trial.source is None else study.sources[trial.source]
-    origin = None if source is None or source.variant is None else study.origin_of.get(source.variant)
+    known = None if source is None or source.variant is None else study.provenance_of.get(source.variant)
     return {
-        "variant_epsilon": None if origin is None else origin.epsilon,
-        "variant_method": None if origin is None else origin.method,
-        "variant_model_sha256": None if origin is None else origin.model_sha256,
-        "variant_lwise_version": None if origin is None else origin.package_version,
+        "variant_epsilon": None if known is None else known.epsilon,
+        "variant_method": None if known is None else known.method,
+        "variant_model_sha256": None if known is None else known.model_sha256,
+        "variant_lwise_version": None if known is None else known.package_version,
     }
 
 
@@ -66,7 +66,7 @@ def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
     Compact: settings common to all trials once (`settings`), those of a kind of trial once (`kinds`), and a row per
     trial. `kind`, `folder` and `offer` of a row are indices into the lists of these names.
     """
-    kinds, folders, offers = Distinct[dict[str, Any]](), Distinct[str](), Distinct[dict[str, Any]]()
+    kinds, folders, offers = InternTable[dict[str, Any]](), InternTable[str](), InternTable[dict[str, Any]]()
     shared = {index: _of_page(study, study.kinds[index]) for index in {trial.kind for trial in trialset.trials}}
     rows = []
     for trial in trialset.trials:
@@ -94,7 +94,7 @@ def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
     }
 
 
-def image_url(image: StudyImage, source: Source) -> str:
+def image_url(image: StudyImage, source: ImageSource) -> str:
     """Where a picture lies: relative to the study's page, or elsewhere."""
     folder, file = _address(image, source)
     return folder + file
@@ -122,7 +122,7 @@ def _icon_urls(
     )
 
 
-def outside_origins(study: Study) -> list[str]:
+def external_origins(study: Study) -> list[str]:
     """Origins other than the study's own from which its page loads pictures."""
     urls = {
         _address(image, source)[0]
@@ -215,7 +215,7 @@ def _folder_and_file(study: Study, trial: Trial) -> tuple[str | None, str | None
     return _address(study.images[trial.image], study.sources[trial.source])
 
 
-def _address(image: StudyImage, source: Source) -> tuple[str, str]:
+def _address(image: StudyImage, source: ImageSource) -> tuple[str, str]:
     """The address of a picture in two parts, the first of which many pictures share."""
     if source.variant is not None:
         return f"{STIMULUS_FOLDER}/", image.objects[source.variant]

@@ -22,7 +22,7 @@ class SessionImages:
     repeat: int | None
 
 
-def draw_images(study: Study, condition: int, draws: RandomStream) -> SessionImages:
+def draw_images(study: Study, condition: int, stream: RandomStream) -> SessionImages:
     """Draw the images of a session.
 
     The repeat image comes first, uniformly over the classes of its split that can spare one, so that a curriculum has
@@ -37,25 +37,27 @@ def draw_images(study: Study, condition: int, draws: RandomStream) -> SessionIma
     """
     n_curriculum = feasibility.curriculum_length(study, condition)
     left = {
-        cell: list(study.pools.get(cell, ())) for block in study.blocks for cell, _ in feasibility.needs(study, block)
+        cell: list(study.pools.get(cell, ()))
+        for block in study.blocks
+        for cell, _ in feasibility.required_images(study, block)
     }
-    repeat = _draw_repeat_image(study, condition, draws) if feasibility.has_repeats(study) else None
+    repeat = _draw_repeat_image(study, condition, stream) if feasibility.has_repeats(study) else None
     if repeat is not None:
         image = study.images[repeat]
         cell = (image.split or "", image.class_num)
         left[cell] = [index for index in left.get(cell, ()) if index != repeat]
     try:
         later = [
-            {cell: draws.take(left[cell], count) for cell, count in feasibility.needs(study, block)}
+            {cell: stream.take(left[cell], count) for cell, count in feasibility.required_images(study, block)}
             for block in study.blocks[n_curriculum:]
         ]
-        curriculum = _draw_curriculum(study, condition, left, repeat, draws)
+        curriculum = _draw_curriculum(study, condition, left, repeat, stream)
     except (ValueError, IndexError):
         raise InputError("; ".join(feasibility.shortages(study, condition))) from None
     return SessionImages([*curriculum, *later], repeat)
 
 
-def _draw_repeat_image(study: Study, condition: int, draws: RandomStream) -> int:
+def _draw_repeat_image(study: Study, condition: int, stream: RandomStream) -> int:
     candidates = [
         index
         for class_num in feasibility.repeat_classes(study, condition)
@@ -63,21 +65,21 @@ def _draw_repeat_image(study: Study, condition: int, draws: RandomStream) -> int
     ]
     if not candidates:
         raise InputError("; ".join(feasibility.shortages(study, condition)))
-    return draws.pick(candidates)
+    return stream.pick(candidates)
 
 
 def _draw_curriculum(
-    study: Study, condition: int, left: Mapping[Cell, Sequence[int]], repeat: int | None, draws: RandomStream
+    study: Study, condition: int, left: Mapping[Cell, Sequence[int]], repeat: int | None, stream: RandomStream
 ) -> Sequence[Mapping[Cell, Sequence[int]]]:
     ranked: dict[Cell, list[int]] = {}
     blocks = []
     for block in study.blocks[: feasibility.curriculum_length(study, condition)]:
         chosen = {}
-        for cell, count in feasibility.needs(study, block):
+        for cell, count in feasibility.required_images(study, block):
             if cell not in ranked:
                 choosable = {*left[cell], repeat}
                 ranked[cell] = [index for index in study.ranked_pools.get(cell, ()) if index in choosable]
             fraction = block.conditions[condition].easiest_fraction
-            chosen[cell] = draws.sample(feasibility.easiest(ranked[cell], fraction, repeat=repeat), count)
+            chosen[cell] = stream.sample(feasibility.easiest_images(ranked[cell], fraction, repeat=repeat), count)
         blocks.append(chosen)
     return blocks

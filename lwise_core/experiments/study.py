@@ -50,7 +50,7 @@ class StudyImage:
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """Which copy of a picture is shown: a variant that the project holds, the S3 bucket that holds it, or (both None)
     the one at its own URL."""
 
@@ -63,7 +63,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Origin:
+class VariantProvenance:
     """How a variant was made; None: not known, or not of this kind of variant.
 
     Attributes
@@ -100,7 +100,7 @@ DEFAULT_SOURCE = 0
 
 
 @dataclass(frozen=True)
-class TypeOfTrial:
+class TrialType:
     """A trial type of a block: index of its kind and of its source (None: the source of the image's class)."""
 
     kind: int
@@ -119,7 +119,7 @@ class BlockCondition:
         one of them. Empty: every class has the study's default source.
     """
 
-    trial_types: tuple[TypeOfTrial, ...]
+    trial_types: tuple[TrialType, ...]
     easiest_fraction: float
     combine_and_shuffle: bool
     class_sources: tuple[tuple[tuple[int, int], ...], ...] = ()
@@ -276,7 +276,7 @@ class Study:
     returning : what a participant finds who comes back.
     page : what the participant's page asks for.
     allow_origins : sites that may show the page in a frame of theirs.
-    origins : how its variants were made, for the records; no part of what decides the trials.
+    provenance : how its variants were made, for the records; no part of what decides the trials.
     """
 
     study_id: str
@@ -289,7 +289,7 @@ class Study:
     choices: Choices
     settings: Mapping[str, Any]
     kinds: tuple[TrialKind, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[ImageSource, ...]
     blocks: tuple[Block, ...]
     curriculum: Curriculum
     repeat_split: str
@@ -304,7 +304,7 @@ class Study:
     returning: Returning = Returning()
     page: PageSettings = PageSettings()
     allow_origins: tuple[str, ...] = ()
-    origins: tuple[Origin, ...] = ()
+    provenance: tuple[VariantProvenance, ...] = ()
 
     def content(self) -> dict[str, Any]:
         """Everything as JSON values; images column by column, so that thousands of them load in milliseconds.
@@ -312,8 +312,8 @@ class Study:
         What has its default is left out, so that a study keeps its version when the program learns to do more.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        told = {field.name for field in fields(self) if values[field.name] != field.default}
-        plain = {name: _plain(value) for name, value in values.items() if name in told - {"images"}}
+        omitted = {"images", *(field.name for field in fields(self) if values[field.name] == field.default)}
+        plain = {JSON_KEYS.get(name, name): _plain(value) for name, value in values.items() if name not in omitted}
         return {**plain, "images": _columns(self.images)}
 
     @cached_property
@@ -349,14 +349,17 @@ class Study:
         }
 
     @cached_property
-    def origin_of(self) -> Mapping[str, Origin]:
-        """How a variant was made, by its name; those of which nothing is known are not there."""
-        return {origin.variant: origin for origin in self.origins}
+    def provenance_of(self) -> Mapping[str, VariantProvenance]:
+        """Provenance by variant, of the variants whose provenance is known."""
+        return {known.variant: known for known in self.provenance}
 
     def block_name(self, block: int) -> str:
         """The block's name in config.yaml; in a prespecified study, where blocks have none, its number."""
         return self.blocks[block].name if self.blocks else str(block)
 
+
+JSON_KEYS = {"provenance": "origins"}
+"""Fields of `Study` that a bundle has under another key."""
 
 _DECIDES_TRIALS = (
     *("study_id", "seed", "conditions", "classes", "choices", "settings", "kinds", "sources", "blocks"),

@@ -18,8 +18,8 @@ from lwise_core.experiments.sampling import draw_images
 from lwise_core.experiments.study import DEFAULT_SOURCE, Block, BlockCondition, Cell, Study
 from lwise_core.keyed_random import RandomStream
 
-Stream = Callable[[str], RandomStream]
-"""The session's stream of draws for a purpose."""
+StreamFor = Callable[[str], RandomStream]
+"""The session's random stream for a purpose."""
 
 
 class Trial(NamedTuple):
@@ -89,15 +89,15 @@ def build_trialset(study: Study, trialset_id: int) -> Trialset:
             f"trialset_id is {trialset_id}; this study has {study.slots.count} trial sets, 0 to {study.slots.count - 1}"
         )
 
-    def stream(purpose: str) -> RandomStream:
+    def stream_for(purpose: str) -> RandomStream:
         return RandomStream(study.seed, trialset_id, purpose)
 
     condition = condition_of(study, trialset_id)
-    choices = SessionChoices(study, stream("choices"))
+    choices = SessionChoices(study, stream_for("choices"))
     if study.prespecified:
         trials = _prespecified_trials(study, trialset_id, choices)
     else:
-        trials = _sampled_trials(study, condition, choices, stream)
+        trials = _sampled_trials(study, condition, choices, stream_for)
     return Trialset(trialset_id, condition, tuple(trials))
 
 
@@ -110,9 +110,9 @@ def _prespecified_trials(study: Study, trialset_id: int, choices: SessionChoices
     return trials
 
 
-def _sampled_trials(study: Study, condition: int, choices: SessionChoices, stream: Stream) -> list[Trial]:
-    images = draw_images(study, condition, stream("images"))
-    types, buckets, order = stream("types"), stream("buckets"), stream("order")
+def _sampled_trials(study: Study, condition: int, choices: SessionChoices, stream_for: StreamFor) -> list[Trial]:
+    images = draw_images(study, condition, stream_for("images"))
+    types, buckets, order = stream_for("types"), stream_for("buckets"), stream_for("order")
     blocks = []
     for number, (block, chosen) in enumerate(zip(study.blocks, images.of_blocks, strict=True)):
         here = block.conditions[condition]
@@ -122,15 +122,15 @@ def _sampled_trials(study: Study, condition: int, choices: SessionChoices, strea
         trials += _calibration_trials(study, number, block, choices)
         blocks.append(order.shuffled(trials))
     marked = [number for number, block in enumerate(study.blocks) if block.conditions[condition].combine_and_shuffle]
-    return _exchanged(study, blocks, marked, stream("exchange"))
+    return _exchanged(study, blocks, marked, stream_for("exchange"))
 
 
-def _deal_sources(study: Study, here: BlockCondition, draws: RandomStream) -> Sequence[int]:
+def _deal_sources(study: Study, here: BlockCondition, stream: RandomStream) -> Sequence[int]:
     """The source of each class in a block: the default one, or as `n_classes_per_bucket` deals them."""
     if not here.class_sources:
         return [DEFAULT_SOURCE] * len(study.classes)
-    deal = draws.pick(here.class_sources)
-    return draws.shuffled([source for source, n_classes in deal for _ in range(n_classes)])
+    deal = stream.pick(here.class_sources)
+    return stream.shuffled([source for source, n_classes in deal for _ in range(n_classes)])
 
 
 def _main_trials(
@@ -140,12 +140,12 @@ def _main_trials(
     chosen: Mapping[Cell, Sequence[int]],
     source_of_class: Sequence[int],
     choices: SessionChoices,
-    draws: RandomStream,
+    stream: RandomStream,
 ) -> list[Trial]:
     """One trial per image; within a class and split the trial types are dealt evenly, the remainder at random."""
     trials = []
     for (_, class_num), images in chosen.items():
-        types = draws.shuffled(here.trial_types)
+        types = stream.shuffled(here.trial_types)
         for place, image in enumerate(images):
             trial_type = types[place % len(types)]
             source = source_of_class[class_num] if trial_type.source is None else trial_type.source
@@ -180,7 +180,7 @@ def _calibration_trials(study: Study, number: int, block: Block, choices: Sessio
 
 
 def _exchanged(
-    study: Study, blocks: Sequence[Sequence[Trial]], marked: Sequence[int], draws: RandomStream
+    study: Study, blocks: Sequence[Sequence[Trial]], marked: Sequence[int], stream: RandomStream
 ) -> list[Trial]:
     """All trials in order; those of the marked blocks permuted among places of equal class, trial type and split.
 
@@ -193,8 +193,8 @@ def _exchanged(
             places.setdefault(_exchange_group(study, trial), []).append(place)
     exchanged = list(trials)
     for group in places.values():
-        for place, origin in zip(group, draws.shuffled(group), strict=True):
-            exchanged[place] = trials[origin]._replace(block=trials[place].block)
+        for place, from_place in zip(group, stream.shuffled(group), strict=True):
+            exchanged[place] = trials[from_place]._replace(block=trials[place].block)
     return exchanged
 
 

@@ -164,17 +164,17 @@ def _about_images(images: pd.DataFrame, variants: Sequence[Variant], root: Path)
 
 
 def _figures_of_images(images: pd.DataFrame, variants: Sequence[Variant], root: Path) -> dict[str, Picture | None]:
-    from lwise_core.records import figures, picture_figures
+    from lwise_core.records import figures, image_figures
 
     names = ("enhanced_figure", "difference_figure", "gain_figure", "difficulty_figure")
     found: dict[str, Picture | None] = dict.fromkeys(names)
     if variants:
         found["enhanced_figure"] = _picture(
-            picture_figures.enhanced_pictures(images, variants, root, n_images=_N_PICTURES),
+            image_figures.enhanced_images(images, variants, root, n_images=_N_PICTURES),
             "Natural images beside their enhanced variants, with the guide model's logit below each",
         )
         found["difference_figure"] = _picture(
-            picture_figures.enhanced_pictures(images, variants, root, n_images=_N_DIFFERENCES, difference=True),
+            image_figures.enhanced_images(images, variants, root, n_images=_N_DIFFERENCES, difference=True),
             "Enhanced images and, below each, what was added, amplified",
         )
     gains = {
@@ -188,7 +188,7 @@ def _figures_of_images(images: pd.DataFrame, variants: Sequence[Variant], root: 
         )
     if images["difficulty"].notna().any():
         found["difficulty_figure"] = _picture(
-            picture_figures.difficulty_histogram(images, root),
+            image_figures.difficulty_histogram(images, root),
             "Histogram of difficulty beside the easiest and the hardest images",
         )
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lwise_core.experiments.payloads import outside_origins
+from lwise_core.experiments.payloads import external_origins
 from lwise_core.experiments.study import Study
 
 _MTURK_FRAMES = "https://*.mturk.com"
@@ -15,7 +15,7 @@ def page_headers(study: Study) -> dict[str, str]:
     Pictures may come from where the study has them. Only the sites that the study names may show the page in a frame;
     if it is open to Mechanical Turk, that may too, and be sent the form that submits the task.
     """
-    here = " ".join(["'self'", *outside_origins(study)])
+    here = " ".join(["'self'", *external_origins(study)])
     with_mturk = "mturk" in study.platforms
     frames = " ".join(["'self'", *study.allow_origins, *([_MTURK_FRAMES] if with_mturk else [])])
     forms = _MTURK_FORMS if with_mturk else "'none'"

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from lwise_core.experiments.payloads import expanded_trial, origin_fields, participant_view
+from lwise_core.experiments.payloads import expanded_trial, participant_view, provenance_fields
 from lwise_core.experiments.study import REPEAT, BonusTier, Study
 from lwise_core.experiments.trialset import build_trialset, trialset_of_slot
 from lwise_core.sessions.client_reports import email_address, problem_report
@@ -323,7 +323,7 @@ class SessionService:
             "platform": session.ids.platform,
             "trialset_id": trialset.trialset_id,
         }
-        about_variant = origin_fields(self.study, trialset.trials[index])
+        about_variant = provenance_fields(self.study, trialset.trials[index])
         trial = expanded_trial(self.study, trialset, index)
         return index, {**about_session, **about_variant, **trial_record(trial, response)}
 

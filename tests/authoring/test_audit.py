@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from lwise_core.authoring.audit import Cell, Spread, audit
+from lwise_core.authoring.audit import Spread, TrialGroup, audit
 from lwise_core.authoring.compile import CompiledStudy
 from lwise_core.experiments.study import Conditions, Slots
 from tests.experiments.conftest import CLASSES, trials_of
@@ -16,17 +16,17 @@ _N = 40
 
 
 def test_every_cell_of_the_taper_study_has_the_trials_that_the_study_asks_for(taper: CompiledStudy) -> None:
-    expected: dict[Cell, Spread] = {}
+    expected: dict[TrialGroup, Spread] = {}
     for condition, taught in enumerate(["control", "taper_curriculum"]):
         for block in range(5):
-            expected |= _cells(Cell(condition, block, taught, "train", None), CLASSES, each=3)
-        expected |= _cells(Cell(condition, 5, "natural", "val", None), CLASSES, each=7)
+            expected |= _cells(TrialGroup(condition, block, taught, "train", None), CLASSES, each=3)
+        expected |= _cells(TrialGroup(condition, 5, "natural", "val", None), CLASSES, each=7)
         for block in (1, 5):
-            expected |= _cells(Cell(condition, block, "calibration", None, None), ("circle", "triangle"), each=1)
+            expected |= _cells(TrialGroup(condition, block, "calibration", None, None), ("circle", "triangle"), each=1)
     assert audit(taper.study, _N).cells == expected
 
 
-def _cells(whole: Cell, names: Sequence[str], *, each: int) -> dict[Cell, Spread]:
+def _cells(whole: TrialGroup, names: Sequence[str], *, each: int) -> dict[TrialGroup, Spread]:
     """The cells of every class and the one of all classes together."""
     total = each * len(names)
     return {whole: Spread(total, total)} | {whole._replace(class_name=name): Spread(each, each) for name in names}

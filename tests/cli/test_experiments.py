@@ -290,9 +290,11 @@ def test_what_is_odd_but_works_is_a_warning(published: Path) -> None:
     facts = json.loads(done.stdout)
     assert facts["n_trials"] == [23, 23]
     assert facts["blocks"] == ["train_1", "test_1"]
-    idle_key, telling_addresses = facts["warnings"]
+    idle_key, revealing_addresses = facts["warnings"]
     assert idle_key == "trial_config: repeat_trial_type has no effect and may be left out"
-    assert telling_addresses.startswith("48 of 48 pictures have an address that names their class, e.g. https://moths-")
+    assert revealing_addresses.startswith(
+        "48 of 48 pictures have an address that names their class, e.g. https://moths-"
+    )
     assert all(f"warning: {warning}" in done.stderr for warning in facts["warnings"])
 
 

@@ -15,7 +15,7 @@ from lwise_core.authoring.compile import compile_study
 from lwise_core.authoring.manifest import read_manifest
 from lwise_core.dirmap import write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.experiments.study import Origin
+from lwise_core.experiments.study import VariantProvenance
 from lwise_core.local.server import open_study
 from tests.aws import StandIn, create_stack
 from tests.experiments.conftest import BUDGETS, DataSet, write_data_set, write_study, write_url_study
@@ -171,8 +171,8 @@ def test_a_study_knows_how_its_published_variants_were_made(data_set: DataSet, b
     folder = write_url_study(tmp_path / "online_1", data_set.rows, _CONFIG)
     for name in ("stimuli.csv", "stimuli.provenance.json"):
         shutil.copyfile(tmp_path / name, folder / name)
-    (origin,) = compile_study(folder).study.origins
-    assert origin == Origin("eps4", 4.0, "logit", "ab" * 32, "0.1")
+    (provenance,) = compile_study(folder).study.provenance
+    assert provenance == VariantProvenance("eps4", 4.0, "logit", "ab" * 32, "0.1")
 
 
 def test_a_picture_that_is_not_there_keeps_all_from_being_uploaded(

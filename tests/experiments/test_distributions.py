@@ -35,11 +35,11 @@ FIRST, TYPED, UNEVEN, DEALT = range(4)
 
 
 class Seen(NamedTuple):
-    """A trial, as far as it matters here: `place` counts within its block, `origin` is the block it was made for."""
+    """What matters here of a trial: its `place` in its block, and `source_block`, the block it was made for."""
 
     block: int
     place: int
-    origin: int
+    source_block: int
     trial_type: str
     name: str
     image: int | None
@@ -69,7 +69,7 @@ def _session(study: Study, trialset: Trialset) -> Session:
             Seen(
                 block=trial.block,
                 place=place[trial.block],
-                origin=kind.block,
+                source_block=kind.block,
                 trial_type=kind.trial_type,
                 name=trial.stimulus_name if is_shape else study.classes[study.images[trial.image].class_num],
                 image=trial.image,
@@ -414,8 +414,8 @@ def images_of_the_easiest_half(study: Study, sessions: Sessions) -> Fit:
         for block in (0, 1):
             deals = []
             for session in sessions:
-                aside = {trial.image for trial in session.trials if trial.origin == 2}
-                mine = {trial.image for trial in session.trials if trial.origin == block}
+                aside = {trial.image for trial in session.trials if trial.source_block == 2}
+                mine = {trial.image for trial in session.trials if trial.source_block == block}
                 half = [image for image in ranked if image not in aside][:10]
                 deals.append([image in mine for image in half])
             fits.append(dealt(deals))
@@ -424,7 +424,7 @@ def images_of_the_easiest_half(study: Study, sessions: Sessions) -> Fit:
 
 def images_set_aside(study: Study, sessions: Sessions) -> Fit:
     """The last block draws from all images: 4 of 24, hard or easy."""
-    shown = [{trial.image for trial in session.trials if trial.origin == 2} for session in sessions]
+    shown = [{trial.image for trial in session.trials if trial.source_block == 2} for session in sessions]
     return total(
         dealt([image in of_session for image in _images_of(study, "train", name)] for of_session in shown)
         for name in CLASSES
@@ -434,7 +434,7 @@ def images_set_aside(study: Study, sessions: Sessions) -> Fit:
 def blocks_of_exchanged_trials(_: Study, sessions: Sessions) -> Fit:
     """Of the 12 places of a class, the trials made for each of the three blocks take any 4."""
     return total(
-        dealt([trial.origin for trial in session.trials if trial.name == name] for session in sessions)
+        dealt([trial.source_block for trial in session.trials if trial.name == name] for session in sessions)
         for name in CLASSES
     )
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lwise_core.authoring.compile import CompiledStudy, compile_study
-from lwise_core.experiments.payloads import expanded, icon_urls, outside_origins, participant_view
+from lwise_core.experiments.payloads import expanded, external_origins, icon_urls, participant_view
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
 from tests.experiments.conftest import CLASSES, DataSet, scored_rows, trials_of, write_study, write_url_study
@@ -188,7 +188,7 @@ def test_a_bucket_takes_the_place_of_the_one_in_the_address_and_the_path_stays(b
 
 
 def test_the_origins_of_all_pictures_are_known(buckets: Study, taper: CompiledStudy) -> None:
-    assert outside_origins(buckets) == [
+    assert external_origins(buckets) == [
         f"https://{bucket}.s3.amazonaws.com" for bucket in ("moths-eps8", "moths-media", "moths-natural")
     ]
-    assert outside_origins(taper.study) == []
+    assert external_origins(taper.study) == []

@@ -26,12 +26,12 @@ from lwise_core.experiments.study import (
     Choices,
     Conditions,
     Curriculum,
+    ImageSource,
     Slots,
-    Source,
     Study,
     StudyImage,
     TrialKind,
-    TypeOfTrial,
+    TrialType,
 )
 from lwise_core.experiments.trialset import build_trialset
 from tests.experiments.conftest import CLASSES, DataSet, blocks_of, trials_of, write_study
@@ -52,7 +52,7 @@ def _studies(draw: st.DrawFn) -> Study:
             n_per_class=draw(st.fixed_dictionaries({"train": st.integers(0, 4), "val": st.integers(0, 3)})),
             n_calibration_trials=2 * draw(st.integers(0, 2)),
             n_repeats=draw(st.sampled_from([0, 0, 1, 2])),
-            conditions=(BlockCondition((TypeOfTrial(3 * number, None),), draw(shares), False),),
+            conditions=(BlockCondition((TrialType(3 * number, None),), draw(shares), False),),
             calibration_kind=3 * number + 1,
             repeat_kind=3 * number + 2,
         )
@@ -82,7 +82,7 @@ def _studies(draw: st.DrawFn) -> Study:
         kinds=tuple(
             TrialKind(number, name, "fixed", {}) for number in range(n_blocks) for name in ("only", CALIBRATION, REPEAT)
         ),
-        sources=(Source(variant="natural"),),
+        sources=(ImageSource(variant="natural"),),
         blocks=blocks,
         curriculum=Curriculum(draw(st.integers(1, 3)), draw(st.sampled_from([(), (0,)]))),
         repeat_split=draw(st.sampled_from(["train", "val"])),
@@ -194,7 +194,7 @@ def _is_repeat(trial: dict[str, Any]) -> bool:
     ],
 )
 def test_the_easiest_share_is_a_rounded_count(fraction: float, repeat: int | None, expected: list[int]) -> None:
-    assert feasibility.easiest(range(10), fraction, repeat=repeat) == expected
+    assert feasibility.easiest_images(range(10), fraction, repeat=repeat) == expected
 
 
 @given(
@@ -206,7 +206,7 @@ def test_the_easiest_share_is_kept_however_the_repeat_image_is_counted(
     count: int, fraction: float, repeat: int | None
 ) -> None:
     ranked = range(count)
-    found = feasibility.easiest(ranked, fraction, repeat=repeat)
+    found = feasibility.easiest_images(ranked, fraction, repeat=repeat)
     others = [index for index in ranked if index != repeat]
     assert repeat not in found
     assert found == others[: len(found)]

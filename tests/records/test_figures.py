@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from lwise_core.records import figures, picture_figures, statistics
+from lwise_core.records import figures, image_figures, statistics
 from lwise_core.records.selection import analysed_trials, main_trials
 from lwise_core.records.variants import read_images, read_variants
 
@@ -135,7 +135,7 @@ class TestPictures:
         return write_variants(tmp_path, epsilons=(1.0, 4.0))
 
     def test_rows_run_from_easy_to_hard_with_the_logits_below(self, folder: Path) -> None:
-        figure = picture_figures.enhanced_pictures(
+        figure = image_figures.enhanced_images(
             read_images(folder / "dirmap.csv"), read_variants(folder), folder, n_images=2
         )
         captions = [axes.get_xlabel() for axes in figure.axes]
@@ -146,7 +146,7 @@ class TestPictures:
 
     def test_shown_is_what_is_stored(self, folder: Path) -> None:
         image = read_images(folder / "dirmap.csv").head(1)
-        figure = picture_figures.enhanced_pictures(image, read_variants(folder), folder, n_images=1)
+        figure = image_figures.enhanced_images(image, read_variants(folder), folder, n_images=1)
         for axes, variant in zip(figure.axes, ("natural", "eps1", "eps4"), strict=True):
             with Image.open(folder / variant / image["im_path"].iloc[0]) as stored:
                 np.testing.assert_allclose(axes.images[0].get_array() * 255, np.asarray(stored), atol=1e-3)
@@ -154,7 +154,7 @@ class TestPictures:
     def test_difference_is_amplified_around_mid_grey_by_the_factor_that_is_named(self, folder: Path) -> None:
         """The variants add 4 and 16 of 255; the largest power of two that keeps 16 / 255 within 0.5 is 4."""
         image = read_images(folder / "dirmap.csv").head(1)
-        figure = picture_figures.enhanced_pictures(image, read_variants(folder), folder, n_images=1, difference=True)
+        figure = image_figures.enhanced_images(image, read_variants(folder), folder, n_images=1, difference=True)
         assert "difference × 4" in texts(figure)
         differences = [np.asarray(axes.images[0].get_array()) for axes in figure.axes[3:]]
         assert [float(found.mean()) for found in differences] == pytest.approx(
@@ -166,21 +166,19 @@ class TestPictures:
         folder = write_variants(tmp_path, epsilons=tuple(float(n + 1) for n in range(n_variants)), n_per_class=2)
         images, variants = read_images(folder / "dirmap.csv"), read_variants(folder)
         for difference in (False, True):
-            figure = picture_figures.enhanced_pictures(
-                images, variants, folder, n_images=n_images, difference=difference
-            )
+            figure = image_figures.enhanced_images(images, variants, folder, n_images=n_images, difference=difference)
             assert pixels(figure).std() > 0
 
     def test_images_that_a_variant_lacks_are_not_shown(self, folder: Path) -> None:
         (folder / "eps4" / "train" / "ajax" / "000.png").unlink()
         images, variants = read_images(folder / "dirmap.csv"), read_variants(folder)
-        assert len(picture_figures.enhanced_pictures(images, variants, folder, n_images=20).axes) == 7 * 3
+        assert len(image_figures.enhanced_images(images, variants, folder, n_images=20).axes) == 7 * 3
 
     @pytest.mark.parametrize("n_scored", [1, 3, 8])
     def test_difficulty_shows_the_scored_images_and_their_extremes(self, folder: Path, n_scored: int) -> None:
         images = read_images(folder / "dirmap.csv")
         images.loc[n_scored:, "difficulty"] = np.nan
-        figure = picture_figures.difficulty_histogram(images, folder)
+        figure = image_figures.difficulty_histogram(images, folder)
         assert sum(bar.get_height() for bar in figure.axes[0].patches) == n_scored
         assert pixels(figure).std() > 0
 
@@ -193,11 +191,11 @@ def test_chosen_images_spread_over_difficulty_and_take_the_classes_in_turn() -> 
             "difficulty": np.linspace(1, 0, 40),
         }
     )
-    chosen = picture_figures.choose_images(images, 4)
+    chosen = image_figures.choose_images(images, 4)
     assert sorted(chosen["class"]) == ["ajax", "ajax", "eris", "eris"]
     assert chosen["difficulty"].is_monotonic_increasing
     np.testing.assert_allclose(chosen["difficulty"], [0.125, 0.375, 0.625, 0.875], atol=0.03)
     assert (
         chosen["im_path"].tolist()
-        == picture_figures.choose_images(images.sample(frac=1, random_state=1), 4)["im_path"].tolist()
+        == image_figures.choose_images(images.sample(frac=1, random_state=1), 4)["im_path"].tolist()
     )

@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from lwise_core.experiments.study import NATURAL
 from lwise_core.records.figures import COLOURS, FAINT, INK, SOFT, WIDTH_INCHES, plain, styled
-from lwise_core.records.variants import NATURAL, Variant, open_image, short_names
+from lwise_core.records.variants import Variant, open_image, short_names
 
 _TEXT, _SMALL = 8.5, 7.5
 _MOST_VARIANTS = 6
@@ -43,7 +44,7 @@ class _Row:
     captions: Sequence[str]
 
 
-def enhanced_pictures(
+def enhanced_images(
     images: pd.DataFrame, variants: Sequence[Variant], root: Path, *, n_images: int = 6, difference: bool = False
 ) -> Figure:
     """Natural beside enhanced at each ε with the guide model's true-class logit below each picture.

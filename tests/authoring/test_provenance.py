@@ -12,8 +12,8 @@ import pytest
 from lwise_core.authoring.compile import compile_study
 from lwise_core.errors import InputError
 from lwise_core.experiments.bundle import load_bundle, to_bundle
-from lwise_core.experiments.payloads import expanded, origin_fields, participant_view
-from lwise_core.experiments.study import Origin, Study
+from lwise_core.experiments.payloads import expanded, participant_view, provenance_fields
+from lwise_core.experiments.study import Study, VariantProvenance
 from lwise_core.experiments.trialset import build_trialset
 from tests.experiments.conftest import DataSet, write_data_set, write_study
 
@@ -47,7 +47,7 @@ def study(own: DataSet, tmp_path: Path) -> Study:
 def test_each_record_tells_how_its_picture_was_made(study: Study) -> None:
     trialset = build_trialset(study, 0)
     told = {
-        record["variant"]: tuple(origin_fields(study, trial).values())
+        record["variant"]: tuple(provenance_fields(study, trial).values())
         for trial, record in zip(trialset.trials, expanded(study, trialset), strict=True)
     }
     nothing = (None,) * 4
@@ -61,7 +61,7 @@ def test_each_record_tells_how_its_picture_was_made(study: Study) -> None:
 
 def test_a_participant_is_told_nothing_of_it(study: Study) -> None:
     shown = json.dumps(participant_view(study, build_trialset(study, 0)))
-    unknown = replace(study, origins=())
+    unknown = replace(study, provenance=())
     assert shown == json.dumps(participant_view(unknown, build_trialset(unknown, 0)))
     assert not [word for word in ("variant_", "epsilon", "5e5e", "9.8.7", "clahe", "logit") if word in shown]
 
@@ -80,9 +80,9 @@ def test_a_bundle_keeps_it_in_one_line_per_variant(study: Study, tmp_path: Path)
     path = tmp_path / "bundle.json"
     path.write_text(to_bundle(study), encoding="utf-8")
     assert load_bundle(path) == study
-    assert {origin.variant for origin in study.origins} == {"eps4", "eps2"}
-    grown = len(to_bundle(study)) - len(to_bundle(replace(study, origins=())))
-    assert grown < 200 * len(study.origins) + 20
+    assert {known.variant for known in study.provenance} == {"eps4", "eps2"}
+    grown = len(to_bundle(study)) - len(to_bundle(replace(study, provenance=())))
+    assert grown < 200 * len(study.provenance) + 20
 
 
 def test_a_provenance_that_is_no_json_object_is_refused(own: DataSet, tmp_path: Path) -> None:
@@ -93,4 +93,4 @@ def test_a_provenance_that_is_no_json_object_is_refused(own: DataSet, tmp_path: 
 
 def test_what_a_provenance_says_in_another_form_is_not_known(own: DataSet, tmp_path: Path) -> None:
     _told(own, "eps4", {"epsilon": "four", "model_sha256": 7, "package_version": "1"})
-    assert _study(own, tmp_path).origins == (Origin("eps4", None, None, None, "1"),)
+    assert _study(own, tmp_path).provenance == (VariantProvenance("eps4", None, None, None, "1"),)
