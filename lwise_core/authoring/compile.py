@@ -12,8 +12,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from lwise_core.authoring.config_file import read_config
-from lwise_core.authoring.folder import find_study, is_prespecified
+from lwise_core.authoring.folder import StudyFolder, find_study, is_prespecified
 from lwise_core.authoring.prespecified import compile_prespecified
 from lwise_core.authoring.sampled import compile_sampled
 from lwise_core.authoring.study_parts import CompiledStudy, OnProgress
@@ -25,8 +24,10 @@ _TO_FILL_IN = "[FILL IN"
 """Begins every place in the pages of a published study where a laboratory has to speak for itself."""
 
 
-def compile_study(study: Path, *, on_progress: OnProgress | None = None) -> CompiledStudy:
+def compile_study(study: Path | StudyFolder, *, on_progress: OnProgress | None = None) -> CompiledStudy:
     """Read, check and resolve a study: `config.yaml`, `dirmap.csv` or `trialsets.csv`, `instructions/*.md`.
+
+    Each file is read once; the validated config is `CompiledStudy.config`.
 
     Parameters
     ----------
@@ -38,21 +39,20 @@ def compile_study(study: Path, *, on_progress: OnProgress | None = None) -> Comp
     InputError
         Naming the file and every problem in it.
     """
-    folder = find_study(study)
-    read = read_config(folder.config)
-    data_file = folder.data_file(read.config)
-    compile_data = compile_prespecified if is_prespecified(data_file) else compile_sampled
+    folder = study if isinstance(study, StudyFolder) else find_study(study)
+    config_file = folder.config_file
+    compile_data = compile_prespecified if is_prespecified(folder.data_file) else compile_sampled
     pages = _pages(folder.instructions)
     data = compile_data(
-        read.config,
-        data_file,
+        config_file.config,
+        folder.data_file,
         study_id=folder.study_id,
         where=folder.config,
         pages=pages,
         on_progress=on_progress or (lambda done, total: None),
     )
     refuse_if_any(folder.config, _shortages(data.study))
-    return replace(data, warnings=(*read.warnings, *_to_fill_in(pages), *data.warnings))
+    return replace(data, warnings=(*config_file.warnings, *_to_fill_in(pages), *data.warnings))
 
 
 def _shortages(study: Study) -> list[str]:

@@ -252,6 +252,14 @@ def _overridden_from_nothing(config: StudyConfig) -> list[str]:
     ]
 
 
+def unread_keys(config: StudyConfig) -> list[str]:
+    """A warning that names the keys of hit_config: nothing reads them until studies recruit on Mechanical Turk."""
+    if config.hit_config is None:
+        return []
+    keys = [key for key in HitConfig.model_fields if key in config.hit_config.model_fields_set]
+    return [f"hit_config: {', '.join(keys)}: read by nothing yet; they change neither the study nor what it pays"]
+
+
 def _rounded_down(config: StudyConfig) -> list[str]:
     n_shapes = len(config.trial_config.calibration_stimuli)
     return [

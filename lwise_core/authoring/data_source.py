@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lwise_core import atomic_files
 from lwise_core.authoring.config import StudyConfig
-from lwise_core.authoring.config_file import problems_of, read_config
+from lwise_core.authoring.config_file import problems_of
 from lwise_core.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
 from lwise_core.authoring.study_parts import OnProgress
 from lwise_core.download import checked_sha256, download
@@ -76,7 +76,7 @@ def fetch_data_file(
         If the file could not be downloaded.
     """
     folder = find_study(study)
-    name, source = _source(folder, read_config(folder.config).config)
+    name, source = _source(folder, folder.config_file.config)
     target = folder.root / name
     expected = _expected(source, sha256, folder.root / DATA_SOURCE_FILE)
     if target.exists():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from lwise_core.authoring.config import StudyConfig
+from lwise_core.authoring.config_file import ConfigFile, read_config
 from lwise_core.errors import InputError
 
 EXPERIMENTS = Path("experiment_site/experiments")
@@ -40,15 +41,27 @@ class StudyFolder:
     def instructions(self) -> Path:
         return self.root / "instructions"
 
-    def data_file(self, config: StudyConfig) -> Path:
+    @cached_property
+    def config_file(self) -> ConfigFile:
+        """The config file, read and validated the first time that it is asked for.
+
+        Raises
+        ------
+        InputError
+            Naming every problem of the file.
+        """
+        return read_config(self.config)
+
+    @cached_property
+    def data_file(self) -> Path:
         """The dirmap or the file of trial sets.
 
         Raises
         ------
         InputError
-            If there is none, or more than one that it could be.
+            If there is none, or several, or the config file has problems.
         """
-        named = config.deployment.data_spec_file_name
+        named = self.config_file.config.deployment.data_spec_file_name
         if named is not None:
             if not (self.root / named).is_file():
                 self._refuse_if_to_be_fetched()

@@ -14,8 +14,8 @@ import yaml
 
 from lwise_core import atomic_files
 from lwise_core.authoring.compile import compile_study
-from lwise_core.authoring.config_file import OWN_SECTIONS, ConfigFile, read_config
-from lwise_core.authoring.folder import CONFIG_FILE, StudyFolder, find_study, is_prespecified
+from lwise_core.authoring.config_file import OWN_SECTIONS
+from lwise_core.authoring.folder import CONFIG_FILE, TRIALSETS_FILE, StudyFolder, find_study, is_prespecified
 from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.authoring.template import write_instructions
 from lwise_core.errors import InputError
@@ -54,27 +54,23 @@ def import_study(
         If `source` cannot be used or the study's folder exists already; nothing is written then.
     """
     original = find_study(source)
-    read = read_config(original.config)
+    config_file = original.config_file
     target = _target(original, out, name, number)
     if target.exists() or (target != out and (out / CONFIG_FILE).exists()):
         raise InputError(f"{out} holds a study already; choose another place with --out, --name or --number")
-    data_file = original.data_file(read.config)
-    data_name = "trialsets.csv" if is_prespecified(data_file) else "dirmap.csv"
-    config = _with_own_sections(original.config, read, n_conditions, seed)
+    data_name = TRIALSETS_FILE if is_prespecified(original.data_file) else "dirmap.csv"
+    config = _with_own_sections(original, n_conditions, seed)
     with atomic_files.new_folder(target, keep=not dry_run) as new:
         atomic_files.write_text(new / CONFIG_FILE, config)
-        atomic_files.write_bytes(new / data_name, data_file.read_bytes())
+        atomic_files.write_bytes(new / data_name, original.data_file.read_bytes())
         write_instructions(new)
         try:
             compiled = compile_study(new)
         except InputError as error:
             raise InputError(str(error).replace(str(new), str(source))) from None
     study = replace(compiled.study, study_id=target.resolve().name)
-    return Imported(target, replace(compiled, study=study, warnings=(*read.warnings, *_further(compiled, read))))
-
-
-def _further(compiled: CompiledStudy, read: ConfigFile) -> list[str]:
-    return [warning for warning in compiled.warnings if warning not in read.warnings]
+    warnings = tuple(dict.fromkeys((*config_file.warnings, *compiled.warnings)))
+    return Imported(target, replace(compiled, study=study, warnings=warnings))
 
 
 def _target(original: StudyFolder, out: Path, name: str | None, number: int | None) -> Path:
@@ -92,21 +88,23 @@ def _target(original: StudyFolder, out: Path, name: str | None, number: int | No
     return out / f"{name}_{number}"
 
 
-def _with_own_sections(config: Path, read: ConfigFile, n_conditions: int | None, seed: int) -> str:
+def _with_own_sections(original: StudyFolder, n_conditions: int | None, seed: int) -> str:
     """The text of config.yaml as it is, with the sections that L-WISE does not have below it."""
-    text = config.read_text(encoding="utf-8-sig")
-    present = [section for section in OWN_SECTIONS if section in read.sections]
+    text = original.config.read_text(encoding="utf-8-sig")
+    config = original.config_file.config
+    present = [section for section in OWN_SECTIONS if section in original.config_file.sections]
     if present:
         raise InputError(
-            f"{config}: has the section {present[0]}, so it is a study of this project already; copy its folder instead"
+            f"{original.config}: has the section {present[0]}, so it is a study of this project already; copy its "
+            "folder instead"
         )
     deployment: dict[str, object] = {"seed": seed}
     if n_conditions is not None:
         deployment["num_conditions"] = n_conditions
-    elif read.config.n_conditions > 1:
-        deployment["num_conditions"] = read.config.n_conditions
+    elif config.n_conditions > 1:
+        deployment["num_conditions"] = config.n_conditions
     sections: dict[str, object] = {"deployment": deployment}
-    if read.config.hit_config is not None:
-        sections["site"] = {"title": read.config.hit_config.title}
+    if config.hit_config is not None:
+        sections["site"] = {"title": config.hit_config.title}
     added = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
     return f"{text.rstrip()}\n\n# What L-WISE takes from command-line flags and its HTML page.\n{added}"

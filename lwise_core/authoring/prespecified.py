@@ -96,7 +96,7 @@ def compile_prespecified(
         provenance=builder.hosted.provenance(builder.sources.entries),
     )
     warnings += revealing_addresses(study.images, classes)
-    return CompiledStudy(study, builder.hosted.files, tuple(warnings))
+    return CompiledStudy(study, config, builder.hosted.files, tuple(warnings))
 
 
 class _TrialBuilder:

@@ -128,7 +128,7 @@ def compile_sampled(
         provenance=hosted.provenance(sources),
     )
     warnings = (*_beyond_curriculum(config), *likely_duplicates(images), *revealing_addresses(images, classes))
-    return CompiledStudy(study, hosted.files, warnings)
+    return CompiledStudy(study, config, hosted.files, warnings)
 
 
 class _BlockResolver:

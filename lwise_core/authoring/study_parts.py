@@ -30,9 +30,10 @@ _CURRICULUM_DEFAULTS = {"combine_and_shuffle": False, "difficulty_curriculum": F
 
 @dataclass(frozen=True)
 class CompiledStudy:
-    """A study; for the server that shows it, the file behind each opaque name; and what its author should know."""
+    """A study with its validated config, the file behind each opaque name, and warnings for its author."""
 
     study: Study
+    config: StudyConfig
     files: Mapping[str, Path]
     warnings: tuple[str, ...]
 

@@ -92,7 +92,7 @@ def import_(
         imported = import_study(
             path, out, n_conditions=conditions, seed=seed, name=name, number=number, dry_run=dry_run
         )
-    print_warnings(imported.compiled)
+    print_warnings(imported.compiled.warnings)
     console.print(
         f"{imported.folder}: {_would(dry_run)}{_summary(imported.compiled.study)}", markup=False, soft_wrap=True
     )
@@ -132,9 +132,13 @@ def validate(study: Path = STUDY, as_json: bool = AS_JSON) -> None:
 
     Example: `lwise experiments validate demo/study`
     """
+    from lwise_core.authoring.config_file import unread_keys
+
     compiled = compile_with_warnings(study, description="Checking the study")
+    unread = unread_keys(compiled.config)
+    print_warnings(unread)
     if as_json:
-        print_json({**_facts(compiled.study), "warnings": list(compiled.warnings)})
+        print_json({**_facts(compiled.study), "warnings": [*compiled.warnings, *unread]})
     else:
         console.print(f"{compiled.study.study_id}: valid; {_summary(compiled.study)}", markup=False, soft_wrap=True)
 

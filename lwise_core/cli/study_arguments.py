@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,13 @@ def compile_with_warnings(study: Path, *, description: str = "Compiling the stud
 
     with step(description) as on_progress:
         compiled = compile_study(study, on_progress=on_progress)
-    print_warnings(compiled)
+    print_warnings(compiled.warnings)
     return compiled
 
 
-def print_warnings(compiled: CompiledStudy) -> None:
-    """What the author of a study should know, on standard error."""
-    for warning in compiled.warnings:
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print what the author of a study should know, on standard error."""
+    for warning in warnings:
         errors.print(f"warning: {warning}", markup=False, soft_wrap=True)
 
 

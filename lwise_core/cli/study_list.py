@@ -46,13 +46,12 @@ def _cell(value: object) -> str:
 def _listed(folder: StudyFolder) -> dict[str, Any]:
     """What is known of a study; `problem` is what keeps it from being run."""
     from lwise_core.authoring.compile import compile_study
-    from lwise_core.authoring.config_file import read_config
     from lwise_core.authoring.folder import MissingDataError
 
     row: dict[str, Any] = {"study_id": folder.study_id, "title": "", "n_conditions": None, "n_trials": None}
     try:
-        row["title"] = read_config(folder.config).config.site.title
-        study = compile_study(folder.root).study
+        row["title"] = folder.config_file.config.site.title
+        study = compile_study(folder).study
     except InputError as error:
         return {**row, "needs_data_file": isinstance(error, MissingDataError), "problem": str(error)}
     n_trials = [len(build_trialset(study, number).trials) for number in range(len(study.prespecified) or 1)]

@@ -51,6 +51,13 @@ def test_a_study_that_is_nowhere(tmp_path: Path) -> None:
         find_study(tmp_path / "moths_9")
 
 
+def test_the_config_file_is_read_once_for_all_uses_of_a_folder(tmp_path: Path) -> None:
+    folder = find_study(write_url_study(tmp_path / "moths_3", _ROWS, _config()))
+    config = folder.config_file.config
+    folder.config.write_text("not: [valid", encoding="utf-8")
+    assert compile_study(folder).config is config
+
+
 def test_two_configs_share_one_dirmap(tmp_path: Path) -> None:
     """As the F/J-key version of a study does in L-WISE."""
     folder = write_url_study(tmp_path / "moths_3", _ROWS, _config())

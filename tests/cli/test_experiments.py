@@ -284,17 +284,20 @@ def test_a_capped_study_has_no_more_trial_sets_than_its_cap(published: Path) -> 
 # --- validate and audit
 
 
-def test_what_is_odd_but_works_is_a_warning(published: Path) -> None:
+def test_validate_warns_of_what_is_odd_but_works(published: Path) -> None:
     done = lwise("experiments", "validate", published, "--json", folder=published)
     assert done.returncode == 0
     facts = json.loads(done.stdout)
     assert facts["n_trials"] == [23, 23]
     assert facts["blocks"] == ["train_1", "test_1"]
-    idle_key, revealing_addresses = facts["warnings"]
+    idle_key, revealing_addresses, unread = facts["warnings"]
     assert idle_key == "trial_config: repeat_trial_type has no effect and may be left out"
     assert revealing_addresses.startswith(
         "48 of 48 pictures have an address that names their class, e.g. https://moths-"
     )
+    assert unread.startswith("hit_config: title, description, reward, num_respondents, max_time_seconds, ")
+    assert "lifetime_seconds: read by nothing yet" in unread
+    assert "autoapprove" not in unread  # not written in this file
     assert all(f"warning: {warning}" in done.stderr for warning in facts["warnings"])
 
 
