@@ -15,7 +15,9 @@ from rich.console import Console
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from lwise_core.experiments.study import REPEAT
 from lwise_core.records.statistics import (
+    Measure,
     condition_contrast,
     condition_summary,
     data_quality,
@@ -217,6 +219,38 @@ def test_participant_accuracy_is_that_of_the_test_of_those_who_completed() -> No
         "b1": 1.0,
         "b2": 0.5,
     }
+
+
+class TestRepeatImage:
+    """Trials of the repeat image are stored, but no statistic of the main trials counts them."""
+
+    @pytest.fixture(params=[True, False], ids=["training", "test"])
+    def tables(self, request: pytest.FixtureRequest) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Every participant sees the repeat image five times, chooses wrongly among ten names, slowly or too late."""
+        trials, sessions = study(TWO_CONDITIONS)
+        repeats = trials[trials["calibration"] == 0].groupby("participant").head(5).copy()
+        repeats = repeats.assign(trial_type=REPEAT, obs=repeats["obs"] + 1000, perf=0, reaction_time_msec=9000.0)
+        repeats = repeats.assign(choice_names=[list("abcdefghij")] * len(repeats), show_feedback=request.param)
+        repeats[["i_choice", "rel_timestamp_response"]] = pd.NA
+        return pd.concat([trials, repeats], ignore_index=True).astype(trials.dtypes.to_dict()), sessions
+
+    def test_summary_contrast_and_accuracies_are_those_without_it(
+        self, tables: tuple[pd.DataFrame, pd.DataFrame]
+    ) -> None:
+        without = study(TWO_CONDITIONS)
+        assert_frame_equal(condition_summary(*tables, seed=0), condition_summary(*without, seed=0))
+        assert_frame_equal(condition_contrast(*tables, seed=0), condition_contrast(*without, seed=0))
+        assert_frame_equal(participant_accuracy(*tables), participant_accuracy(*without))
+
+    @pytest.mark.parametrize("measure", ["perf", "reaction_time_msec"])
+    def test_learning_curve_is_that_without_it(
+        self, tables: tuple[pd.DataFrame, pd.DataFrame], measure: Measure
+    ) -> None:
+        curve = learning_curve(*tables, seed=0, measure=measure)
+        assert_frame_equal(curve, learning_curve(*study(TWO_CONDITIONS), seed=0, measure=measure))
+
+    def test_missed_deadlines_are_those_of_main_trials(self, tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+        assert [quality.missed_deadlines for quality in data_quality(*tables)] == [0, 0]
 
 
 class TestTrainingMinutes:
