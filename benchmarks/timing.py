@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/timing.py [--trials N] [--seed SEED]
 
 A headless Chromium takes part in a study that `lwise serve` serves in a process of its own; a script clicks and types
-the answers. Stimuli of 1, 2, 6 and 12 frames of 60 Hz, each with blanks of 0, 6 and 12, in random order; pictures of
+the answers. Stimuli of 1, 2, 6 and 12 frames of 60 Hz, each with blanks of 0, 6 and 12, in random order; images of
 512 x 512 pixels. A recorder in the page, which takes nothing from the page's own code, notes when what was drawn and
 removed; by it a trial is a miss if a frame was missed or a duration is off by half a frame or more. Every miss must
 carry its flag in the record that the server has. Shares have an exact 95 % interval (Clopper-Pearson). Goals are

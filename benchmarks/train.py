@@ -1,12 +1,12 @@
-"""How fast a model is trained adversarially, as a ratio to a plain loop, in one run on the same pictures.
+"""How fast a model is trained adversarially, as a ratio to a plain loop, in one run on the same images.
 
     .venv/bin/python benchmarks/train.py [--architecture resnet50] [--size 224] [--images 8] [--attack-steps 3]
 
 The plain loop is what one writes first, and what published code does: fp32, channels first, a random start, PGD that
-keeps the best iterate with one more forward pass at the end, SGD; pictures are decoded one by one before each batch.
+keeps the best iterate with one more forward pass at the end, SGD; images are decoded one by one before each batch.
 
 Two things are compared, each in turns with the loop, and judged by the fastest of the rounds: the time of all cores
-(`process_time`, without that of processes that load pictures), which other work on the machine changes least, and the
+(`process_time`, without that of processes that load images), which other work on the machine changes least, and the
 clock.
 
     a step       a batch in memory: attacked and learned from
@@ -38,13 +38,13 @@ from torch.nn import functional
 from lwise_core import __version__
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
-from lwise_core.vision.training.adversarial_step import Learner
+from lwise_core.vision.training.adversarial_step import AdversarialStep
 from lwise_core.vision.training.augment import Augmentation, augmentation
+from lwise_core.vision.training.batches import training_batches
 from lwise_core.vision.training.config import TrainingConfig
-from lwise_core.vision.training.distributed import ALONE
-from lwise_core.vision.training.flops import count_work, peak_tflops
+from lwise_core.vision.training.distributed import SINGLE_PROCESS
+from lwise_core.vision.training.flops import count_flops, peak_tflops
 from lwise_core.vision.training.loop import loading_processes, training_engine
-from lwise_core.vision.training.pictures import training_batches
 
 _N_CLASSES = 1000
 _N_BATCHES = 4
@@ -59,21 +59,21 @@ class PlainLoop:
             model.parameters(), lr=config.peak_learning_rate, momentum=0.9, nesterov=True, weight_decay=5e-4
         )
 
-    def learn(self, pictures: Tensor, labels: Tensor) -> None:
-        """A step from pictures (N, 3, H, W) in [0, 1]."""
+    def learn(self, batch: Tensor, labels: Tensor) -> None:
+        """A step from images (N, 3, H, W) in [0, 1]."""
         self._model.eval()
-        attacked = self._attacked(pictures, labels)
+        adversarial = self._adversarial(batch, labels)
         self._model.train()
-        loss = functional.cross_entropy(self._model(attacked), labels)
+        loss = functional.cross_entropy(self._model(adversarial), labels)
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
 
-    def _attacked(self, pictures: Tensor, labels: Tensor) -> Tensor:
+    def _adversarial(self, batch: Tensor, labels: Tensor) -> Tensor:
         epsilon, steps = self._config.epsilon, self._config.attack_steps
-        noise = torch.randn_like(pictures)
-        current = self._within(pictures, pictures + 0.5 * epsilon * noise / _norms(noise))
-        best, highest = current.clone(), torch.full((len(pictures),), -torch.inf).to(pictures)
+        noise = torch.randn_like(batch)
+        current = self._within(batch, batch + 0.5 * epsilon * noise / _norms(noise))
+        best, highest = current.clone(), torch.full((len(batch),), -torch.inf).to(batch)
 
         def keep_better(point: Tensor, values: Tensor) -> None:
             better = values > highest
@@ -84,20 +84,20 @@ class PlainLoop:
             values = functional.cross_entropy(self._model(point), labels, reduction="none")
             (gradient,) = torch.autograd.grad(values.mean(), [point])
             keep_better(point.detach(), values.detach())
-            current = self._within(pictures, point.detach() + 1.5 * epsilon / steps * gradient / _norms(gradient))
+            current = self._within(batch, point.detach() + 1.5 * epsilon / steps * gradient / _norms(gradient))
         with torch.no_grad():
             keep_better(current, functional.cross_entropy(self._model(current), labels, reduction="none"))
         return best
 
-    def _within(self, pictures: Tensor, points: Tensor) -> Tensor:
-        offset = points - pictures
-        return (pictures + offset * (self._config.epsilon / _norms(offset)).clamp_max(1)).clamp(0, 1)
+    def _within(self, batch: Tensor, points: Tensor) -> Tensor:
+        offset = points - batch
+        return (batch + offset * (self._config.epsilon / _norms(offset)).clamp_max(1)).clamp(0, 1)
 
 
 def main(
     architecture: str = "resnet50",
     size: int = 224,
-    images: Annotated[int, typer.Option(help="Pictures in a batch.")] = 8,
+    images: Annotated[int, typer.Option(help="Images in a batch.")] = 8,
     attack_steps: int = 3,
     rounds: int = 3,
 ) -> None:
@@ -111,21 +111,23 @@ def main(
     )
     engine = training_engine(config)
     model = new_guide(GuideDescription(architecture, tuple(map(str, range(_N_CLASSES))), size), IMAGENET, seed=0)
-    learner = Learner(copy.deepcopy(model), config, engine=engine, group=ALONE, batches_per_epoch=_N_BATCHES)
+    step = AdversarialStep(
+        copy.deepcopy(model), config, engine=engine, group=SINGLE_PROCESS, batches_per_epoch=_N_BATCHES
+    )
     plain = PlainLoop(model.to(engine.device), config)
     _print_machine(architecture, size, images, attack_steps, rounds)
-    work = count_work(learner.model, attack_steps=attack_steps, engine=engine)
+    flops = count_flops(step.model, attack_steps=attack_steps, engine=engine)
     with tempfile.TemporaryDirectory() as folder:
         made = augmentation(config.augment, size=size)
         rows = write_photographs(Path(folder), _N_BATCHES * images, split="train")
         listed = DirmapDataset(Path(folder), rows, size=made.loaded_size)
-        pictures, labels = next(iter(_read(listed, made, images)))
+        batch, labels = next(iter(_read(listed, made, images)))
 
         def plain_step() -> None:
-            plain.learn(pictures.to(engine.device).float() / 255, labels.to(engine.device))
+            plain.learn(batch.to(engine.device).float() / 255, labels.to(engine.device))
 
         def lean_step() -> None:
-            _learn(learner, pictures, labels, config)
+            _run_step(step, batch, labels, config)
 
         def plain_epoch() -> None:
             for shown, target in _read(listed, made, images):
@@ -133,32 +135,32 @@ def main(
 
         def lean_epoch() -> None:
             batches = torch.arange(len(listed)).split(images)
-            workers, pinned = loading_processes(config, engine, ALONE), engine.device.type == "cuda"
+            workers, pinned = loading_processes(config, engine, SINGLE_PROCESS), engine.device.type == "cuda"
             coming = training_batches(listed, batches, made, seed=0, epoch=0, workers=workers, pinned=pinned)
             for shown, target, _ in coming:
-                _learn(learner, shown, target, config)
+                _run_step(step, shown, target, config)
 
         in_turns(plain_step, lean_step, 1)
         slow, fast = in_turns(plain_step, lean_step, rounds)
         print_ratio("a step", slow, fast, images, "goal 2x on a GPU")
-        tflops, peak = images * (work.attack + work.learning) / fast.wall / 1e12, peak_tflops(engine)
+        tflops, peak = images * (flops.attack + flops.update) / fast.wall / 1e12, peak_tflops(engine)
         print(f"  {tflops:.3f} TFLOP/s by the clock" + ("" if peak is None else f", MFU {tflops / peak:.1%}"))
         slow, whole = in_turns(plain_epoch, lean_epoch, rounds)
         print_ratio("an epoch", slow, whole, len(listed), "goal 2x on a GPU")
         print(f"  {whole.wall / (_N_BATCHES * fast.wall):.2f}x its steps' own time by the clock")
 
 
-def _learn(learner: Learner, pictures: Tensor, labels: Tensor, config: TrainingConfig) -> None:
-    n = len(pictures)
-    learner.learn(pictures, labels, n_in_batch=n, epsilon=config.epsilon, seed=0, seeds=range(n))
+def _run_step(step: AdversarialStep, batch: Tensor, labels: Tensor, config: TrainingConfig) -> None:
+    n = len(batch)
+    step.run(batch, labels, n_in_batch=n, epsilon=config.epsilon, seed=0, seeds=range(n))
 
 
 def _read(listed: DirmapDataset, made: Augmentation, n: int) -> list[tuple[Tensor, Tensor]]:
-    """Batches, decoded and augmented one picture after the other."""
+    """Batches, decoded and augmented one image after the other."""
     batches = []
     for numbers in torch.arange(len(listed)).split(n):
         read = [listed[int(number)] for number in numbers]
-        shown = torch.stack([made.apply(picture, seed=0) for picture, _ in read])
+        shown = torch.stack([made.apply(image, seed=0) for image, _ in read])
         batches.append((shown, torch.tensor([label for _, label in read])))
     return batches
 

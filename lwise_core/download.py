@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_BYTES = 50_000_000
-"""Of `download`; more is not a table of pictures."""
+"""Of `download`; more is not a table of images."""
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of bytes that have come and their total, which is 0 where the server does not say it."""

@@ -12,11 +12,11 @@ import sys
 from lwise_core.dirmap import read_dirmap
 from lwise_core.vision.settings import settings_from
 from lwise_core.vision.training.config import TrainingConfig
-from lwise_core.vision.training.distributed import Group, started_group
+from lwise_core.vision.training.distributed import Group, process_group
 from lwise_core.vision.training.log import EpochRecord
-from lwise_core.vision.training.loop import Stopped, Watch
-from lwise_core.vision.training.run import prepared, run_folder
-from lwise_core.vision.training.signals import listening_for_stop
+from lwise_core.vision.training.loop import Callbacks, Stopped
+from lwise_core.vision.training.run import prepare_run, run_folder
+from lwise_core.vision.training.signals import stop_on_signal
 from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, Container
 from sagemaker_jobs.entrypoint import log, progress_of, run
 from sagemaker_jobs.job import unpacked
@@ -27,16 +27,16 @@ _KEPT = ("config.yaml", "log.csv")
 
 def work(container: Container) -> int:
     """Train, and leave the model where SageMaker takes it from; 143 after a signal to stop, the state kept."""
-    with started_group() as group:
+    with process_group() as group:
         # Files of a restarted job that had all but ended.
         trained = container.checkpoints / MODEL_FILE
-        if not group.from_leader(trained.exists()):
+        if not group.broadcast(trained.exists()):
             try:
                 _train(container, group)
             except Stopped:
                 log("stopped; the state is in the job's checkpoints, from which it goes on")
                 return 128 + signal.SIGTERM
-        if group.leads:
+        if group.is_leader:
             container.model.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(trained, container.model / MODEL_FILE)
             for name in _KEPT:
@@ -48,7 +48,7 @@ def _train(container: Container, group: Group) -> None:
     settings = unpacked("train", container.hyperparameters, container.channel("job"))
     config = settings_from(TrainingConfig, settings, source="hyperparameters")
     begin_from = container.optional_channel("model")
-    training = prepared(
+    training = prepare_run(
         read_dirmap(container.channel("dirmap") / DIRMAP_FILE),
         container.channel("images"),
         container.checkpoints / MODEL_FILE,
@@ -56,10 +56,10 @@ def _train(container: Container, group: Group) -> None:
         begin_from=None if begin_from is None else begin_from / MODEL_FILE,
         resume=True,
         group=group,
-        on_progress=progress_of("pictures loaded") if group.leads else None,
+        on_progress=progress_of("pictures loaded") if group.is_leader else None,
     )
-    with listening_for_stop() as request:
-        training.train(Watch(on_epoch=_tell if group.leads else _nothing, stop=lambda: request.signal != 0))
+    with stop_on_signal() as request:
+        training.train(Callbacks(on_epoch=_tell if group.is_leader else _nothing, stop=lambda: request.signal != 0))
 
 
 def _tell(record: EpochRecord) -> None:

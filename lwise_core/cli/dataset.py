@@ -93,7 +93,7 @@ def stats(
     dirmap: Path = DIRMAP,
     images: Path = IMAGES,
     only: str = typer.Option("train", "--split", help="Split to measure; '' for all."),
-    size: int = typer.Option(224, min=1, help="Side of the square pictures in pixels."),
+    size: int = typer.Option(224, min=1, help="Side of the square images in pixels."),
 ) -> None:
     """Mean and standard deviation of each colour channel, as a description wants them.
 
@@ -133,9 +133,7 @@ def build(
     ),
     first_of: str | None = typer.Option(None, help="Column, e.g. lesion_id: take the first image of each only."),
     balance: bool = typer.Option(False, "--balance", help="Fill classes up to the largest by copies, __copy1 …"),
-    size: int | None = typer.Option(
-        None, min=1, help="Make square pictures of this side (default: files as they are)."
-    ),
+    size: int | None = typer.Option(None, min=1, help="Make square images of this side (default: files as they are)."),
     stored_as: str | None = typer.Option(None, "--format", help="With --size: png, webp (lossless), png16 or jpeg."),
     quality: int | None = typer.Option(None, min=1, max=100, help="Of jpeg (default: 95)."),
     skip_bad: bool = _SKIP_BAD,

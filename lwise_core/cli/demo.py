@@ -32,7 +32,7 @@ MOTHS_PER_SPECIES = {"train": 200, "val": 60}
 _LARGEST_SIDE, _SMALLEST_SIDE = 96, 32
 _N_BUDGETS = 4
 _PRESENTATIONS = 22_000
-"""Pictures that training goes through, whatever the data set: about a minute on two cores."""
+"""Images that training goes through, whatever the data set: about a minute on two cores."""
 _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 40
 _SETTINGS_FILE = "demo.json"
 
@@ -44,12 +44,12 @@ def demo(
     out: Path = typer.Option(Path("demo"), help="Folder for everything the demo makes."),
     no_serve: bool = typer.Option(False, "--no-serve", help="Stop after the report instead of serving the study."),
     learners: int = typer.Option(40, min=1, max=10_000, help="Number of simulated learners."),
-    seed: int = typer.Option(0, min=0, help="The same seed gives the same pictures, scores and trial sets."),
+    seed: int = typer.Option(0, min=0, help="The same seed gives the same images, scores and trial sets."),
     port: int = typer.Option(
         DEFAULT_PORT, min=0, max=65535, help="Port of the participant's page; 0 takes any free one."
     ),
 ) -> None:
-    """Score, enhance, teach and analyse, from pictures to figures, on this machine.
+    """Score, enhance, teach and analyse, from images to figures, on this machine.
 
     Simulated learners take part over HTTP, so that there is something to report; then the study is served for you.
 
@@ -123,7 +123,7 @@ def _moths(folder: Path, seed: int) -> Path:
 
 
 def _indexed(photographs: Path, seed: int) -> tuple[list[DirmapRow], int]:
-    """The dirmap rows and the side of the square pictures: the photographs' own, within what two cores can train on."""
+    """The dirmap rows and the side of the square images: the photographs' own, within what two cores can train on."""
     from lwise_core.vision.image_folder import index_image_folder
 
     with step(f"Checking the photographs in {photographs}") as on_progress:
@@ -132,7 +132,7 @@ def _indexed(photographs: Path, seed: int) -> tuple[list[DirmapRow], int]:
 
 
 def _budgets(side: int) -> list[float]:
-    """ε from strong to weak, each half of the one before; 4 for a 96-pixel picture and in proportion to the side."""
+    """ε from strong to weak, each half of the one before; 4 for a 96-pixel image and in proportion to the side."""
     strongest = 2.0 ** round(math.log2(side / 24))
     return [strongest / 2**halvings for halvings in range(_N_BUDGETS)]
 
@@ -155,7 +155,7 @@ def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, 
 def _score(rows: list[DirmapRow], photographs: Path, model: Path, dirmap: Path) -> None:
     from lwise_core.vision.score_dirmap import score_dirmap
 
-    with step("Scoring how hard each picture is") as on_progress:
+    with step("Scoring how hard each image is") as on_progress:
         score_dirmap(rows, photographs, model, dirmap, on_progress=on_progress)
 
 

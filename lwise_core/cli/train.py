@@ -1,4 +1,4 @@
-"""`lwise train`: a guide model for a data set."""
+"""`lwise train`: train a guide model on a data set."""
 
 from __future__ import annotations
 
@@ -22,45 +22,45 @@ if TYPE_CHECKING:
     from lwise_core.vision.training.evaluation import Accuracy
     from lwise_core.vision.training.log import EpochRecord
 
-Shown = tuple[OnProgress, "Callable[[EpochRecord], None]"]
-"""What is called after each batch, and after each epoch."""
+Display = tuple[OnProgress, "Callable[[EpochRecord], None]"]
+"""Called after each batch, and after each epoch."""
 
 
 @with_settings(TrainingConfig)
 def train(
     dirmap: Path = DIRMAP,
     images: Path = IMAGES,
-    out: Path = typer.Option(Path("guide.safetensors"), "--out", "-o", help="Where to write the model."),
+    out: Path = typer.Option(Path("guide.safetensors"), "--out", "-o", help="Where to save the model."),
     begin_from: Path | None = typer.Option(
-        None, "--from", help="Guide model to begin from; it gets a new head for other classes."
+        None, "--from", help="Guide model with the initial weights; it gets a new head if the classes differ."
     ),
     config: Path | None = SETTINGS_FILE,
-    resume: bool = typer.Option(False, "--resume", help="Go on with a training that was cut short, if there is one."),
+    resume: bool = typer.Option(False, "--resume", help="Resume an interrupted training, if there is one."),
     **settings: Any,
 ) -> None:
-    """Train a guide model adversarially on the split `train` and measure it on `val`.
+    """Train a guide model adversarially on split `train` and evaluate it on split `val`.
 
-    Keeps its state in the folder OUT.training (OUT without its ending), with log.csv and what TensorBoard shows.
-    Ctrl-C or SIGTERM stop it with its state saved (exit code 130 or 143); --resume goes on. On several cards or
-    machines, start it by `torchrun -m lwise_core.cli train …`.
+    Saves its state in the folder OUT.training (OUT without its suffix), with log.csv and TensorBoard event files.
+    Ctrl-C and SIGTERM save the state and stop (exit code 130 or 143); --resume continues. On several GPUs or machines,
+    start it with `torchrun -m lwise_core.cli train …`.
 
     Example: `lwise train dirmap.csv --images photos --eps 1 --out guide.safetensors`
     """
-    settled = chosen(TrainingConfig, settings, command="lwise train", file=config)
-    from lwise_core.vision.training.distributed import started_group
+    training_config = chosen(TrainingConfig, settings, command="lwise train", file=config)
+    from lwise_core.vision.training.distributed import process_group
 
-    with started_group() as group:
+    with process_group() as group:
         accuracy = train_model(
             read_dirmap(dirmap),
             images,
             out,
-            config=settled,
+            config=training_config,
             begin_from=begin_from,
             resume=resume,
             group=group,
-            showing=_as_table,
+            display=_table,
         )
-    if group.leads:
+    if group.is_leader:
         console.print(
             f"{out}: accuracy {accuracy.clean_accuracy:.1%} on natural images, {accuracy.robust_accuracy:.1%} under "
             f"attack (L2 ε = {accuracy.attack['epsilon']:g}, {accuracy.attack['steps']} steps); "
@@ -71,24 +71,24 @@ def train(
 
 
 @contextmanager
-def _as_step(config: TrainingConfig) -> Iterator[Shown]:
+def _progress_bar(config: TrainingConfig) -> Iterator[Display]:
     with step(f"Training the guide model ({config.epochs} epochs, adversarially)") as on_progress:
         yield on_progress, lambda record: None
 
 
 @contextmanager
-def _as_table(config: TrainingConfig) -> Iterator[Shown]:
+def _table(config: TrainingConfig) -> Iterator[Display]:
     with training_table() as table:
         yield table.on_batch, table.on_epoch
 
 
 @contextmanager
-def _unseen(config: TrainingConfig) -> Iterator[Shown]:
-    """Of the processes that do not lead."""
-    yield _unheard, lambda record: None
+def _no_display(config: TrainingConfig) -> Iterator[Display]:
+    """For processes other than the leader."""
+    yield _ignore, lambda record: None
 
 
-def _unheard(done: int, total: int) -> None:
+def _ignore(done: int, total: int) -> None:
     pass
 
 
@@ -101,20 +101,20 @@ def train_model(
     begin_from: Path | None = None,
     resume: bool = False,
     group: Group | None = None,
-    showing: Callable[[TrainingConfig], AbstractContextManager[Shown]] = _as_step,
+    display: Callable[[TrainingConfig], AbstractContextManager[Display]] = _progress_bar,
 ) -> Accuracy:
-    """Train, measure under attack, save the best model. Shared by `lwise train` and `lwise demo`.
+    """Train, evaluate under attack, save the best model. Shared by `lwise train` and `lwise demo`.
 
-    A signal to stop ends the program, the state kept, with 128 + its number as the exit code.
+    Ctrl-C and SIGTERM save the state and end the program with exit code 128 + the signal's number.
     """
-    from lwise_core.vision.training.distributed import ALONE
-    from lwise_core.vision.training.loop import Stopped, Watch
-    from lwise_core.vision.training.run import prepared, run_folder
-    from lwise_core.vision.training.signals import listening_for_stop
+    from lwise_core.vision.training.distributed import SINGLE_PROCESS
+    from lwise_core.vision.training.loop import Callbacks, Stopped
+    from lwise_core.vision.training.run import prepare_run, run_folder
+    from lwise_core.vision.training.signals import stop_on_signal
 
-    group = group or ALONE
-    with step("Loading pictures") if group.leads else nullcontext(_unheard) as on_progress:
-        run = prepared(
+    group = group or SINGLE_PROCESS
+    with step("Loading images") if group.is_leader else nullcontext(_ignore) as on_progress:
+        run = prepare_run(
             rows,
             images,
             out,
@@ -124,20 +124,20 @@ def train_model(
             group=group,
             on_progress=on_progress,
         )
-    with listening_for_stop() as request:
+    with stop_on_signal() as request:
         try:
-            with (showing if group.leads else _unseen)(config) as (on_batch, on_epoch):
-                return run.train(Watch(on_batch, on_epoch, stop=lambda: request.signal != 0))
+            with (display if group.is_leader else _no_display)(config) as (on_batch, on_epoch):
+                return run.train(Callbacks(on_batch, on_epoch, stop=lambda: request.signal != 0))
         except Stopped:
-            if group.leads:
-                _say_that_it_stopped(run_folder(out), request.signal)
+            if group.is_leader:
+                _print_stopped(run_folder(out), request.signal)
             raise typer.Exit(128 + (request.signal or signal.SIGTERM)) from None
 
 
-def _say_that_it_stopped(folder: Path, number: int) -> None:
+def _print_stopped(folder: Path, number: int) -> None:
     name = signal.Signals(number).name if number else "another process"
     errors.print(
-        f"stopped by {name}; the state is saved in {folder}, --resume goes on with it",
+        f"stopped by {name}; the state is saved in {folder}; continue with --resume",
         markup=False,
         soft_wrap=True,
     )

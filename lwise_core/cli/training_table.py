@@ -1,4 +1,4 @@
-"""A training as it goes on: a table with a row for each epoch on a terminal, a line for each in a log."""
+"""Display of a running training: a table row for each epoch on a terminal, a line for each in a log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEADINGS = ("epoch", "loss", "accuracy", "under attack", "learning rate", "ε",
 
 
 class TrainingTable:
-    """Takes what `Watch` is told."""
+    """The table of a training; its methods are `Callbacks`."""
 
     def __init__(self, on_batch: OnProgress) -> None:
         self.on_batch = on_batch
@@ -37,7 +37,7 @@ class TrainingTable:
 
 @contextmanager
 def training_table() -> Iterator[TrainingTable]:
-    """Show a training while the block runs."""
+    """Display a training while the block runs."""
     if not errors.is_terminal:
         yield TrainingTable(lambda done, total: None)
         return

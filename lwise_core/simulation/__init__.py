@@ -1,1 +1,1 @@
-"""Generated stand-ins for what a study needs: pictures to tell apart and learners who try."""
+"""Generated stand-ins for what a study needs: images to tell apart and learners who try."""

@@ -1,9 +1,9 @@
 """Simulated learners who take part in a study over HTTP, exactly as a participant's page does.
 
 The learner is the generalised context model (Nosofsky 1986, https://doi.org/10.1037/0096-3445.115.1.39): it remembers
-every picture it got feedback on and answers by similarity,
+every image it got feedback on and answers by similarity,
 
-    P(choice c | picture x)  ∝  Σ_{i remembered as c} exp(-k * d(x, x_i)),
+    P(choice c | image x)  ∝  Σ_{i remembered as c} exp(-k * d(x, x_i)),
 
 where d is the Hellinger distance between the colour histograms of the pictures' middles (Swain & Ballard 1991,
 https://doi.org/10.1007/BF00130487), seen through perceptual noise. With probability `lapse` it guesses. It knows
@@ -87,11 +87,11 @@ class Learner:
         return choice, float(typical * self._random.lognormal(0, self._model.reaction_time_spread))
 
     def learn(self, picture: bytes, name: str) -> None:
-        """Remember a picture together with the name that the feedback gave."""
+        """Remember an image together with the name that the feedback gave."""
         self._memory.setdefault(name, []).append(self._look_at(picture))
 
     def _look_at(self, picture: bytes) -> Percept:
-        """Square roots of the shares of the picture's pixels in each bin of hue, saturation and value."""
+        """Square roots of the shares of the image's pixels in each bin of hue, saturation and value."""
         with Image.open(io.BytesIO(picture)) as image:
             margin_x, margin_y = round(image.width * _MARGIN), round(image.height * _MARGIN)
             middle = image.convert("HSV").crop((margin_x, margin_y, image.width - margin_x, image.height - margin_y))

@@ -1,10 +1,10 @@
-"""Drawn moths of four look-alike species whose every picture has a known ambiguity; the demo's data set.
+"""Drawn moths of four look-alike species whose every image has a known ambiguity; the demo's data set.
 
 Three continuous traits tell the species apart: the hue of the wings (ochre to grey-rose), the breadth of
 their dark band and the size of their eyespots. Within a species each trait is Gaussian with unit standard
 deviation; the species' means are the corners of a regular tetrahedron, so that no single trait suffices and
 all pairs are equally alike. An observer who knew the traits exactly would be right on 0.893 of the moths
-(Monte Carlo, n = 400,000), and none can do better. Pose, background, light and all else in a picture are
+(Monte Carlo, n = 400,000), and none can do better. Pose, background, light and all else in an image are
 independent of species and traits.
 
 The species are invented. The module knows nothing of data sets, models or studies.
@@ -90,7 +90,7 @@ class Moth:
 
     @property
     def path(self) -> str:
-        """Of the picture, POSIX, relative to the data set's root."""
+        """Of the image, POSIX, relative to the data set's root."""
         return f"{self.split}/{self.species}/{self.index:04d}.png"
 
 
@@ -128,8 +128,8 @@ def write_moths(
 ) -> Path:
     """Draw moths as `root/<split>/<species>/<index>.png` and list them in `root/ambiguity.csv`.
 
-    The pictures are `size` × `size` px; the same seed gives the same bytes under the same NumPy and Pillow.
-    `on_progress` gets (pictures drawn, pictures in all). `root`, which is returned, appears
+    The images are `size` × `size` px; the same seed gives the same bytes under the same NumPy and Pillow.
+    `on_progress` gets (images drawn, images in all). `root`, which is returned, appears
     complete or not at all.
 
     Raises
@@ -243,7 +243,7 @@ def _background(rng: np.random.Generator, size: int) -> Floats:
 
 
 def _leaf_veins(rng: np.random.Generator, size: int) -> Floats:
-    """A midrib across the picture and side veins that leave it at an angle; 0 off the veins, 1 on them."""
+    """A midrib across the image and side veins that leave it at an angle; 0 off the veins, 1 on them."""
     angle, offset = rng.uniform(0, 2 * math.pi), rng.uniform(-0.6, 0.6)
     line = np.linspace(-1, 1, size, dtype=np.float32)
     along = math.cos(angle) * line[None, :] + math.sin(angle) * line[:, None]
@@ -424,7 +424,7 @@ def _shadow(coverage: Floats, light: Floats) -> Floats:
 
 
 def _lit(rng: np.random.Generator, picture: Floats, light: Floats) -> Floats:
-    """The picture under a light from one side, a little brighter or dimmer, warmer or colder."""
+    """The image under a light from one side, a little brighter or dimmer, warmer or colder."""
     line = np.linspace(-1, 1, picture.shape[1], dtype=np.float32)
     gradient = light[0] * line[None, :] + light[1] * line[:, None]
     warmth = rng.normal(0, 0.015)

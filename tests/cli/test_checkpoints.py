@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from lwise_core.vision.checkpoints.native import file_sha256, load_model, model_origin
+from lwise_core.vision.checkpoints.native import file_sha256, load_model, model_provenance
 from tests.interrupted_server import serving_file
 from tests.run_cli import lwise, succeed
 from tests.vision.checkpoints.wrappings import AttackerModel, moved, robustness_file
@@ -49,7 +49,7 @@ def _refused(*words: object, folder: Path, code: int = 2) -> str:
     return done.stderr
 
 
-def test_a_file_is_looked_into_and_converted(published: Path, tmp_path: Path) -> None:
+def test_inspect_and_convert(published: Path, tmp_path: Path) -> None:
     file = published / "MHIST_eps1.pt"
     said = succeed("checkpoints", "inspect", file, folder=tmp_path)
     for line in ("architecture: resnet18", "num classes: 2", "mean: 0.485, 0.456, 0.406", "says adv_prec1: 33.25"):
@@ -68,7 +68,7 @@ def test_a_file_is_looked_into_and_converted(published: Path, tmp_path: Path) ->
     assert len(ours["origin"]["dropped_keys"]) == 124
 
 
-def test_a_hostile_file_runs_nothing(published: Path, tmp_path: Path) -> None:
+def test_convert_runs_nothing_in_a_hostile_file(published: Path, tmp_path: Path) -> None:
     made, file = published / "made", published / "hostile.pt"
     classes = ("--classes", published / "classes.txt")
     convert = ("convert", file, "--out", "guide.safetensors", "--size", 64, *classes)
@@ -81,7 +81,7 @@ def test_a_hostile_file_runs_nothing(published: Path, tmp_path: Path) -> None:
     assert "refused globals: posix.system\n" in succeed("checkpoints", *convert, "--trust-pickle", folder=tmp_path)
     assert not made.exists()
     assert load_model(tmp_path / "guide.safetensors").description.classes == ("HP", "SSA")
-    assert model_origin(tmp_path / "guide.safetensors")["refused_globals"] == ["posix.system"]  # type: ignore[index]
+    assert model_provenance(tmp_path / "guide.safetensors")["refused_globals"] == ["posix.system"]  # type: ignore[index]
     torch.load(file, weights_only=False)
     assert made.exists()
     made.unlink()
@@ -91,14 +91,14 @@ def test_a_hostile_file_runs_nothing(published: Path, tmp_path: Path) -> None:
     ("options", "complaint"),
     [
         (["--out", "guide.pt"], "--out is guide.pt; expected a name that ends in .safetensors"),
-        (["--out", "a.safetensors", "--classes", "twice.txt"], "line 2 is 'HP'; expected a name of a class"),
+        (["--out", "a.safetensors", "--classes", "twice.txt"], "line 2 is 'HP'; expected a class name"),
         (["--out", "a.safetensors", "--classes", "none.txt"], "none.txt: cannot be read"),
-        (["--out", "a.safetensors", "--classes", "none.txt", "--dataset", "mhist"], "give one of them"),
+        (["--out", "a.safetensors", "--classes", "none.txt", "--dataset", "mhist"], "give only one of them"),
         (["--out", "a.safetensors", "--dataset", "moths"], "'moths' is no data set that is known here"),
         (["--out", "a.safetensors", "--dataset", "ham10000"], "has 2 logits; the data set ham10000 has 7 classes"),
     ],
 )
-def test_options_that_cannot_be_used(published: Path, tmp_path: Path, options: list[str], complaint: str) -> None:
+def test_conflicting_options_are_rejected(published: Path, tmp_path: Path, options: list[str], complaint: str) -> None:
     (tmp_path / "twice.txt").write_text("HP\nHP\n", encoding="utf-8")
     assert complaint in _refused("convert", published / "MHIST_eps1.pt", *options, folder=tmp_path)
     assert not list(tmp_path.glob("*.safetensors"))
@@ -115,15 +115,15 @@ def _archive(published: Path) -> bytes:
     return content.getvalue()
 
 
-def test_an_archive_is_pulled_although_the_transfer_breaks_off(published: Path, tmp_path: Path) -> None:
+def test_pull_resumes_an_interrupted_download(published: Path, tmp_path: Path) -> None:
     with serving_file(_archive(published), headers={"ETag": '"1"'}) as served:
         half = len(served.content) // 2
         pull = ("pull", f"{served.address}/L-Wise_ckpts.zip", "--sha256", served.sha256.upper())
         served.breaks_after = half
         assert "it goes on from there" in _refused(*pull, folder=tmp_path, code=1)
         served.breaks_after = None
-        said = succeed("checkpoints", *pull, folder=tmp_path)
-        assert said.split() == ["L-Wise_ckpts/MHIST_eps1.pt", "L-Wise_ckpts/README.txt"]
+        output = succeed("checkpoints", *pull, folder=tmp_path)
+        assert output.split() == ["L-Wise_ckpts/MHIST_eps1.pt", "L-Wise_ckpts/README.txt"]
         assert served.ranges == [None, f"bytes={half}-"]
         assert [path.name for path in tmp_path.iterdir()] == ["L-Wise_ckpts"]
         assert (tmp_path / "L-Wise_ckpts/MHIST_eps1.pt").read_bytes() == (published / "MHIST_eps1.pt").read_bytes()
@@ -131,7 +131,7 @@ def test_an_archive_is_pulled_although_the_transfer_breaks_off(published: Path, 
         assert len(served.ranges) == 2
 
 
-def test_a_single_model_file_is_pulled_as_it_is(published: Path, tmp_path: Path) -> None:
+def test_pull_saves_a_single_model_file_unchanged(published: Path, tmp_path: Path) -> None:
     with serving_file((published / "MHIST_eps1.pt").read_bytes()) as served:
         pull = ("checkpoints", "pull", f"{served.address}/MHIST_eps1.pt?download=1", "--sha256", served.sha256)
         assert succeed(*pull, "--out", "new/ckpts", folder=tmp_path).split() == ["new/ckpts/MHIST_eps1.pt"]
@@ -139,9 +139,9 @@ def test_a_single_model_file_is_pulled_as_it_is(published: Path, tmp_path: Path)
         assert [path.name for path in (tmp_path / "new").iterdir()] == ["ckpts"]
 
 
-def test_what_cannot_be_checked_is_not_fetched(published: Path, tmp_path: Path) -> None:
+def test_pull_rejects_a_download_without_a_checksum(published: Path, tmp_path: Path) -> None:
     assert "lwise: its SHA-256 is not recorded" in _refused("pull", "lwise", folder=tmp_path)
-    assert "no archive is known as 'moths'; expected lwise or an address" in _refused("pull", "moths", folder=tmp_path)
+    assert "'moths' is not a known archive; expected lwise or a URL" in _refused("pull", "moths", folder=tmp_path)
     assert "--sha256 is '12'; expected 64" in _refused("pull", "lwise", "--sha256", "12", folder=tmp_path)
     with serving_file(_archive(published)) as served:
         address = f"{served.address}/models.zip"

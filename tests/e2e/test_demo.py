@@ -24,10 +24,10 @@ from lwise_core.simulation.learners import LearnerModel, take_part
 from lwise_core.vision.checkpoints.native import file_sha256, load_model, model_metrics
 from lwise_core.vision.guide import GuideDescription, GuideModel
 from lwise_core.vision.pixels import as_float
+from lwise_core.vision.training.batches import InMemoryImages
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.loop import Data, train
-from lwise_core.vision.training.pictures import PicturesInMemory
 from tests.run_cli import serving, succeed
 
 _PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "data" / "cifar10_subset.zip"
@@ -158,7 +158,7 @@ def test_another_network_that_was_never_attacked_sees_the_enhancement_too(demo: 
     photographs 0.79 to 0.82 and 0.91 to 0.93; higher with every ε in all six.
     """
     config = TrainingConfig(epsilon=0, epochs=12, evaluate_every=12, peak_learning_rate=0.05, seed=1000)
-    data = Data(*(PicturesInMemory(*demo.pictures("natural", split)) for split in ("train", "val")))
+    data = Data(*(InMemoryImages(*demo.pictures("natural", split)) for split in ("train", "val")))
     size = data.train[0][0].shape[-1]
     description = GuideDescription("small_resnet", tuple(class_names(demo.rows)), size=size)
     ordinary = train(new_model(description, data.train, seed=config.seed), data, config).model

@@ -190,7 +190,7 @@ def test_traits_change_nothing_but_the_moth() -> None:
 
 
 def test_the_background_does_not_tell_the_species() -> None:
-    """Mean and spread of every colour in the corners of 80 pictures per species: the smallest p value."""
+    """Mean and spread of every colour in the corners of 80 images per species: the smallest p value."""
     moths = sample_moths(n_per_species={"train": 80}, seed=9)
     edge = [0, 1, 2, 3, -4, -3, -2, -1]
     statistics = []

@@ -1,1 +1,1 @@
-"""Model files: the project's own, and those of others that become one."""
+"""Model files: native ones, and third-party checkpoints to convert."""

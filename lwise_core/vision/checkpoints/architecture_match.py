@@ -1,4 +1,4 @@
-"""Which architecture a file's weights belong to: the one whose names and shapes are exactly theirs."""
+"""Find the architecture that a checkpoint's weights belong to, by their exact names and shapes."""
 
 from __future__ import annotations
 
@@ -25,51 +25,51 @@ _SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Fit:
-    """An architecture whose names and shapes are those of the weights.
+class ArchitectureMatch:
+    """An architecture with exactly the names and shapes of the weights.
 
     Attributes
     ----------
-    told_by : how it is known, in words.
-    also : names of others that have the same names and shapes, of those that were looked at.
+    evidence : how it was found, in words.
+    alternatives : other architectures with the same names and shapes, among those tried.
     """
 
     architecture: str
     num_classes: int
-    told_by: str
-    also: tuple[str, ...] = ()
+    evidence: str
+    alternatives: tuple[str, ...] = ()
 
 
-def fit_to(path: Path, weights: Mapping[str, Tensor], architecture: str) -> Fit:
-    """Check weights against an architecture that was named.
+def match_architecture(path: Path, weights: Mapping[str, Tensor], architecture: str) -> ArchitectureMatch:
+    """Check weights against a given architecture.
 
     Raises
     ------
     InputError
-        If there is no such architecture, or the weights are not exactly its own.
+        If there is no such architecture, or the weights do not match it exactly.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    num_classes = _classes_that_fit(architecture, shapes)
+    num_classes = _matching_classes(architecture, shapes)
     if num_classes is None:
         likely = _classes_of_head(_shapes_of(architecture, _USUAL_CLASSES), shapes) or _USUAL_CLASSES
         raise InputError(
             f"{path}: its weights are not those of {architecture} with {likely} classes: "
-            f"{_differences(shapes, _shapes_of(architecture, likely))}. Leave --arch out to look for one that fits"
+            f"{_differences(shapes, _shapes_of(architecture, likely))}. Leave --arch out to search for one that fits"
         )
-    return Fit(architecture, num_classes, "--arch")
+    return ArchitectureMatch(architecture, num_classes, "--arch")
 
 
-def find_fit(
+def find_architecture(
     path: Path,
     weights: Mapping[str, Tensor],
     *,
     words: Iterable[str],
     on_progress: Callable[[int, int], None],
-) -> Fit:
-    """Find the architecture by what the file says of itself, else by trying torchvision's, then timm's.
+) -> ArchitectureMatch:
+    """Find the architecture from the file's metadata, else by trying those of torchvision, then of timm.
 
-    Of timm's only those whose first convolution and classifier are named as in the file are built. Networks that differ
-    in nothing but what has no weights, such as their activations, cannot be told apart by a file.
+    Only timm models whose first convolution and classifier have the file's names are built. Networks that differ only
+    in parts without weights, such as activations, cannot be distinguished.
 
     Raises
     ------
@@ -79,35 +79,35 @@ def find_fit(
     shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for word in words:
         for name in (word, f"timm/{word}"):
-            if _is_known(name) and (num_classes := _classes_that_fit(name, shapes)) is not None:
-                return Fit(name, num_classes, f"the file says {word}")
-    told_by = "names and shapes of its weights"
-    # No two of torchvision have the same, so that the first one is the one.
-    for name, num_classes in _fitting(_of_torchvision(), shapes, on_progress):
-        return Fit(name, num_classes, told_by)
-    if fitting := dict(_fitting(_of_timm(shapes), shapes, on_progress)):
-        first, *others = fitting
-        return Fit(first, fitting[first], told_by, tuple(others))
+            if _is_known(name) and (num_classes := _matching_classes(name, shapes)) is not None:
+                return ArchitectureMatch(name, num_classes, f"the file says {word}")
+    evidence = "names and shapes of its weights"
+    # No two torchvision models have equal names and shapes, so the first match is the only one.
+    for name, num_classes in _matching(_of_torchvision(), shapes, on_progress):
+        return ArchitectureMatch(name, num_classes, evidence)
+    if matches := dict(_matching(_of_timm(shapes), shapes, on_progress)):
+        first, *others = matches
+        return ArchitectureMatch(first, matches[first], evidence, tuple(others))
     listed = ", ".join(list(shapes)[:_SHOWN])
     raise InputError(
         f"{path}: its {len(shapes)} weights ({listed}, …) are not exactly those of any architecture of torchvision or "
-        "timm; if you know which it should be, --arch NAME says where they differ"
+        "timm; if you know the architecture, --arch NAME shows where they differ"
     )
 
 
-def _fitting(
+def _matching(
     candidates: Sequence[str], shapes: Shapes, on_progress: Callable[[int, int], None]
 ) -> Iterator[tuple[str, int]]:
-    """Those that fit, each with its number of classes."""
+    """The candidates that match, with their number of classes."""
     for done, name in enumerate(candidates, 1):
-        num_classes = _classes_that_fit(name, shapes)
+        num_classes = _matching_classes(name, shapes)
         on_progress(done, len(candidates))
         if num_classes is not None:
             yield name, num_classes
 
 
-def _classes_that_fit(architecture: str, shapes: Shapes) -> int | None:
-    """The number of classes with which the architecture has these names and shapes."""
+def _matching_classes(architecture: str, shapes: Shapes) -> int | None:
+    """The number of classes with which the architecture has these names and shapes, or None."""
     usual = _shapes_of(architecture, _USUAL_CLASSES)
     if usual == shapes:
         return _USUAL_CLASSES
@@ -118,33 +118,33 @@ def _classes_that_fit(architecture: str, shapes: Shapes) -> int | None:
 
 
 def _classes_of_head(usual: Shapes, shapes: Shapes) -> int | None:
-    """The first side of the weights that alone differ in it, which are those of the head."""
+    """The number of classes of the head: the first dimension of the only weights that differ in it."""
     differing = {name for name in usual if name in shapes and usual[name] != shapes[name]}
-    found = {shapes[name][0] for name in differing if shapes[name] and usual[name][1:] == shapes[name][1:]}
-    return found.pop() if len(found) == 1 else None
+    sizes = {shapes[name][0] for name in differing if shapes[name] and usual[name][1:] == shapes[name][1:]}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 @functools.cache
 def _shapes_of(architecture: str, num_classes: int) -> Shapes:
-    """Of a network that is built without memory for its weights."""
+    """Shapes of a network that is built without memory for its weights."""
     try:
         with torch.device("meta"):
             network = build_network(architecture, num_classes=num_classes, size=224)
     except InputError:
-        # Some compute their widths by tensors, which must be real.
+        # Some networks compute their widths with tensors, which must be real.
         with _WeightsOnMeta():
             network = build_network(architecture, num_classes=num_classes, size=224)
     return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
 class _WeightsOnMeta(TorchFunctionMode):
-    """Gives memory to all tensors but those that layers make for their weights."""
+    """Puts the tensors that layers create for their weights on the meta device, and no others."""
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: Sequence[Any] = (), named: Mapping[str, Any] | None = None
     ) -> Any:
-        elsewhere = {"device": "meta"} if function is torch.empty else {}
-        return function(*arguments, **{**(named or {}), **elsewhere})
+        placement = {"device": "meta"} if function is torch.empty else {}
+        return function(*arguments, **{**(named or {}), **placement})
 
 
 def _is_known(architecture: str) -> bool:
@@ -154,13 +154,13 @@ def _is_known(architecture: str) -> bool:
 
 
 def _of_torchvision() -> list[str]:
-    """Those that are most often made robust first."""
+    """Torchvision's models, those with common robust checkpoints first."""
     names = torchvision_models.list_models(module=torchvision_models)
     return sorted(names, key=lambda name: not name.startswith(("resnet", "wide_resnet")))
 
 
 def _of_timm(shapes: Shapes) -> list[str]:
-    """Those of timm whose first convolution and classifier are in the file."""
+    """Timm's models whose first convolution and classifier are in the file."""
     return [f"timm/{name}" for name in timm.list_models() if all(layer in shapes for layer in _landmarks(name))]
 
 

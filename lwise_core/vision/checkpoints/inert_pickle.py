@@ -1,7 +1,7 @@
-"""Reads pickles without importing or running anything they name: tensors are kept, all else becomes an inert stand-in.
+"""Reads pickles without importing or running what they name: tensors load, everything else becomes an inert stand-in.
 
-A pickle is a program that imports functions by name and calls them. This reader answers every name that is not needed
-for tensors with a class that does nothing, and notes the name. It does not keep a file from asking for much memory.
+A pickle is a program that imports functions by name and calls them. This reader replaces every name that tensors do not
+need by a class that does nothing, and records the name. It does not limit how much memory a file can request.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ HARMLESS: tuple[tuple[Any, str], ...] = (
     (np.dtypes.Float64DType, "numpy.dtypes.Float64DType"),
     (argparse.Namespace, "argparse.Namespace"),
 )
-"""What checkpoints commonly hold beside tensors, and which does nothing but hold values; `numpy.core` is of numpy 1."""
+"""What checkpoints commonly hold besides tensors and which only holds values; `numpy.core` is from numpy 1."""
 
 _NEEDED: dict[str, Any] = {
-    # Bytes, as the second version of pickle writes them.
+    # How protocol 2 of pickle writes bytes.
     "_codecs.encode": str.encode,
     "collections.OrderedDict": OrderedDict,
     "torch.Size": torch.Size,
@@ -41,10 +41,10 @@ _ALLOWED = {**_NEEDED, **{name: thing for thing, name in HARMLESS}}
 
 
 class Inert:
-    """Stands for an object that was not built; takes whatever a pickle does to objects, and does nothing."""
+    """Stand-in for an object that was not built; accepts whatever a pickle does to objects, and does nothing."""
 
     of = ""
-    """Name of the class or function that it stands for."""
+    """Name of the replaced class or function."""
 
     def __new__(cls, *arguments: Any, **named: Any) -> Inert:
         return super().__new__(cls)
@@ -62,17 +62,17 @@ class Inert:
         pass
 
     def append(self, item: Any) -> None:
-        """As a list in a pickle is filled."""
+        """How a pickle fills a list."""
 
     def extend(self, items: Any) -> None:
-        """As a list in a pickle is filled."""
+        """How a pickle fills a list."""
 
     def add(self, item: Any) -> None:
-        """As a set in a pickle is filled."""
+        """How a pickle fills a set."""
 
 
 class InertPickle:
-    """What `torch.load` takes as its `pickle_module`; `refused` are the names that were answered by stand-ins."""
+    """The `pickle_module` for `torch.load`; `refused` are the names replaced by stand-ins."""
 
     __name__ = "inert_pickle"
 
@@ -100,14 +100,14 @@ class InertPickle:
 
 
 def _unshared(thing: Any) -> Any:
-    """The same for the pickle, which can set attributes on what it is given, but nothing that others use."""
+    """A copy for the pickle, which can set attributes on it, so that no other code sees them."""
     if isinstance(thing, FunctionType):
         return functools.partial(thing)
     return type("Namespace", (argparse.Namespace,), {}) if thing is argparse.Namespace else thing
 
 
 def _without_source_code(persistent_load: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """PyTorch's reader of what lies outside of the pickle, but for the source code of classes in files before 1.6.
+    """PyTorch's `persistent_load`, without the source code of classes that files from before 1.6 contain.
 
     PyTorch compares that code with the installed one, and may write the difference to a file that the pickle names.
     """

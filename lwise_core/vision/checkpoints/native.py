@@ -1,6 +1,6 @@
-"""The project's own model file: one safetensors file with the weights and, as metadata, all that is known of the model.
+"""The native model file: one safetensors file with the weights and, as metadata, the description of the model.
 
-Safetensors holds numbers and text only, so that opening a file from elsewhere can run nothing.
+Safetensors holds numbers and text only, so opening an untrusted file cannot run code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from lwise_core.errors import InputError
 from lwise_core.vision.guide import GuideDescription, GuideModel, empty_guide
 
 _METADATA_KEY = "lwise"
-"""All metadata are one JSON text: safetensors writes several keys in random order, yet equal models are equal files."""
+"""All metadata is one JSON text: safetensors writes several keys in random order; equal models must be equal files."""
+_PROVENANCE_KEY = "origin"
 
 
 def save_model(
@@ -30,17 +31,17 @@ def save_model(
     *,
     training: Mapping[str, Any],
     metrics: Mapping[str, Any],
-    origin: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a model with its training settings and its measured accuracy.
+    """Save a model with its training settings and its accuracy.
 
     Parameters
     ----------
-    origin : of a model that was converted: from what file, and what of it was left out.
+    provenance : of a converted model: the source file, and what of it was not used.
     """
     description = {"model": asdict(model.description), "training": training, "metrics": metrics}
-    if origin is not None:
-        description["origin"] = origin
+    if provenance is not None:
+        description[_PROVENANCE_KEY] = provenance
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     atomic_files.write_bytes(path, save(weights, metadata={_METADATA_KEY: json.dumps(description)}))
 
@@ -51,7 +52,7 @@ def load_model(path: Path) -> GuideModel:
     Raises
     ------
     InputError
-        If the file is missing, or no such file.
+        If the file is missing or not a native model file.
     """
     description, weights = _read(path)
     model = empty_guide(_model_description(path, description["model"]))
@@ -69,15 +70,15 @@ def model_metrics(path: Path) -> dict[str, Any]:
     return metrics
 
 
-def model_origin(path: Path) -> dict[str, Any] | None:
-    """From what file a model was converted, and what of it was left out; None of one that was trained here."""
+def model_provenance(path: Path) -> dict[str, Any] | None:
+    """The file from which a model was converted, and what of it was not used; None for a model trained by lwise."""
     description, _ = _read(path)
-    origin: dict[str, Any] | None = description.get("origin")
-    return origin
+    provenance: dict[str, Any] | None = description.get(_PROVENANCE_KEY)
+    return provenance
 
 
-def is_own(path: Path) -> bool:
-    """Whether a file is one that `save_model` wrote; other files are for `checkpoints.foreign`."""
+def is_native(path: Path) -> bool:
+    """Whether `save_model` wrote a file; other files are for `checkpoints.third_party`."""
     try:
         with safe_open(path, framework="pt") as file:
             return _METADATA_KEY in (file.metadata() or {})
@@ -92,7 +93,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What `save_model` was told, and the weights."""
+    """The description of a model and its weights."""
     if not path.is_file():
         raise InputError(f"{path}: no such model file; make one with `lwise train`")
     try:
@@ -106,14 +107,14 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise InputError(f"{path}: its description is not JSON ({error}); expected a file from `lwise train`") from None
     if not isinstance(description, dict) or "model" not in description:
         raise InputError(
-            f"{path}: does not say what model it holds; expected a file from `lwise train`, or make one with "
+            f"{path}: does not describe its model; expected a file from `lwise train`, or make one with "
             "`lwise checkpoints convert`"
         )
     return description, weights
 
 
-def _model_description(path: Path, told: Any) -> GuideDescription:
+def _model_description(path: Path, values: Any) -> GuideDescription:
     try:
-        return GuideDescription(**{**told, "classes": tuple(told["classes"])})
+        return GuideDescription(**{**values, "classes": tuple(values["classes"])})
     except (TypeError, KeyError):
-        raise InputError(f"{path}: its description is of another version of lwise; train or convert it anew") from None
+        raise InputError(f"{path}: written by another version of lwise; train or convert it again") from None

@@ -1,4 +1,4 @@
-"""Models of others become ours: what a file holds, told before anything is written, and a guide model made of it."""
+"""Third-party checkpoints: find out what a model file holds, and convert it to a guide model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lwise_core.errors import InputError
-from lwise_core.vision.checkpoints.architecture_match import Fit, find_fit, fit_to
+from lwise_core.vision.checkpoints.architecture_match import ArchitectureMatch, find_architecture, match_architecture
 from lwise_core.vision.checkpoints.native import file_sha256
 from lwise_core.vision.checkpoints.safe_load import Content, read
 from lwise_core.vision.checkpoints.unwrap import Unwrapped, unwrap
@@ -23,32 +23,32 @@ _ARCHITECTURE_WORDS = ("arch", "architecture", "args.arch", "args.model", "args.
 _TIMM = "timm/"
 _XCIT = "timm/xcit"
 _WRONG_SIZE = (RuntimeError, AssertionError)
-"""What networks raise for pictures of a size that they do not take."""
+"""What networks raise for images of a size that they do not accept."""
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """A model file of others, and how it is understood."""
+class ThirdPartyCheckpoint:
+    """A third-party model file and what was found out about it."""
 
     path: Path
     sha256: str
     content: Content
     unwrapped: Unwrapped
-    fit: Fit
+    match: ArchitectureMatch
     normalisation: Normalisation | None
     normalisation_from: str
 
     def report(self) -> dict[str, Any]:
-        """All that is known, for people and for the metadata of what it is converted to; plain values."""
+        """Everything known, as plain values: for people, and for the metadata of the converted model."""
         unwrapped, normalisation = self.unwrapped, self.normalisation
         return {
             "file": self.path.name,
             "sha256": self.sha256,
             "format": self.content.format,
-            "architecture": self.fit.architecture,
-            "told_by": self.fit.told_by,
-            "fits_also": list(self.fit.also),
-            "num_classes": self.fit.num_classes,
+            "architecture": self.match.architecture,
+            "told_by": self.match.evidence,
+            "fits_also": list(self.match.alternatives),
+            "num_classes": self.match.num_classes,
             "n_weights": len(unwrapped.weights),
             "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in unwrapped.weights.values()}),
             "mean": None if normalisation is None else list(normalisation.mean),
@@ -63,7 +63,7 @@ class Foreign:
         }
 
 
-def open_foreign(
+def open_third_party(
     path: Path,
     *,
     architecture: str | None = None,
@@ -71,16 +71,16 @@ def open_foreign(
     normalisation: Normalisation | None = None,
     of_dataset: Normalisation | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Foreign:
-    """Read a model file of others and find out what it is.
+) -> ThirdPartyCheckpoint:
+    """Read a third-party model file and find its architecture and normalisation.
 
     Parameters
     ----------
-    architecture : a name that `architectures.build_network` takes; None: found by the file's own words or its weights.
+    architecture : a name that `architectures.build_network` accepts; None to infer it from the file.
     trust_pickle : as in `safe_load.read`.
-    normalisation : of a file that holds none and says nothing of it.
-    of_dataset : the same, but it may give way to what the file holds.
-    on_progress : called with (architectures tried, those to try) while looking for one.
+    normalisation : for a file that does not give one.
+    of_dataset : the same, but overridden by what the file gives.
+    on_progress : called with (architectures tried, total) while searching.
 
     Raises
     ------
@@ -89,89 +89,89 @@ def open_foreign(
         contradicts the file.
     """
     content = read(path, trust_pickle=trust_pickle)
-    unwrapped = unwrap(path, content.document, content.words)
-    fit = (
-        find_fit(path, unwrapped.weights, words=_architecture_words(unwrapped.facts), on_progress=on_progress)
+    unwrapped = unwrap(path, content.document, content.metadata)
+    match = (
+        find_architecture(path, unwrapped.weights, words=_architecture_words(unwrapped.facts), on_progress=on_progress)
         if architecture is None
-        else fit_to(path, unwrapped.weights, architecture)
+        else match_architecture(path, unwrapped.weights, architecture)
     )
-    chosen, source = _normalisation(path, unwrapped, fit, normalisation, of_dataset)
-    return Foreign(path, file_sha256(path), content, unwrapped, fit, chosen, source)
+    chosen, source = _normalisation(path, unwrapped, match, normalisation, of_dataset)
+    return ThirdPartyCheckpoint(path, file_sha256(path), content, unwrapped, match, chosen, source)
 
 
-def as_guide(foreign: Foreign, *, classes: Sequence[str] | None, size: int) -> GuideModel:
-    """The guide model of a file, in evaluation mode, frozen, its weights in 32 bits.
+def to_guide_model(checkpoint: ThirdPartyCheckpoint, *, classes: Sequence[str] | None, size: int) -> GuideModel:
+    """Convert a checkpoint to a guide model, in evaluation mode, frozen, with 32-bit weights.
 
     Parameters
     ----------
-    classes : names in the order of the logits; None: their numbers.
-    size : side of its pictures in pixels.
+    classes : names in the order of the logits; None for their numbers.
+    size : side of the input images in pixels.
 
     Raises
     ------
     InputError
-        If the number of names is another, the network does not take such pictures, holds values that are no finite
-        numbers, the file does not tell its normalisation, or several networks with other logits have such weights.
+        If the number of names differs, the network does not accept such images, weights are not finite, the
+        normalisation is unknown, or the weights fit several architectures that compute different logits.
     """
-    path, fit = foreign.path, foreign.fit
-    if foreign.normalisation is None:
+    path, match = checkpoint.path, checkpoint.match
+    if checkpoint.normalisation is None:
         raise InputError(
-            f"{path}: does not say how pictures are normalised, and networks of the kind of {fit.architecture} differ "
-            "in that: give --normalisation none if they are taken as they are, as by robust XCiT of vits-robustness, "
-            "--normalisation imagenet if by its mean and standard deviation, or --arch"
+            f"{path}: does not give its normalisation, and networks like {match.architecture} differ in it: give "
+            "--normalisation none if the network expects images in [0, 1], as robust XCiT of vits-robustness does, "
+            "--normalisation imagenet if it expects ImageNet's mean and standard deviation, or --arch"
         )
-    names = tuple(classes or map(str, range(fit.num_classes)))
-    if len(names) != fit.num_classes:
-        raise InputError(f"{path}: has {fit.num_classes} logits; {len(names)} names of classes were given")
-    _check_numbers(path, foreign.unwrapped.weights)
-    guide = _filled(foreign, GuideDescription(fit.architecture, names, size), foreign.normalisation)
-    shown = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    names = tuple(classes or map(str, range(match.num_classes)))
+    if len(names) != match.num_classes:
+        raise InputError(f"{path}: has {match.num_classes} logits; {len(names)} class names were given")
+    _check_numbers(path, checkpoint.unwrapped.weights)
+    guide = _load_weights(checkpoint, GuideDescription(match.architecture, names, size), checkpoint.normalisation)
+    images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
-        logits = guide(shown)
+        logits = guide(images)
     except _WRONG_SIZE as error:
         raise InputError(
-            f"{path}: {fit.architecture} does not take pictures of {size} pixels ({error}); give the side that it was "
-            "made for by --size"
+            f"{path}: {match.architecture} does not accept images of {size} pixels ({error}); give the size that it "
+            "was trained at with --size"
         ) from None
-    _check_alone(foreign, guide, shown, logits)
+    _check_unambiguous(checkpoint, guide, images, logits)
     return guide
 
 
 def _architecture_words(facts: Mapping[str, Any]) -> list[str]:
-    said = (facts.get(key) for key in _ARCHITECTURE_WORDS)
-    return [word for word in said if isinstance(word, str)]
+    values = (facts.get(key) for key in _ARCHITECTURE_WORDS)
+    return [word for word in values if isinstance(word, str)]
 
 
 def _normalisation(
     path: Path,
     unwrapped: Unwrapped,
-    fit: Fit,
-    given: Normalisation | None,
+    match: ArchitectureMatch,
+    requested: Normalisation | None,
     of_dataset: Normalisation | None,
 ) -> tuple[Normalisation | None, str]:
-    """How pictures are normalised, and who says so; None where a guess would as often be wrong as right."""
+    """The normalisation and where it was found; None where a guess would be as often wrong as right."""
     of_file, source = unwrapped.normalisation, "buffers in the file"
     if of_file is None:
         of_file, source = _of_arguments(unwrapped.facts), "arguments of the training in the file"
     if of_file is not None:
-        if given not in (None, of_file):
+        if requested not in (None, of_file):
             raise InputError(
                 f"{path}: holds its own normalisation, mean {of_file.mean} and std {of_file.std}; leave "
                 "--normalisation out"
             )
         return of_file, source
-    if given is not None:
-        return given, "--normalisation"
+    if requested is not None:
+        return requested, "--normalisation"
     if of_dataset is not None:
         return of_dataset, "the data set"
-    of_library = {_of_library(architecture) for architecture in (fit.architecture, *fit.also)}
-    if len(of_library) > 1 or fit.architecture.startswith(_XCIT):
+    of_library = {_of_library(architecture) for architecture in (match.architecture, *match.alternatives)}
+    if len(of_library) > 1 or match.architecture.startswith(_XCIT):
         return None, "not known"
     return of_library.pop()
 
 
 def _of_arguments(facts: Mapping[str, Any]) -> Normalisation | None:
-    """From the arguments of timm's training."""
+    """Read it from the arguments of a timm training."""
     if facts.get("args.no_normalize") is True:
         return NONE
     mean, std = facts.get("args.mean"), facts.get("args.std")
@@ -188,8 +188,8 @@ def _as_normalisation(mean: Sequence[float], std: Sequence[float]) -> Normalisat
 def _of_library(architecture: str) -> tuple[Normalisation, str]:
     settings = timm.get_pretrained_cfg(architecture.removeprefix(_TIMM)) if architecture.startswith(_TIMM) else None
     if settings is None or len(settings.mean) != 3:
-        return IMAGENET, "the file holds none; that of ImageNet is taken"
-    return _as_normalisation(settings.mean, settings.std), "the file holds none; that of timm's own weights is taken"
+        return IMAGENET, "not in the file; ImageNet's is used"
+    return _as_normalisation(settings.mean, settings.std), "not in the file; that of timm's weights is used"
 
 
 def _check_numbers(path: Path, weights: Mapping[str, Tensor]) -> None:
@@ -197,32 +197,37 @@ def _check_numbers(path: Path, weights: Mapping[str, Tensor]) -> None:
         if tensor.layout != torch.strided or tensor.is_quantized:
             raise InputError(f"{path}: {name} is quantised or sparse; expected ordinary numbers")
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise InputError(f"{path}: {name} holds values that are no finite numbers; the training must have failed")
+            raise InputError(f"{path}: {name} holds values that are not finite; the training must have failed")
 
 
-def _filled(foreign: Foreign, description: GuideDescription, normalisation: Normalisation) -> GuideModel:
+def _load_weights(
+    checkpoint: ThirdPartyCheckpoint, description: GuideDescription, normalisation: Normalisation
+) -> GuideModel:
     guide = empty_guide(description)
     try:
-        guide.network.load_state_dict(dict(foreign.unwrapped.weights))
+        guide.network.load_state_dict(dict(checkpoint.unwrapped.weights))
     except RuntimeError as error:
         raise InputError(
-            f"{foreign.path}: its weights do not fit {description.architecture} at {description.size} pixels ({error})"
+            f"{checkpoint.path}: its weights do not fit {description.architecture} at {description.size} pixels "
+            f"({error})"
         ) from None
     guide.mean.copy_(torch.tensor(normalisation.mean)[:, None, None])
     guide.std.copy_(torch.tensor(normalisation.std)[:, None, None])
     return guide.eval().requires_grad_(False)
 
 
-def _check_alone(foreign: Foreign, guide: GuideModel, shown: Tensor, logits: Tensor) -> None:
-    """Refuse to choose between networks that make other logits of the same weights, by their padding perhaps."""
+def _check_unambiguous(checkpoint: ThirdPartyCheckpoint, guide: GuideModel, images: Tensor, logits: Tensor) -> None:
+    """Reject weights that fit several networks with different logits, for example through their padding."""
     others = []
-    for architecture in foreign.fit.also:
-        other = _filled(foreign, replace(guide.description, architecture=architecture), foreign.normalisation or NONE)
+    for architecture in checkpoint.match.alternatives:
+        other = _load_weights(
+            checkpoint, replace(guide.description, architecture=architecture), checkpoint.normalisation or NONE
+        )
         with suppress(*_WRONG_SIZE):
-            if not torch.allclose(other(shown), logits, rtol=1e-3, atol=1e-3 * float(logits.abs().max())):
+            if not torch.allclose(other(images), logits, rtol=1e-3, atol=1e-3 * float(logits.abs().max())):
                 others.append(architecture)
     if others:
         raise InputError(
-            f"{foreign.path}: its weights are those of {foreign.fit.architecture} and, with other logits, of "
-            f"{', '.join(others)}; choose by --arch"
+            f"{checkpoint.path}: its weights fit {checkpoint.match.architecture} and, with different logits, "
+            f"{', '.join(others)}; choose one with --arch"
         )

@@ -1,4 +1,4 @@
-"""Unpack an archive that came from elsewhere: nothing leaves the folder, and nothing swells without end."""
+"""Unpack an untrusted archive: no file outside the folder, and no unlimited expansion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lwise_core import atomic_files
 from lwise_core.errors import InputError
 
 MAX_BYTES = 100_000_000_000
-"""Of all files together; every robust network that was published takes less."""
+"""Limit for all files together; every published robust network is smaller."""
 
 _MAX_FILES = 10_000
 _DAMAGED = (
@@ -33,7 +33,7 @@ _DAMAGED = (
     RuntimeError,
     UnicodeDecodeError,
 )
-"""What the readers raise; a RuntimeError where a password is needed."""
+"""What the readers raise; RuntimeError if a password is required."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _Member:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip or tar of files; PyTorch's model files, which are zips too, are none."""
+    """Whether a file is a zip or tar archive; PyTorch's model files, which are zips too, do not count."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return not any(name.endswith("/data.pkl") for name in archive.namelist())
@@ -55,17 +55,17 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(archive: Path, folder: Path, *, on_progress: Callable[[int, int], None]) -> list[str]:
-    """Unpack a zip or tar into a new folder, whole or not at all; the names of its files.
+    """Unpack a zip or tar into a new folder, atomically; returns the names of its files.
 
     Parameters
     ----------
-    on_progress : called with (files done, files in all).
+    on_progress : called with (files done, total).
 
     Raises
     ------
     InputError
-        If the folder exists, the archive is damaged, names a place outside of the folder or one file twice, holds
-        links, or more than `MAX_BYTES` or 10,000 files.
+        If the folder exists, or the archive is damaged, has paths outside the folder, duplicate files or links, or more
+        than `MAX_BYTES` or 10,000 files.
     """
     with _members(archive) as members:
         _check(archive, members)
@@ -81,7 +81,7 @@ def unpack(archive: Path, folder: Path, *, on_progress: Callable[[int, int], Non
 
 @contextmanager
 def _members(archive: Path) -> Iterator[list[_Member]]:
-    """The files of an archive, and whatever else is no folder."""
+    """All entries of an archive except folders."""
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
@@ -90,7 +90,7 @@ def _members(archive: Path) -> Iterator[list[_Member]]:
             with tarfile.open(archive) as opened_tar:
                 yield list(_of_tar(opened_tar))
     except _DAMAGED as error:
-        raise InputError(f"{archive}: damaged archive ({error}); get it anew") from None
+        raise InputError(f"{archive}: damaged archive ({error}); download it again") from None
 
 
 def _of_zip(archive: zipfile.ZipFile) -> Iterator[_Member]:
@@ -110,21 +110,21 @@ def _check(archive: Path, members: list[_Member]) -> None:
     if len(members) > _MAX_FILES:
         raise InputError(f"{archive}: holds {len(members):,} files; at most {_MAX_FILES:,} are unpacked")
     if (total := sum(member.n_bytes for member in members)) > MAX_BYTES:
-        raise InputError(f"{archive}: would take {total:,} bytes; at most {MAX_BYTES:,} are unpacked")
+        raise InputError(f"{archive}: has {total:,} bytes when unpacked; at most {MAX_BYTES:,} are unpacked")
     seen = set()
     for member in members:
         if not member.is_file:
             raise InputError(f"{archive}: {member.name} is a link or a device; only plain files are unpacked")
-        if _leaves(member.name):
-            raise InputError(f"{archive}: {member.name!r} names a place outside of the folder; nothing was unpacked")
-        # Not every file system tells upper from lower case.
-        plain = str(PurePosixPath(member.name)).casefold()
-        if plain in seen:
+        if _leaves_folder(member.name):
+            raise InputError(f"{archive}: {member.name!r} is a path outside the folder; nothing was unpacked")
+        # Some file systems ignore case.
+        key = str(PurePosixPath(member.name)).casefold()
+        if key in seen:
             raise InputError(f"{archive}: holds {member.name} twice; nothing was unpacked")
-        seen.add(plain)
+        seen.add(key)
 
 
-def _leaves(name: str) -> bool:
-    """Whether it would on any system; Windows takes backslashes and drives too."""
+def _leaves_folder(name: str) -> bool:
+    """Whether a path leaves its folder on any system, including Windows with its backslashes and drives."""
     windows = PureWindowsPath(name)
     return not name or "\0" in name or bool(windows.anchor) or ".." in windows.parts

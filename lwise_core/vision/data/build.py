@@ -45,7 +45,7 @@ class Storage:
 
     Attributes
     ----------
-    size : side of the square pictures in pixels, as `load_rgb` makes them; None: the files as they are.
+    size : side of the square images in pixels, as `load_rgb` makes them; None: the files as they are.
     format, quality : as `encoding` takes them; only with `size`.
     """
 
@@ -104,7 +104,7 @@ def build_dataset(
         refuse_if_any(f"{images_root}: mend and run again, or leave out by --skip-bad (all others are done)", bad)
     kept = [picture.row for index, picture in enumerate(pictures) if index not in problems]
     if not kept:
-        raise InputError(f"{images_root}: none of the pictures can be read; the first: {bad[0]}")
+        raise InputError(f"{images_root}: none of the images can be read; the first: {bad[0]}")
     if bad:
         skipped = ([pictures[index].source, why] for index, why in sorted(problems.items()))
         write_csv(unfinished.root / SKIPPED_FILE, ["im_path", "reason"], skipped)
@@ -120,7 +120,7 @@ def _write_all(
     write: Callable[[_Picture], bytes],
     on_progress: Progress | None,
 ) -> dict[int, str]:
-    """Write what is not there yet, several at a time; what is wrong with which picture."""
+    """Write what is not there yet, several at a time; what is wrong with which image."""
     paths = [unfinished.root / picture.row.im_path for picture in pictures]
     for folder in {path.parent for path in paths}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +148,7 @@ def _write_all(
 
 
 def _write(source: Path, path: Path, encoder: Encoding | None, size: int | None) -> bytes:
-    """Store one picture, which is decoded in any case; what is in the file."""
+    """Store one image, which is decoded in any case; what is in the file."""
     if encoder is not None and size is not None:
         content = encoder.write(load_rgb(source, size=size))
     else:

@@ -101,15 +101,15 @@ class _Part(BaseModel):
 
 
 class Table(_Part):
-    """A table that says of which class each raw picture is."""
+    """A table that says of which class each raw image is."""
 
     file: str = Field(
         pattern="^[^/]",
         description="Its path in the folder of the raw files, which may have `*` in it; a CSV file with a header.",
     )
-    image_column: str = Field(description="Column with the names of the pictures, with or without `.jpg` and the like.")
+    image_column: str = Field(description="Column with the names of the images, with or without `.jpg` and the like.")
     class_column: str = Field(description="Column that tells the class.")
-    split_column: str | None = Field(None, description="Column with the split; without one, all pictures are `train`.")
+    split_column: str | None = Field(None, description="Column with the split; without one, all images are `train`.")
     class_separator: str | None = Field(
         None, min_length=1, description="What ends the class in its cell, where more stands there."
     )
@@ -131,15 +131,15 @@ class DatasetDescription(_Part):
     class_of: Mapping[str, str | None] | None = Field(
         None,
         description="Class that a label stands for, a label being the name of a folder or a cell of `class_column`; "
-        "`null` leaves its pictures out. Without it a label is the name of a class.",
+        "`null` leaves its images out. Without it a label is the name of a class.",
     )
     mean: _Means = Field(
         description="Mean of red, green and blue in [0, 1], which training takes off; from `lwise dataset stats`."
     )
     std: _Deviations = Field(description="Standard deviation of red, green and blue, which training divides by.")
-    size: int = Field(224, gt=0, description="Side of the square pictures in pixels.")
+    size: int = Field(224, gt=0, description="Side of the square images in pixels.")
     augment: str | None = Field(
-        None, description="Random changes that suit its pictures in training: a preset of `lwise train --augment`."
+        None, description="Random changes that suit its images in training: a preset of `lwise train --augment`."
     )
     part_of: str | None = Field(
         None,
@@ -148,7 +148,7 @@ class DatasetDescription(_Part):
     superclasses: Mapping[str, _Members] | None = Field(
         None,
         description="Class -> numbers of the classes of the larger data set that are kinds of it, which are those of a "
-        "model's logits; `151-268` stands for all from 151 to 268. Pictures of other classes are left out.",
+        "model's logits; `151-268` stands for all from 151 to 268. Images of other classes are left out.",
     )
     class_num_col: str = Field(
         "class_num", description="Column of the dirmap with the numbers of a model's logits, for `--class-num-col`."
@@ -158,13 +158,13 @@ class DatasetDescription(_Part):
     )
     val_fraction: float = Field(0.25, ge=0, lt=1, description="Share held out as `val` where there is no such split.")
     table: Table | None = Field(
-        None, description="The table that names the pictures; without one they stand in folders, one per class."
+        None, description="The table that names the images; without one they stand in folders, one per class."
     )
 
     loose: Table | None = Field(
         None,
-        description="The table that says of which class each picture is that lies in a split's folder itself, not in "
-        "one of its class, as ImageNet's validation pictures do; their split is the folder's.",
+        description="The table that says of which class each image is that lies in a split's folder itself, not in "
+        "one of its class, as ImageNet's validation images do; their split is the folder's.",
     )
 
     @classmethod
@@ -174,7 +174,7 @@ class DatasetDescription(_Part):
 
     @property
     def normalisation(self) -> Normalisation:
-        """What a model of this data set does with its pictures."""
+        """What a model of this data set does with its images."""
         from lwise_core.vision.guide import Normalisation
 
         (red, green, blue), (red_std, green_std, blue_std) = self.mean, self.std

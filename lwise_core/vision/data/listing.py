@@ -1,4 +1,4 @@
-"""Which pictures a folder holds, and of which classes: told by its sub-folders, or by a table that came with it.
+"""Which images a folder holds, and of which classes: told by its sub-folders, or by a table that came with it.
 
 Nothing is decoded here.
 """
@@ -28,7 +28,7 @@ class _Picture:
 
 
 _Found = Mapping[str, Mapping[str, Sequence[_Picture]]]
-"""Split -> label -> pictures; a label is the name of a folder, or a cell of a table."""
+"""Split -> label -> images; a label is the name of a folder, or a cell of a table."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,20 @@ class _Place:
 
 
 def list_images(root: Path, description: DatasetDescription | None = None) -> list[DirmapRow]:
-    """A row for every picture of a data set below `root`, by split, class and label.
+    """A row for every image of a data set below `root`, by split, class and label.
 
     Without a table they stand in `root/<split>/<label>/*`, or in `root/<label>/*`, which makes them all `train`; loose
     ones in `root/<split>/*` need a table that the description names. Without a description a label is the name of a
     class, and classes are numbered in alphabetical order. Of a data set that is a part of a larger one, the class there
-    stands in the columns `orig_class` and `orig_class_num`. Where not all classes of a description have pictures, those
+    stands in the columns `orig_class` and `orig_class_num`. Where not all classes of a description have images, those
     that have are numbered anew.
 
     Raises
     ------
     InputError
-        If there is no picture, fewer than two classes, a class without pictures in a split, a label that is none of
+        If there is no image, fewer than two classes, a class without images in a split, a label that is none of
         the data set's, a class whose name cannot stand in an address or a CSV file, or a row of the table without a
-        picture.
+        image.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; expected one folder per class with photographs inside")
@@ -105,7 +105,7 @@ def _in_folders(root: Path, loose: Table | None) -> _Found:
 
 
 def _loose(root: Path, pictures: Sequence[Path], table: Table) -> dict[str, list[_Picture]]:
-    """Pictures that lie in no folder of their class, by the label that a table gives them."""
+    """Images that lie in no folder of their class, by the label that a table gives them."""
     path = _table_file(root, table)
     columns = [table.image_column, table.class_column]
     label_of: dict[str, str] = {}
@@ -117,7 +117,7 @@ def _loose(root: Path, pictures: Sequence[Path], table: Table) -> dict[str, list
     if unlabelled:
         first = unlabelled[0].relative_to(root).as_posix()
         raise InputError(
-            f"{path}: has no row for {len(unlabelled)} of {len(pictures)} pictures, the first is {first}; expected one "
+            f"{path}: has no row for {len(unlabelled)} of {len(pictures)} images, the first is {first}; expected one "
             "for each"
         )
     found: dict[str, list[_Picture]] = defaultdict(list)
@@ -154,7 +154,7 @@ def _in_table(root: Path, table: Table) -> _Found:
         name = values[table.image_column]
         paths = paths_of.get(name, [])
         if len(paths) != 1:
-            what = f"several pictures: {', '.join(paths)}" if paths else f"no picture below {root}"
+            what = f"several images: {', '.join(paths)}" if paths else f"no image below {root}"
             problems.append(f"line {line}: {table.image_column} is {name!r}, which is the name of {what}")
             continue
         split = values[table.split_column] if table.split_column else "train"
@@ -175,7 +175,7 @@ def _table_file(root: Path, table: Table) -> Path:
 
 
 def _paths_by_name(root: Path) -> dict[str, list[str]]:
-    """Pictures anywhere below `root` by each name that a table may call them: with folders, without, without suffix."""
+    """Images anywhere below `root` by each name that a table may call them: with folders, without, without suffix."""
     paths_of: dict[str, list[str]] = defaultdict(list)
     for path in _pictures(root.rglob("*")):
         im_path = path.relative_to(root).as_posix()
@@ -185,7 +185,7 @@ def _paths_by_name(root: Path) -> dict[str, list[str]]:
 
 
 def _places(labels: Sequence[str], description: DatasetDescription | None, root: Path) -> dict[str, _Place]:
-    """What each label stands for, in the order of the classes; labels whose pictures are left out are missing."""
+    """What each label stands for, in the order of the classes; labels whose images are left out are missing."""
     if description is None:
         return {label: _Place(label, number) for number, label in enumerate(labels)}
     whole = description.whole

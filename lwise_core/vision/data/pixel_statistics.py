@@ -30,7 +30,7 @@ class ChannelStatistics:
 def channel_statistics(
     root: Path, rows: Sequence[DirmapRow], *, size: int, on_progress: Progress | None = None
 ) -> ChannelStatistics:
-    """Statistics of pictures as a model sees them, `size` x `size` pixels; one after another, so that any number fits.
+    """Statistics of images as a model sees them, `size` x `size` pixels; one after another, so that any number fits.
 
     Sums of 8-bit values and of their squares are whole numbers and kept as such, so the result does not depend on the
     order and is exact to the last digit.
@@ -38,7 +38,7 @@ def channel_statistics(
     Raises
     ------
     InputError
-        If a picture cannot be read.
+        If an image cannot be read.
     """
     totals, squares = [0, 0, 0], [0, 0, 0]
 

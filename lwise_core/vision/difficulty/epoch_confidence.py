@@ -24,12 +24,12 @@ COLUMN = "epoch_confidence"
 def epoch_confidence(models: Sequence[GuideModel], targets: Targets, engine: Engine) -> Measure:
     """What `measure_images` computes: sum_t p_t(y) / T, 0 to 1, over T models, p the softmax over `targets`' columns.
 
-    Each picture is read once for all models, all of which are held in memory.
+    Each image is read once for all models, all of which are held in memory.
 
     Raises
     ------
     InputError
-        If the models differ in their classes or in the side of their pictures.
+        If the models differ in their classes or in the side of their images.
     """
     first = models[0].description
     for number, model in enumerate(models[1:], start=2):

@@ -1,8 +1,8 @@
 """Minimal adversarial ε: how far an image is from being taken for another class.
 
-The radius of the smallest L2 ball around an image in which an attack finds a picture that is misclassified, found by
+The radius of the smallest L2 ball around an image in which an attack finds an image that is misclassified, found by
 bisection for a whole batch at once, each image with a radius of its own. It is an upper bound of the distance to the
-decision boundary, and one that a picture was found for.
+decision boundary, and one that an image was found for.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Bisection:
     Attributes
     ----------
     largest : radius beyond which nothing is looked for, L2 in [0, 1] pixels over the whole image.
-    rounds : halvings of what is left between a radius without and one with a misclassified picture; the result is at
+    rounds : halvings of what is left between a radius without and one with a misclassified image; the result is at
         most `largest` / 2^rounds above the smallest radius at which the attack succeeds.
     steps : of the attack at each radius.
     """
@@ -58,12 +58,12 @@ def minimal_epsilon(model: GuideModel, targets: Targets, engine: Engine, bisecti
 
 
 def smallest_radii(model: Model, pictures: Tensor, labels: Tensor, bisection: Bisection) -> Tensor:
-    """L2 distance (N,) of each image to the nearest misclassified picture in [0, 1] that was found.
+    """L2 distance (N,) of each image to the nearest misclassified image in [0, 1] that was found.
 
     0 for an image that is misclassified as it is, infinity where none was found within the largest radius.
     """
     if len(pictures) == 1 and pictures.device.type == "cpu":
-        # The gradient for one picture alone may be wrong on a processor: see `perturb.ascend_many`.
+        # The gradient for one image alone may be wrong on a processor: see `perturb.ascend_many`.
         return smallest_radii(model, pictures.repeat(2, 1, 1, 1), labels.repeat(2), bisection)[:1]
     without = torch.zeros(len(pictures), dtype=pictures.dtype, device=pictures.device)
     within = torch.full_like(without, torch.inf)
@@ -77,7 +77,7 @@ def smallest_radii(model: Model, pictures: Tensor, labels: Tensor, bisection: Bi
 
 
 def _nearest_found(model: Model, pictures: Tensor, labels: Tensor, radius: Tensor, steps: int) -> Tensor:
-    """Distance (N,) of the nearest misclassified picture on a walk down the margin; infinity where there is none."""
+    """Distance (N,) of the nearest misclassified image on a walk down the margin; infinity where there is none."""
     nearest = torch.full_like(radius, torch.inf)
     point = pictures
     step = _REACH * radius / steps

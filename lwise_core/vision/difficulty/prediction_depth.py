@@ -78,7 +78,7 @@ def fit_probes(
     Raises
     ------
     InputError
-        If a picture cannot be read, or a layer is none that has features.
+        If an image cannot be read, or a layer is none that has features.
     """
     ready = _unfolded(engine).prepared(model)
     _check(layers, model.network)

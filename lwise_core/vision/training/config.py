@@ -15,7 +15,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class TrainingConfig:
     """How to train.
 
-    Descriptions, units and ranges stand with the fields. ε and lengths of steps are L2 over the whole picture, pixels
+    Descriptions, units and ranges stand with the fields. ε and lengths of steps are L2 over the whole image, pixels
     in [0, 1].
 
     Raises
@@ -27,7 +27,7 @@ class TrainingConfig:
     architecture: Annotated[str | None, Field(description="Network (default: small_resnet, or that of --from).")] = None
     size: Annotated[
         int | None,
-        Field(ge=16, le=1024, description="Side of the square pictures (default: of --from or DESCRIPTION, or 96)."),
+        Field(ge=16, le=1024, description="Side of the square images (default: of --from or DESCRIPTION, or 96)."),
     ] = None
     description: Annotated[
         str | None,
@@ -43,7 +43,7 @@ class TrainingConfig:
     ] = None
     zero_eps_epochs: Annotated[int, Field(ge=0, description="Epochs at the beginning without an attack.")] = 0
     eps_warmup_epochs: Annotated[int, Field(ge=0, description="Epochs over which ε then grows linearly.")] = 0
-    epochs: Annotated[int, Field(ge=1, description="Times that every picture is seen.")] = 30
+    epochs: Annotated[int, Field(ge=1, description="Times that every image is seen.")] = 30
     batch_size: Annotated[int, Field(ge=2, description="Pictures in a batch, of all processes together.")] = 64
     peak_learning_rate: Annotated[float, Field(gt=0, description="Highest learning rate of the schedule.")] = 0.2
     schedule: Annotated[Schedule, Field(description="Of the learning rate: one_cycle, cosine, cyclic or step.")] = (
@@ -82,9 +82,9 @@ class TrainingConfig:
         Literal["auto", "fp32", "bf16"], Field(description="Of the network; the perturbation is fp32 always.")
     ] = "auto"
     workers: Annotated[
-        int | None, Field(ge=0, description="Processes that load pictures (default: as suits the machine).")
+        int | None, Field(ge=0, description="Processes that load images (default: as suits the machine).")
     ] = None
     in_memory: Annotated[
-        bool | None, Field(description="Keep all pictures decoded in memory (default: if they take less than 2 GB).")
+        bool | None, Field(description="Keep all images decoded in memory (default: if they take less than 2 GB).")
     ] = None
     seed: Annotated[int, Field(ge=0, description="Of weights, order, augmentation and attack.")] = 0

@@ -1,7 +1,7 @@
-"""The processes of one training, started by `torchrun`: who they are, and sums over all of them.
+"""The processes of one training, as started by `torchrun`: their ranks, and sums over all of them.
 
-Every process knows the whole plan and does its share of each batch, so that a batch is the same whatever their number;
-PyTorch's DistributedSampler would show some pictures twice to make the shares equal.
+Every process knows all batches and takes its share of each, so a batch is the same for any number of processes;
+PyTorch's DistributedSampler would show some images twice to make the shares equal.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ Module = TypeVar("Module", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Group:
-    """Processes that train one model: their number, and which one this is, of all and on its machine."""
+    """Processes that train one model: their number and this one's rank, in total and on this machine."""
 
     n: int
     rank: int
-    n_here: int
-    rank_here: int
+    local_size: int
+    local_rank: int
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this process writes files and reports."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """This process's part of a batch."""
+        """This process's share of a batch."""
         return torch.tensor_split(batch, self.n)[self.rank]
 
     def total(self, values: Tensor) -> Tensor:
@@ -47,66 +47,66 @@ class Group:
         return values
 
     def any(self, here: bool) -> bool:
-        """Whether it is so in one process at least."""
+        """Whether the flag is true in at least one process."""
         return here if self.n == 1 else bool(self.total(torch.tensor(int(here))))
 
-    def from_leader(self, value: Value) -> Value:
-        """What the leading process has; what the others give is left unused."""
+    def broadcast(self, value: Value) -> Value:
+        """The leader's value; those of the other processes are ignored."""
         values = [value]
         if self.n > 1:
             distributed.broadcast_object_list(values, src=0)
         return values[0]
 
-    def agree(self, tensors: Iterable[Tensor]) -> None:
-        """Let each of these become its mean over all processes."""
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by its mean over all processes."""
         if self.n > 1:
             for tensor in tensors:
                 tensor.copy_(self.total(tensor.clone()) / self.n)
 
     @property
-    def shares_statistics(self) -> bool:
-        """Whether batch normalisation takes the whole batch; PyTorch can do that on cards only."""
+    def syncs_batch_norm(self) -> bool:
+        """Whether batch normalisation covers the whole batch; PyTorch supports that on GPUs only."""
         return self.n > 1 and self.device.type == "cuda"
 
     @property
     def device(self) -> torch.device:
-        """A card for each process of a machine, where it has them."""
+        """One GPU for each process of a machine, if it has GPUs."""
         device = preferred_device()
-        return torch.device("cuda", self.rank_here) if device.type == "cuda" else device
+        return torch.device("cuda", self.local_rank) if device.type == "cuda" else device
 
 
-ALONE = Group(n=1, rank=0, n_here=1, rank_here=0)
+SINGLE_PROCESS = Group(n=1, rank=0, local_size=1, local_rank=0)
 
 
 @contextmanager
-def started_group() -> Iterator[Group]:
-    """The group that `torchrun` started this process in; without it, one process alone."""
+def process_group() -> Iterator[Group]:
+    """The group in which `torchrun` started this process; without `torchrun`, a single process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
-    rank_here = int(os.environ["LOCAL_RANK"])
+    local_rank = int(os.environ["LOCAL_RANK"])
     if torch.cuda.is_available():
-        torch.cuda.set_device(rank_here)
-    # Words between the processes, such as that all are to stop, go over gloo, so that no card is waited for.
+        torch.cuda.set_device(local_rank)
+    # Messages between processes, such as a request to stop, go over gloo, so that they do not wait for a GPU.
     distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield Group(
             n=distributed.get_world_size(),
             rank=distributed.get_rank(),
-            n_here=int(os.environ["LOCAL_WORLD_SIZE"]),
-            rank_here=rank_here,
+            local_size=int(os.environ["LOCAL_WORLD_SIZE"]),
+            local_rank=local_rank,
         )
     finally:
         distributed.destroy_process_group()
 
 
-def with_shared_statistics(model: Module, group: Group) -> Module:
-    """The model, its batch normalisation over the whole batch instead of each process's share, where that can be."""
-    if not group.shares_statistics:
+def sync_batch_norm(model: Module, group: Group) -> Module:
+    """Make batch normalisation cover the whole batch instead of each process's share, where supported."""
+    if not group.syncs_batch_norm:
         return model
     return nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def averaging(model: nn.Module, group: Group) -> nn.Module:
-    """The model as one whose gradients become their mean over the group as they are computed."""
+def data_parallel(model: nn.Module, group: Group) -> nn.Module:
+    """Wrap the model so that its gradients are averaged over the group as they are computed."""
     return model if group.n == 1 else DistributedDataParallel(model, broadcast_buffers=False)

@@ -1,4 +1,4 @@
-"""How often a model is right, undisturbed and under attack."""
+"""Accuracy of a model on natural images and under attack."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.objectives import attack
 from lwise_core.vision.perturb import Budget, ascend, random_starts
-from lwise_core.vision.training.distributed import ALONE, Group
-from lwise_core.vision.training.pictures import Pictures, plain_batches
+from lwise_core.vision.training.batches import Images, evaluation_batches
+from lwise_core.vision.training.distributed import SINGLE_PROCESS, Group
 
 EVALUATION_BATCH = 128
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of images classified right, undisturbed and under attack, with what is needed to read the numbers."""
+    """Share of images classified correctly, natural and under attack, with the chance level and the attack used."""
 
     clean_accuracy: float
     robust_accuracy: float
@@ -31,50 +31,50 @@ class Accuracy:
 
 def evaluate(
     model: GuideModel,
-    pictures: Pictures,
+    dataset: Images,
     *,
     budget: Budget,
     engine: Engine,
-    group: Group = ALONE,
+    group: Group = SINGLE_PROCESS,
     workers: int = 0,
     seed: int = 0,
 ) -> Accuracy:
-    """Accuracy on pictures of the model's size, undisturbed and under an L2 PGD attack from one random start each.
+    """Accuracy on images of the model's size, natural and under an L2 PGD attack from one random start each.
 
-    Chance is the share of the most frequent class. The processes of a group go through a part each.
+    Chance is the share of the most frequent class. Each process of a group evaluates its share.
     """
     ready = engine.prepared(model)
-    share = group.share(torch.arange(len(pictures)))
+    share = group.share(torch.arange(len(dataset)))
     batches = [batch for batch in torch.split(share, EVALUATION_BATCH) if len(batch)]
-    right = torch.zeros(2, dtype=torch.int64, device=engine.device)
-    of_class = torch.zeros(len(model.description.classes), dtype=torch.int64)
+    correct = torch.zeros(2, dtype=torch.int64, device=engine.device)
+    class_counts = torch.zeros(len(model.description.classes), dtype=torch.int64)
     pinned = engine.device.type == "cuda"
-    for images, labels, numbers in plain_batches(pictures, batches, workers=workers, pinned=pinned):
+    for images, labels, numbers in evaluation_batches(dataset, batches, workers=workers, pinned=pinned):
         with engine.computing():
-            right += _n_right(ready, engine.placed(images), labels.to(engine.device), numbers, budget, seed)
-        of_class += labels.bincount(minlength=len(of_class))
-    clean, robust = group.total(right.cpu()).tolist()
+            correct += _n_correct(ready, engine.placed(images), labels.to(engine.device), numbers, budget, seed)
+        class_counts += labels.bincount(minlength=len(class_counts))
+    clean, robust = group.total(correct.cpu()).tolist()
     return Accuracy(
-        clean_accuracy=clean / len(pictures),
-        robust_accuracy=robust / len(pictures),
-        chance=int(group.total(of_class).max()) / len(pictures),
-        n_images=len(pictures),
+        clean_accuracy=clean / len(dataset),
+        robust_accuracy=robust / len(dataset),
+        chance=int(group.total(class_counts).max()) / len(dataset),
+        n_images=len(dataset),
         attack=asdict(budget),
     )
 
 
 def evaluation_budget(epsilon: float, *, steps: int) -> Budget:
-    """PGD within ε whose steps together are two and a half times the radius."""
+    """PGD within ε whose steps add up to 2.5 times the radius."""
     return Budget(epsilon=epsilon, step=2.5 * epsilon / steps, steps=steps)
 
 
-def _n_right(
+def _n_correct(
     model: torch.nn.Module, images: Tensor, labels: Tensor, numbers: Tensor, budget: Budget, seed: int
 ) -> Tensor:
     seeds = [key_seed(seed, "evaluation", int(number)) for number in numbers]
     start = random_starts(images, epsilon=budget.epsilon, seeds=seeds)
-    attacked = images
+    adversarial = images
     if budget.epsilon > 0:
-        attacked = ascend(model, images, labels, objective=attack, budget=budget, start=start)
+        adversarial = ascend(model, images, labels, objective=attack, budget=budget, start=start)
     with torch.inference_mode():
-        return torch.stack([(model(shown).argmax(1) == labels).sum() for shown in (images, attacked)])
+        return torch.stack([(model(batch).argmax(1) == labels).sum() for batch in (images, adversarial)])

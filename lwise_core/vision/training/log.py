@@ -1,4 +1,4 @@
-"""What is measured after each epoch, as a line, a CSV file and for TensorBoard."""
+"""Measurements of each epoch: as a line, as CSV and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class EpochRecord:
     Attributes
     ----------
     epoch : counted from 1.
-    loss : mean over the attacked pictures that were learned from.
-    clean_accuracy, robust_accuracy : on the validation pictures; None where the epoch was not measured.
-    learning_rate, epsilon : at its end.
-    images_per_s : learned from, of all processes together, without the measurements.
-    tflops : TFLOP/s computed for that.
-    mfu : share of the devices' peak that this is; None where the peak is not known.
+    loss : mean over the perturbed training images.
+    clean_accuracy, robust_accuracy : on the validation images; None if the epoch was not evaluated.
+    learning_rate, epsilon : at the end of the epoch.
+    images_per_s : training images of all processes together, evaluation time excluded.
+    tflops : TFLOP/s of training.
+    mfu : tflops as a share of the devices' peak; None if the peak is not known.
     """
 
     epoch: int
@@ -43,7 +43,7 @@ class EpochRecord:
     mfu: float | None
 
     def line(self) -> str:
-        """`name=value` for whatever is known, for logs that are searched by a pattern."""
+        """Known values as `name=value`, for logs that are searched by a pattern."""
         return " ".join(f"{name}={value:.6g}" for name, value in asdict(self).items() if value is not None)
 
 
@@ -51,35 +51,35 @@ COLUMNS = tuple(field.name for field in fields(EpochRecord))
 
 
 class Log:
-    """Files in a folder: `log.csv`, always whole, and TensorBoard's own."""
+    """The log files of a folder: `log.csv`, written atomically, and TensorBoard's event files."""
 
     def __init__(self, folder: Path, history: Sequence[EpochRecord]) -> None:
         """
         Parameters
         ----------
-        history : epochs that are known; whatever else the folder says was of a run that was cut short.
+        history : epochs to resume after; entries of later epochs, from an interrupted run, are discarded.
         """
         self._folder = folder
         shutil.rmtree(folder / _TENSORBOARD, ignore_errors=True)
         self._writer = SummaryWriter(str(folder / _TENSORBOARD))
         for record in history:
-            self._draw(record)
+            self._add_scalars(record)
 
     def write(self, history: Sequence[EpochRecord]) -> None:
-        """Take in the last of the epochs so far."""
+        """Write all epochs so far, the last of which is new."""
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(COLUMNS)
-        # Numbers in full, so that the file says what was measured; nothing where nothing was.
+        # Full precision; an empty cell for what was not measured.
         writer.writerows(["" if value is None else value for value in asdict(one).values()] for one in history)
         atomic_files.write_text(self._folder / _CSV, table.getvalue())
-        self._draw(history[-1])
+        self._add_scalars(history[-1])
         self._writer.flush()
 
     def close(self) -> None:
         self._writer.close()
 
-    def _draw(self, record: EpochRecord) -> None:
+    def _add_scalars(self, record: EpochRecord) -> None:
         for name, value in asdict(record).items():
             if name != "epoch" and value is not None:
                 self._writer.add_scalar(name, value, record.epoch)

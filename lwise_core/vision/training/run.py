@@ -1,4 +1,4 @@
-"""A training from a data set on disk to a model's file: what `lwise train` does, and a job does elsewhere."""
+"""A training from a data set on disk to a model file, as `lwise train` and training jobs run it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from lwise_core.vision.guide import GuideDescription, GuideModel
 from lwise_core.vision.images import Progress
 from lwise_core.vision.settings import plain
 from lwise_core.vision.training.augment import augmentation
+from lwise_core.vision.training.batches import Images, InMemoryImages, fits_in_memory
 from lwise_core.vision.training.config import TrainingConfig
-from lwise_core.vision.training.distributed import ALONE, Group
+from lwise_core.vision.training.distributed import SINGLE_PROCESS, Group
 from lwise_core.vision.training.evaluation import Accuracy
-from lwise_core.vision.training.initialisation import fine_tuned_from, new_model
-from lwise_core.vision.training.loop import Data, Watch, train
-from lwise_core.vision.training.pictures import Pictures, PicturesInMemory, fit_memory
+from lwise_core.vision.training.initialisation import from_pretrained, new_model
+from lwise_core.vision.training.loop import Callbacks, Data, train
 from lwise_core.vision.training.state import RunFolder
 
 _SIZE = 96
-_HOW_IT_IS_LOADED = ("workers", "in_memory")
+_LOADING_SETTINGS = ("workers", "in_memory")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training that is ready to begin, or to go on.
+    """A training that is ready to start or to resume.
 
     Attributes
     ----------
-    config : with what a data set's description and a model to begin from say of it.
+    config : completed from the data set's description and the initial model.
     """
 
     out: Path
@@ -47,15 +47,17 @@ class Run:
     _folder: RunFolder | None
     _plan: Mapping[str, Any]
 
-    def train(self, watch: Watch | None = None) -> Accuracy:
-        """Train, measure under attack, and let the leading process write the best model to `out`.
+    def train(self, callbacks: Callbacks | None = None) -> Accuracy:
+        """Train, evaluate under attack, and save the best model to `out` in the leading process.
 
         Raises
         ------
         InputError, Stopped
             As `loop.train`.
         """
-        trained = train(self._model, self._data, self.config, group=self._group, folder=self._folder, watch=watch)
+        trained = train(
+            self._model, self._data, self.config, group=self._group, folder=self._folder, callbacks=callbacks
+        )
         if self._folder is not None:
             save_model(self.out, trained.model, training=self._plan, metrics=asdict(trained.accuracy))
             self._folder.complete()
@@ -63,11 +65,11 @@ class Run:
 
 
 def run_folder(out: Path) -> Path:
-    """Where the training of a model keeps its state."""
+    """The folder for the state of a model's training."""
     return out.with_name(f"{out.stem}.training")
 
 
-def prepared(
+def prepare_run(
     rows: Sequence[DirmapRow],
     images_root: Path,
     out: Path,
@@ -75,68 +77,69 @@ def prepared(
     config: TrainingConfig,
     begin_from: Path | None = None,
     resume: bool = False,
-    group: Group = ALONE,
+    group: Group = SINGLE_PROCESS,
     on_progress: Progress | None = None,
 ) -> Run:
-    """Everything that a training needs, its pictures loaded.
+    """Load the images and the model of a training.
 
     Parameters
     ----------
-    rows : to learn from in split `train`, to measure on in split `val`.
-    begin_from : file of a model whose weights the training begins with.
-    resume : go on with a training that was cut short, if there is one.
-    on_progress : called while pictures are loaded.
+    rows : split `train` is trained on, split `val` evaluated on.
+    begin_from : file of a model with the initial weights.
+    resume : resume an interrupted training, if there is one.
+    on_progress : called while images are loaded.
 
     Raises
     ------
     InputError
-        If a split has no pictures, one cannot be read, a model or description does not fit, or another training was
-        begun.
+        If a split has no images, an image cannot be read, a model or description does not fit, or the folder holds
+        another training.
     """
-    start = load_model(begin_from) if begin_from else None
-    described = load_dataset_description(config.description) if config.description else None
-    _check(rows, config, start=start, begin_from=begin_from, described=described)
-    size = config.size or (start.description.size if start else described.size if described else _SIZE)
-    chosen = replace(config, size=size, augment=config.augment or (described.augment if described else None))
-    normalisation, classes = described.normalisation if described else None, class_names(rows)
+    initial = load_model(begin_from) if begin_from else None
+    description = load_dataset_description(config.description) if config.description else None
+    _check(rows, config, initial=initial, begin_from=begin_from, description=description)
+    size = config.size or (initial.description.size if initial else description.size if description else _SIZE)
+    completed = replace(config, size=size, augment=config.augment or (description.augment if description else None))
+    normalisation, classes = description.normalisation if description else None, class_names(rows)
     plan = {
-        **_plan(rows, chosen, begin_from=file_sha256(begin_from) if begin_from else None),
+        **_plan(rows, completed, begin_from=file_sha256(begin_from) if begin_from else None),
         "normalisation": None if normalisation is None else asdict(normalisation),
     }
-    folder = RunFolder(run_folder(out), plan, resume=resume) if group.leads else None
-    data = _data(rows, images_root, chosen, size, group, on_progress)
-    if start is not None:
-        model = fine_tuned_from(start, classes, size=size, seed=chosen.seed)
+    folder = RunFolder(run_folder(out), plan, resume=resume) if group.is_leader else None
+    data = _data(rows, images_root, completed, size, group, on_progress)
+    if initial is not None:
+        model = from_pretrained(initial, classes, size=size, seed=completed.seed)
     else:
-        description = GuideDescription(chosen.architecture or SMALL_RESNET, classes=tuple(classes), size=size)
-        model = new_model(description, data.train, seed=chosen.seed, normalisation=normalisation)
-    return Run(out, chosen, model, data, group, folder, plan)
+        guide = GuideDescription(completed.architecture or SMALL_RESNET, classes=tuple(classes), size=size)
+        model = new_model(guide, data.train, seed=completed.seed, normalisation=normalisation)
+    return Run(out, completed, model, data, group, folder, plan)
 
 
 def _check(
     rows: Sequence[DirmapRow],
     config: TrainingConfig,
     *,
-    start: GuideModel | None,
+    initial: GuideModel | None,
     begin_from: Path | None,
-    described: DatasetDescription | None,
+    description: DatasetDescription | None,
 ) -> None:
-    """Refuse what does not go together."""
-    if start is not None and config.architecture not in (None, start.description.architecture):
+    """Raise InputError for inputs that contradict each other."""
+    if initial is not None and config.architecture not in (None, initial.description.architecture):
         raise InputError(
-            f"{begin_from}: is a {start.description.architecture}; architecture is {config.architecture}; leave one out"
+            f"{begin_from}: is a {initial.description.architecture}; architecture is {config.architecture}; drop "
+            "one of them"
         )
     classes = class_names(rows)
-    if described is not None and described.class_names is not None and list(described.class_names) != classes:
+    if description is not None and description.class_names is not None and list(description.class_names) != classes:
         raise InputError(
-            f"description {config.description} has the classes {', '.join(described.class_names)}; the dirmap has "
-            f"{', '.join(classes)}; expected the same in the same order. Make the dirmap by `lwise dataset build`"
+            f"description {config.description} has the classes {', '.join(description.class_names)}; the dirmap has "
+            f"{', '.join(classes)}; expected the same in the same order. Make the dirmap with `lwise dataset build`"
         )
 
 
 def _plan(rows: Sequence[DirmapRow], config: TrainingConfig, *, begin_from: str | None) -> dict[str, Any]:
-    """What decides the weights that come out."""
-    settings = {name: value for name, value in plain(config).items() if name not in _HOW_IT_IS_LOADED}
+    """The values that determine the trained weights."""
+    settings = {name: value for name, value in plain(config).items() if name not in _LOADING_SETTINGS}
     listed = "\n".join(f"{row.split},{row.class_num},{row.class_name},{row.im_path}" for row in rows)
     return {**settings, "begin_from": begin_from, "dirmap": sha256(listed.encode()).hexdigest()}
 
@@ -150,14 +153,14 @@ def _data(
     on_progress: Progress | None,
 ) -> Data:
     parts = {split: [row for row in rows if row.split == split] for split in ("train", "val")}
-    for split, of_split in parts.items():
-        if not of_split:
+    for split, in_split in parts.items():
+        if not in_split:
             raise InputError(f"the dirmap has no images in split {split}; make one with `lwise dataset index`")
     loaded_size = augmentation(config.augment, size=size).loaded_size
 
-    def pictures(split: str, side: int) -> Pictures:
-        listed = DirmapDataset(images_root, parts[split], size=side)
-        few = fit_memory(len(parts[split]), side, group) if config.in_memory is None else config.in_memory
-        return PicturesInMemory(*listed.load(on_progress)) if few else listed
+    def load(split: str, side: int) -> Images:
+        dataset = DirmapDataset(images_root, parts[split], size=side)
+        in_memory = fits_in_memory(len(parts[split]), side, group) if config.in_memory is None else config.in_memory
+        return InMemoryImages(*dataset.load(on_progress)) if in_memory else dataset
 
-    return Data(train=pictures("train", loaded_size), validation=pictures("val", size))
+    return Data(train=load("train", loaded_size), validation=load("val", size))

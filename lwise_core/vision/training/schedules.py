@@ -1,4 +1,4 @@
-"""How the learning rate and ε change over the training. t is the time in epochs, T all of them."""
+"""Schedules of the learning rate and of ε. t is the time in epochs, T the number of epochs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from torch.optim import lr_scheduler
 from lwise_core.vision.training.config import TrainingConfig
 
 _CYCLIC_PEAK = 4 / 15
-"""Share of the training after which the cyclic schedule turns, as in the training of the published guide models."""
+"""Peak of the cyclic schedule as a share of the training, as for the published guide models."""
 
 
 def learning_rate_schedule(
     optimiser: torch.optim.Optimizer, config: TrainingConfig, *, batches_per_epoch: int
 ) -> lr_scheduler.LRScheduler:
-    """What sets the learning rate after each batch.
+    """The schedule that sets the learning rate after each batch.
 
-    With η the peak: `step` is η f^⌊t/E⌋, with a drop by the factor f every E epochs. `cyclic` rises linearly from 0 to
-    η at 4/15 of T and falls linearly to 0. `cosine` is η (1 + cos(π t/T)) / 2. `one_cycle` rises in a cosine from η/25
-    to η at 30 % of T and falls in one to η/250000, while the momentum goes from 0.95 to 0.85 and back (Smith & Topin
-    2018, https://arxiv.org/abs/1708.07120).
+    With peak η: `step` is η f^⌊t/E⌋, a drop by the factor f every E epochs. `cyclic` rises linearly from 0 to η at 4/15
+    of T and falls linearly to 0. `cosine` is η (1 + cos(π t/T)) / 2. `one_cycle` rises along a cosine from η/25 to η at
+    30 % of T and falls along another to η/250000; the momentum goes from 0.95 to 0.85 and back (Smith & Topin 2018,
+    https://arxiv.org/abs/1708.07120).
     """
     n_batches = config.epochs * batches_per_epoch
     if config.schedule == "step":
@@ -32,13 +32,13 @@ def learning_rate_schedule(
 
 
 def epsilon_at(epoch: float, config: TrainingConfig) -> float:
-    """The radius of the attack at a time in epochs: 0, then linearly up to ε, then ε."""
-    since = epoch - config.zero_eps_epochs
-    if since < 0:
+    """Radius of the attack at a time in epochs: 0, then a linear warm-up to ε, then ε."""
+    elapsed = epoch - config.zero_eps_epochs
+    if elapsed < 0:
         return 0.0
-    return config.epsilon * min(1.0, since / config.eps_warmup_epochs if config.eps_warmup_epochs else 1.0)
+    return config.epsilon * min(1.0, elapsed / config.eps_warmup_epochs if config.eps_warmup_epochs else 1.0)
 
 
 def _triangle(share: float) -> float:
-    """0 at the beginning, 1 at `_CYCLIC_PEAK`, 0 at the end."""
+    """0 at the start, 1 at `_CYCLIC_PEAK`, 0 at the end."""
     return share / _CYCLIC_PEAK if share < _CYCLIC_PEAK else (1 - share) / (1 - _CYCLIC_PEAK)

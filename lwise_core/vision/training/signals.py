@@ -1,4 +1,4 @@
-"""A request to stop, by Ctrl-C or SIGTERM, that a training heeds between two batches, its state saved."""
+"""Ctrl-C and SIGTERM as a request to stop, which a training answers between two batches by saving its state."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Which signal asked to stop; 0: none did."""
+    """The signal that asked to stop; 0 if none did."""
 
     def __init__(self) -> None:
         self.signal = 0
 
 
 @contextmanager
-def listening_for_stop() -> Iterator[StopRequest]:
-    """Take the first signal as a request; a Ctrl-C after it ends the process at once, as ever.
+def stop_on_signal() -> Iterator[StopRequest]:
+    """Record the first signal as a request; a second Ctrl-C ends the process at once.
 
-    SIGTERM stays a request, since several may send it at the same time: the machine, a shell, `torchrun`.
+    A second SIGTERM does not, since the machine, a shell and `torchrun` may all send one at the same time.
     """
     request = StopRequest()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    previous = {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def take(number: int, _: FrameType | None) -> None:
+    def record(number: int, _: FrameType | None) -> None:
         request.signal = request.signal or number
-        signal.signal(signal.SIGINT, before[signal.SIGINT])
+        signal.signal(signal.SIGINT, previous[signal.SIGINT])
 
     for number in _SIGNALS:
-        signal.signal(number, take)
+        signal.signal(number, record)
     try:
         yield request
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

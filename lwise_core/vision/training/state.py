@@ -1,4 +1,4 @@
-"""A training's folder: its state after every epoch, the best model so far, its log. What a stopped run goes on from."""
+"""The folder of a training: its state, the best model so far and the log, from which a stopped training resumes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ from lwise_core.vision.training.log import EpochRecord, Log
 _STATE = "state.pt"
 _BEST = "best.safetensors"
 _SETTINGS = "config.yaml"
+STEP_KEY = "learner"
+"""Key of the step's state in a saved state."""
 
 Plan = Mapping[str, Any]
-"""Plain values that decide what a training computes."""
+"""Plain values that determine what a training computes."""
 
 
 @dataclass(frozen=True)
 class Best:
-    """The model of the highest accuracy under attack so far: its weights, on the CPU, and how it was measured."""
+    """The model with the highest accuracy under attack so far: its accuracy, and its weights on the CPU."""
 
     epoch: int
     accuracy: Accuracy
@@ -39,14 +41,14 @@ class Best:
 
 @dataclass
 class State:
-    """How far a training is.
+    """Progress of a training.
 
     Attributes
     ----------
-    epoch : epochs done.
-    batch : batches done of the epoch under way.
-    loss : sum of its pictures' losses so far, of this process.
-    seconds : that it took so far.
+    epoch : completed epochs.
+    batch : completed batches of the current epoch.
+    loss : sum of the losses of its images so far, in this process.
+    seconds : duration of the epoch so far.
     """
 
     epoch: int = 0
@@ -58,57 +60,55 @@ class State:
 
 
 class RunFolder:
-    """Where one training keeps what it needs to go on."""
+    """Where one training saves what it needs to resume."""
 
     def __init__(self, path: Path, plan: Plan, *, resume: bool) -> None:
         """
         Parameters
         ----------
         plan : JSON values.
-        resume : go on from what is there, if anything is.
+        resume : resume the training in the folder, if there is one.
 
         Raises
         ------
         InputError
-            If the folder holds an unfinished training that is not to be resumed, or one with another plan.
+            If the folder holds an unfinished training and `resume` is false, or one with another plan.
         """
         self.path = path
         self._plan = dict(plan)
-        self._found = self._read()
-        if self._found is not None and not resume:
-            raise InputError(
-                f"{path}: holds a training that is not finished; go on with it by --resume, or remove the folder"
-            )
-        if self._found is not None and (differing := _differing(self._found["plan"], self._plan)):
-            raise InputError(f"{path}: holds a training with other settings ({differing}); resume it with those")
+        self._saved = self._read()
+        if self._saved is not None and not resume:
+            raise InputError(f"{path}: holds an unfinished training; continue it with --resume, or remove the folder")
+        if self._saved is not None and (differences := _differences(self._saved["plan"], self._plan)):
+            raise InputError(f"{path}: holds a training with other settings ({differences}); resume it with those")
         self._log: Log | None = None
 
-    def begin(self, config: TrainingConfig) -> dict[str, Any] | None:
-        """What `save` kept last, or None; the log goes on from there, and the settings are written down."""
+    def start(self, config: TrainingConfig) -> dict[str, Any] | None:
+        """Open the log and save the settings; returns what `save` last saved, or None."""
         write_settings(self.path / _SETTINGS, config)
-        history = state_from(self._found).history if self._found is not None else []
+        history = parse_state(self._saved).history if self._saved is not None else []
         if not history:
             (self.path / _BEST).unlink(missing_ok=True)
         self._log = Log(self.path, history)
-        return self._found
+        return self._saved
 
-    def save(self, learner: Mapping[str, Any], state: State) -> None:
-        """Keep a state, whole or not at all."""
-        written = io.BytesIO()
-        torch.save({"plan": self._plan, "learner": learner, "state": asdict(state)}, written)
-        atomic_files.write_bytes(self.path / _STATE, written.getvalue())
+    def save(self, step: Mapping[str, Any], state: State) -> None:
+        """Save the state atomically, with the `state_dict` of the `AdversarialStep`."""
+        content = io.BytesIO()
+        torch.save({"plan": self._plan, STEP_KEY: step, "state": asdict(state)}, content)
+        atomic_files.write_bytes(self.path / _STATE, content.getvalue())
 
-    def note(self, history: Sequence[EpochRecord]) -> None:
-        """Log the last epoch."""
+    def log(self, history: Sequence[EpochRecord]) -> None:
+        """Add the last epoch to the log."""
         if self._log is not None:
             self._log.write(history)
 
     def save_best(self, model: GuideModel, accuracy: Accuracy) -> None:
-        """Keep a model that is the best so far, for whoever wants to look into it."""
+        """Save the best model so far, so that it can be used before the training ends."""
         save_model(self.path / _BEST, model, training=self._plan, metrics=asdict(accuracy))
 
     def complete(self) -> None:
-        """Leave nothing but the settings and the log."""
+        """Remove everything but the settings and the log."""
         if self._log is not None:
             self._log.close()
         for name in (_STATE, _BEST):
@@ -119,21 +119,21 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # whatever a damaged file makes PyTorch raise
-            raise InputError(f"{path}: damaged; remove {self.path} to begin anew") from None
-        return found
+            saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception:  # PyTorch raises anything for a damaged file
+            raise InputError(f"{path}: damaged; remove {self.path} to start over") from None
+        return saved
 
 
-def state_from(found: Mapping[str, Any]) -> State:
-    """The state in what `RunFolder.begin` gave."""
-    values = dict(found["state"])
+def parse_state(saved: Mapping[str, Any]) -> State:
+    """The state in what `RunFolder.start` returned."""
+    values = dict(saved["state"])
     values["history"] = [EpochRecord(**one) for one in values["history"]]
     if values["best"] is not None:
         values["best"] = Best(**{**values["best"], "accuracy": Accuracy(**values["best"]["accuracy"])})
     return State(**values)
 
 
-def _differing(before: Plan, now: Plan) -> str:
+def _differences(before: Plan, now: Plan) -> str:
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     return "; ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names)

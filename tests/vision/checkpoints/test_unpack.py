@@ -1,4 +1,4 @@
-"""Archives from elsewhere are unpacked whole, or leave nothing – least of all outside of their folder."""
+"""An untrusted archive is unpacked completely or not at all, and never outside its folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _unpacked(archive: Path, folder: Path) -> list[str]:
     return unpack(archive, folder, on_progress=lambda done, total: None)
 
 
-def _refused(archive: Path, complaint: str) -> None:
+def _assert_rejected(archive: Path, complaint: str) -> None:
     """With nothing written in the folder or beside it."""
     before = {path for path in archive.parent.rglob("*") if path.name != "out"}
     with pytest.raises(InputError, match=complaint):
@@ -47,7 +47,7 @@ def _refused(archive: Path, complaint: str) -> None:
 
 
 @pytest.mark.parametrize("write", [_zip, _tar])
-def test_files_and_folders_come_out_as_they_were(tmp_path: Path, write: object) -> None:
+def test_unpack_restores_files_and_folders(tmp_path: Path, write: object) -> None:
     archive = write(tmp_path / "archive", _FILES)  # type: ignore[operator]
     assert is_archive(archive)
     told: list[tuple[int, int]] = []
@@ -57,7 +57,7 @@ def test_files_and_folders_come_out_as_they_were(tmp_path: Path, write: object) 
     assert {name: (tmp_path / "models" / name).read_bytes() for name in names} == _FILES
 
 
-def test_model_files_are_no_archives(tmp_path: Path) -> None:
+def test_model_file_is_not_an_archive(tmp_path: Path) -> None:
     for number, zipped in enumerate((True, False)):
         path = tmp_path / f"{number}.pth.tar"
         torch.save({"weight": torch.zeros(2)}, path, _use_new_zipfile_serialization=zipped)
@@ -66,54 +66,54 @@ def test_model_files_are_no_archives(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../made", "a/../../made", "/made", "..\\made", "C:\\made", "C:made"])
 @pytest.mark.parametrize("write", [_zip, _tar])
-def test_names_that_leave_the_folder_are_refused(tmp_path: Path, write: object, name: str) -> None:
+def test_path_outside_the_folder_is_rejected(tmp_path: Path, write: object, name: str) -> None:
     # zipfile reads backslashes as the system has them.
     archive = write(tmp_path / "archive", {"good.pt": b"1", name: b"2"})  # type: ignore[operator]
-    _refused(archive, "names a place outside of the folder; nothing was unpacked")
+    _assert_rejected(archive, "is a path outside the folder; nothing was unpacked")
 
 
-def test_links_are_refused(tmp_path: Path) -> None:
+def test_links_are_rejected(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "archive.tar", "w") as archive:
         for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE):
             link = tarfile.TarInfo("made")
             link.type, link.linkname = kind, "/etc"
             archive.addfile(link)
-    _refused(tmp_path / "archive.tar", "made is a link or a device")
+    _assert_rejected(tmp_path / "archive.tar", "made is a link or a device")
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as zipped:
         info = zipfile.ZipInfo("made")
         info.external_attr = 0o120777 << 16
         zipped.writestr(info, "/etc")
-    _refused(tmp_path / "archive.zip", "made is a link or a device")
+    _assert_rejected(tmp_path / "archive.zip", "made is a link or a device")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("write", [_zip, _tar])
-def test_one_file_twice_is_refused(tmp_path: Path, write: object) -> None:
+def test_duplicate_file_is_rejected(tmp_path: Path, write: object) -> None:
     archive = write(tmp_path / "archive", {"a.pt": b"1", "./A.pt": b"2"})  # type: ignore[operator]
-    _refused(archive, "holds ./A.pt twice")
+    _assert_rejected(archive, "holds ./A.pt twice")
 
 
-def test_more_than_a_disk_has_room_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archive_over_the_limits_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpacking, "MAX_BYTES", 1_000_000)
     archive = _zip(tmp_path / "archive", {"zeros.pt": bytes(1_000_001)})
     assert archive.stat().st_size < 10_000
-    _refused(archive, "would take 1,000,001 bytes; at most 1,000,000 are unpacked")
+    _assert_rejected(archive, "has 1,000,001 bytes when unpacked; at most 1,000,000 are unpacked")
     monkeypatch.setattr(unpacking, "_MAX_FILES", 1)
-    _refused(_tar(tmp_path / "archive", _FILES), "holds 2 files; at most 1 are unpacked")
+    _assert_rejected(_tar(tmp_path / "archive", _FILES), "holds 2 files; at most 1 are unpacked")
 
 
-def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
+def test_damaged_archive_leaves_no_files(tmp_path: Path) -> None:
     files = {"a.pt": Random(0).randbytes(100_000), "b.pt": Random(1).randbytes(100_000)}  # noqa: S311
     archive = _zip(tmp_path / "archive", files)
     whole = archive.read_bytes()
     archive.write_bytes(whole[:50_000] + bytes(60) + whole[50_060:])
-    _refused(archive, r"damaged archive .*Bad CRC-32 for file 'a.pt'")
+    _assert_rejected(archive, r"damaged archive .*Bad CRC-32 for file 'a.pt'")
     archive = _tar(tmp_path / "archive", files)
     archive.write_bytes(archive.read_bytes()[:150_000])
-    _refused(archive, "damaged archive")
+    _assert_rejected(archive, "damaged archive")
 
 
-def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
+def test_existing_folder_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     with pytest.raises(InputError, match="exists already"):
         _unpacked(_zip(tmp_path / "archive", _FILES), tmp_path / "models")

@@ -1,4 +1,4 @@
-"""Networks as other programs wrap them, so that their files have the real names in them."""
+"""Networks wrapped as other programs wrap them, so that the names in their files are the real ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def moved(network: nn.Module, *, seed: int = 0) -> nn.Module:
-    """In evaluation mode, with statistics as of a trained network, so that mixing up any two of them shows."""
+    """The network in evaluation mode, with distinct running statistics, so that swapping two of them is noticed."""
     random = torch.Generator().manual_seed(seed)
     for name, buffer in network.named_buffers():
         if name.endswith("running_mean"):
@@ -21,13 +21,13 @@ def moved(network: nn.Module, *, seed: int = 0) -> nn.Module:
     return network.eval()
 
 
-def pictures(size: int = 64) -> Tensor:
-    """Three, in [0, 1]."""
+def random_images(size: int = 64) -> Tensor:
+    """Three images in [0, 1]."""
     return torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(5))
 
 
 class Normaliser(nn.Module):
-    """As of robustness: buffers `new_mean` and `new_std` (3, 1, 1)."""
+    """The normaliser of robustness: buffers `new_mean` and `new_std` (3, 1, 1)."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Normaliser(nn.Module):
 
 
 class Attacker(nn.Module):
-    """As of robustness: holds the network once more."""
+    """The attacker of robustness: holds the network a second time."""
 
     def __init__(self, model: nn.Module, normalize: nn.Module) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Attacker(nn.Module):
 
 
 class AttackerModel(nn.Module):
-    """As of robustness and L-WISE."""
+    """The wrapper of robustness and L-WISE."""
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
@@ -57,7 +57,7 @@ class AttackerModel(nn.Module):
 
 
 class CustomForward(nn.Module):
-    """As of robust-models-transfer: takes an argument more, and names the network `model` once more."""
+    """The wrapper of robust-models-transfer: takes another argument, and names the network `model` again."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class CustomForward(nn.Module):
 
 
 class RobustBenchNormaliser(nn.Module):
-    """Buffers (1, 3, 1, 1)."""
+    """RobustBench's normaliser: buffers of shape (1, 3, 1, 1)."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class RobustBenchNormaliser(nn.Module):
 def normalise_then(
     model: nn.Module, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
 ) -> nn.Module:
-    """As RobustBench and the fine-tuning of vits-robustness put a normalisation before a network."""
+    """A normalisation before a network, as in RobustBench and the fine-tuning of vits-robustness."""
     both = nn.Module()
     both.normalize = RobustBenchNormaliser(mean, std)
     both.model = model

@@ -105,7 +105,7 @@ def test_a_build_that_was_cut_short_goes_on_and_trusts_no_file(
     assert killed.exitcode == -signal.SIGKILL
     assert not out.exists()
     written = sorted((tmp_path / "built.unfinished").rglob("*.png"))
-    written[0].write_bytes(written[1].read_bytes())  # the wrong picture
+    written[0].write_bytes(written[1].read_bytes())  # the wrong image
     written[2].write_bytes(written[2].read_bytes()[:40])  # half a one
     seen: list[tuple[int, int]] = []
     build_dataset(

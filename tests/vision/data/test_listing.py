@@ -35,7 +35,7 @@ def _folders(root: Path, names: Mapping[str, Sequence[str]]) -> Path:
 
 @pytest.fixture
 def ham(tmp_path: Path) -> Path:
-    """Seven diagnoses of ten lesions each, every third lesion with three pictures, in two folders."""
+    """Seven diagnoses of ten lesions each, every third lesion with three images, in two folders."""
     lines, number = [_HAM_COLUMNS], 0
     for dx in ("nv", "mel", "bkl", "bcc", "akiec", "vasc", "df"):
         for lesion in range(10):
@@ -87,13 +87,13 @@ def test_the_task_set_of_ham4_has_the_first_picture_of_each_lesion_that_was_held
 
 def test_a_row_of_the_table_without_a_picture(ham: Path) -> None:
     (ham / "HAM10000_images_part_1" / "ISIC_0000000.jpg").unlink()
-    with pytest.raises(InputError, match=r"HAM10000_metadata: line 2: image_id is 'ISIC_0000000', .* no picture below"):
+    with pytest.raises(InputError, match=r"HAM10000_metadata: line 2: image_id is 'ISIC_0000000', .* no image below"):
         list_images(ham, load_dataset_description("ham10000"))
 
 
 def test_a_picture_whose_name_two_have(ham: Path) -> None:
     _picture(ham / "HAM10000_images_part_2" / "ISIC_0000000.jpg")
-    with pytest.raises(InputError, match="the name of several pictures: HAM10000_images_part_1"):
+    with pytest.raises(InputError, match="the name of several images: HAM10000_images_part_1"):
         list_images(ham, load_dataset_description("ham10000"))
 
 
@@ -150,7 +150,7 @@ def test_imagenet_s_loose_validation_pictures_get_their_classes_from_the_table(t
     of_val = {row.im_path.rpartition("_")[2]: row.class_name for row in rows if row.split == "val"}
     assert of_val == {"00000001.JPEG": "pug", "00000002.JPEG": "tench", "00000003.JPEG": "pug"}
     (tmp_path / "LOC_val_solution.csv").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(InputError, match=r"no row for 1 of 3 pictures, the first is val/ILSVRC2012_val_00000002.JPEG"):
+    with pytest.raises(InputError, match=r"no row for 1 of 3 images, the first is val/ILSVRC2012_val_00000002.JPEG"):
         list_images(tmp_path, load_dataset_description("imagenet"))
     (tmp_path / "LOC_val_solution.csv").write_text("\n".join([*lines, "ILSVRC2012_val_00000002,n02110958"]) + "\n")
     with pytest.raises(InputError, match=r"line 5: ILSVRC2012_val_00000002 is n02110958 here and n01440764 above"):

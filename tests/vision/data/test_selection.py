@@ -17,7 +17,7 @@ _SIZES = {"Idaea aversata": 8, "Idaea biselata": 3, "Scopula": 5}
 
 @pytest.fixture
 def rows() -> list[DirmapRow]:
-    """Each split with 8, 3 and 5 pictures of three classes; of each two pictures one animal."""
+    """Each split with 8, 3 and 5 images of three classes; of each two images one animal."""
     return [
         DirmapRow(split, name, number, f"{split}/{name}/{view}.jpg", extra={"animal": f"{name}{view // 2}"})
         for split in ("train", "val")

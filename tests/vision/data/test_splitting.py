@@ -16,7 +16,7 @@ _SHARES = {"train": 0.6, "val": 0.25, "test": 0.15}
 
 
 def _rows(lesions: dict[str, list[int]]) -> list[DirmapRow]:
-    """Per class the number of pictures of each lesion."""
+    """Per class the number of images of each lesion."""
     return [
         DirmapRow("train", name, number, f"{name}/{lesion}_{view}.png", extra={"lesion_id": f"{name}{lesion}"})
         for number, (name, sizes) in enumerate(lesions.items())

@@ -108,7 +108,7 @@ def test_the_command_adds_the_column(tmp_path: Path) -> None:
 
 
 def test_the_whole_is_made_of_what_shards_found(tmp_path: Path) -> None:
-    """There is one batch, which is shard 0's; when its pictures are gone the whole can only come from there."""
+    """There is one batch, which is shard 0's; when its images are gone the whole can only come from there."""
     photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
     rows = index_image_folder(photographs).rows
     write_dirmap(tmp_path / "dirmap.csv", rows)

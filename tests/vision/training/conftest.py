@@ -9,8 +9,8 @@ import pytest
 from lwise_core.dirmap import DirmapRow
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.image_folder import index_image_folder
+from lwise_core.vision.training.batches import InMemoryImages
 from lwise_core.vision.training.loop import Data
-from lwise_core.vision.training.pictures import PicturesInMemory
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def rows(photographs: Path) -> list[DirmapRow]:
 
 @pytest.fixture
 def data(photographs: Path, rows: list[DirmapRow]) -> Data:
-    """Three classes, 90 training and 30 validation pictures in all, 32 x 32 pixels, in memory."""
-    return Data(*(PicturesInMemory(*_listed(photographs, rows, split).load()) for split in ("train", "val")))
+    """Three classes, 90 training and 30 validation images in all, 32 x 32 pixels, in memory."""
+    return Data(*(InMemoryImages(*_listed(photographs, rows, split).load()) for split in ("train", "val")))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One step: what it attacks with, what it changes and what it leaves alone."""
+"""One adversarial training step: its attack, its update, and what it freezes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch.nn import functional
 from lwise_core.errors import InputError
 from lwise_core.vision.guide import NONE, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.perturb import random_starts
-from lwise_core.vision.training.initialisation import fine_tuned_from, head_name, new_model
+from lwise_core.vision.training.initialisation import from_pretrained, head_name, new_model
 from lwise_core.vision.training.loop import Data
-from tests.vision.training.tiny import TINY, equal, learn, learner, tiny_model
+from tests.vision.training.tiny import TINY, adversarial_step, equal, run_step, tiny_model
 
 
 @pytest.fixture
@@ -23,97 +23,95 @@ def model(data: Data) -> GuideModel:
 
 
 def _changed(before: nn.Module, after: nn.Module) -> set[str]:
-    """Names of the weights and statistics that are others now."""
-    then = before.state_dict()
-    return {name for name, value in after.state_dict().items() if not torch.equal(value, then[name])}
+    """Names of the weights and statistics that differ."""
+    old = before.state_dict()
+    return {name for name, value in after.state_dict().items() if not torch.equal(value, old[name])}
 
 
-def _pictures() -> tuple[Tensor, Tensor]:
+def _images() -> tuple[Tensor, Tensor]:
     return torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(3)), torch.arange(6) % 3
 
 
-def test_the_attack_stays_within_epsilon_raises_the_loss_and_leaves_weights_and_statistics_alone(
+def test_attack_raises_the_loss_within_epsilon_and_changes_no_weights_or_statistics(
     model: GuideModel,
 ) -> None:
-    before, one = copy.deepcopy(model), learner(model, attack_steps=3)
-    shown, labels = _pictures()
-    attacked = one.attacked(shown, labels, epsilon=1.5, seeds=range(6))
-    distances = (attacked - shown).flatten(1).norm(dim=1)
+    before, step = copy.deepcopy(model), adversarial_step(model, attack_steps=3)
+    images, labels = _images()
+    adversarial = step.perturb(images, labels, epsilon=1.5, seeds=range(6))
+    distances = (adversarial - images).flatten(1).norm(dim=1)
     assert float(distances.max()) <= 1.5 + 1e-5
     assert float(distances.min()) > 0.1
     model.eval()
-    assert functional.cross_entropy(model(attacked), labels) > functional.cross_entropy(model(shown), labels)
+    assert functional.cross_entropy(model(adversarial), labels) > functional.cross_entropy(model(images), labels)
     assert equal(before, model)
     assert all(weight.grad is None for weight in model.parameters())
 
 
-def test_in_bf16_the_perturbation_stays_in_full_precision(model: GuideModel) -> None:
-    one = learner(model, precision="bf16")
-    shown, labels = _pictures()
-    attacked = one.attacked(shown, labels, epsilon=1.0, seeds=range(6))
-    assert attacked.dtype == torch.float32
+def test_perturbation_is_full_precision_under_bf16(model: GuideModel) -> None:
+    step = adversarial_step(model, precision="bf16")
+    images, labels = _images()
+    adversarial = step.perturb(images, labels, epsilon=1.0, seeds=range(6))
+    assert adversarial.dtype == torch.float32
     # bf16 has 256 values between 0.5 and 1; full precision keeps nearly all apart.
-    assert len(attacked.unique()) > 10_000
-    assert learn(one).isfinite()
+    assert len(adversarial.unique()) > 10_000
+    assert run_step(step).isfinite()
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
 
 
-def test_a_step_is_that_of_sgd_written_out(model: GuideModel) -> None:
+def test_step_equals_sgd_written_out(model: GuideModel) -> None:
     settings = {"peak_learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.01, "label_smoothing": 0.1}
-    one = learner(model, schedule="step", **settings)
-    pictures = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    step = adversarial_step(model, schedule="step", **settings)
+    images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels, reference = torch.arange(6) % 3, copy.deepcopy(model).train()
-    log_probabilities = functional.log_softmax(reference(pictures / 255), dim=1)
+    log_probabilities = functional.log_softmax(reference(images / 255), dim=1)
     smoothed = functional.one_hot(labels, 3) * 0.9 + 0.1 / 3
     loss = -(smoothed * log_probabilities).sum(dim=1)
     loss.mean().backward()
     expected = {name: weight - 0.1 * (weight.grad + 0.01 * weight) for name, weight in reference.named_parameters()}
-    assert learn(one, epsilon=0).item() == pytest.approx(loss.sum().item(), rel=1e-5)
+    assert run_step(step, epsilon=0).item() == pytest.approx(loss.sum().item(), rel=1e-5)
     for name, weight in model.named_parameters():
         torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=1e-6)
 
 
-def test_the_average_is_that_of_the_formula(model: GuideModel) -> None:
-    one, average = learner(model, ema=0.9), None
+def test_moving_average_follows_its_formula(model: GuideModel) -> None:
+    step, average = adversarial_step(model, ema=0.9), None
     for seed in range(3):
-        learn(one, seed=seed)
+        run_step(step, seed=seed)
         now = model.network.head.weight.detach().clone()
         average = now if average is None else 0.9 * average + 0.1 * now
-    torch.testing.assert_close(one.judged.network.head.weight, average)
-    assert not torch.equal(one.judged.network.head.weight, model.network.head.weight)
+    torch.testing.assert_close(step.averaged_model.network.head.weight, average)
+    assert not torch.equal(step.averaged_model.network.head.weight, model.network.head.weight)
 
 
 @pytest.mark.parametrize("mixing", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}])
-def test_mixed_pictures_are_attacked_and_learned_from_the_same_way_by_the_same_seed(
-    data: Data, mixing: dict[str, float]
-) -> None:
+def test_same_seed_mixes_images_the_same_way(data: Data, mixing: dict[str, float]) -> None:
     models = [tiny_model(data) for _ in range(3)]
     plain, mixed, again = models
-    learn(learner(plain))
+    run_step(adversarial_step(plain))
     for one in (mixed, again):
-        learn(learner(one, **mixing))
+        run_step(adversarial_step(one, **mixing))
     assert equal(mixed, again)
     assert not equal(mixed, plain)
 
 
-def test_only_the_head_learns_if_that_was_asked_for(model: GuideModel) -> None:
+def test_head_only_trains_nothing_but_the_head(model: GuideModel) -> None:
     before = copy.deepcopy(model)
-    learn(learner(model, head_only=True))
+    run_step(adversarial_step(model, head_only=True))
     assert _changed(before, model) == {"network.head.weight", "network.head.bias"}
 
 
-def test_the_first_convolutions_stay_with_all_that_belongs_to_them(model: GuideModel) -> None:
+def test_freeze_convolutions_freezes_all_weights_before_the_next_one(model: GuideModel) -> None:
     before = copy.deepcopy(model)
-    learn(learner(model, freeze_convolutions=3))
+    run_step(adversarial_step(model, freeze_convolutions=3))
     changed = _changed(before, model)
     assert not any(name.startswith(("network.stem", "network.blocks.0")) for name in changed)
     assert "network.blocks.1.conv1.weight" in changed
 
 
 @pytest.mark.parametrize("n", [9, 100])
-def test_more_convolutions_than_can_be_frozen_are_refused(model: GuideModel, n: int) -> None:
+def test_freezing_every_convolution_is_rejected(model: GuideModel, n: int) -> None:
     with pytest.raises(InputError, match=f"freeze_convolutions is {n}; small_resnet has 9 convolutions"):
-        learner(model, freeze_convolutions=n)
+        adversarial_step(model, freeze_convolutions=n)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +131,7 @@ def test_the_head_of_many_architectures_is_found(architecture: str, head: str) -
 def test_fine_tuning_begins_with_the_weights_and_normalisation_of_a_model_and_a_new_head(data: Data) -> None:
     four = GuideDescription("small_resnet", ("a", "b", "c", "d"), size=32, settings={"width": 8})
     source = new_model(four, data.train, seed=1)
-    begun = fine_tuned_from(source, ("x", "y"), size=32, seed=2)
+    begun = from_pretrained(source, ("x", "y"), size=32, seed=2)
     assert begun.description.classes == ("x", "y")
     assert begun.network.head.weight.shape[0] == 2
     kept, weights = source.state_dict(), begun.state_dict()
@@ -142,17 +140,17 @@ def test_fine_tuning_begins_with_the_weights_and_normalisation_of_a_model_and_a_
 
 def test_a_model_of_the_same_classes_keeps_its_head(data: Data) -> None:
     source = tiny_model(data, seed=1)
-    assert equal(fine_tuned_from(source, TINY.classes, size=32, seed=2), source)
+    assert equal(from_pretrained(source, TINY.classes, size=32, seed=2), source)
 
 
 def test_a_network_whose_shape_depends_on_the_size_says_which_it_takes(data: Data) -> None:
     with pytest.raises(InputError, match=r"size is 64: the network's stem.weight .* expected 32, the size that"):
-        fine_tuned_from(tiny_model(data), ("x", "y"), size=64, seed=2)
+        from_pretrained(tiny_model(data), ("x", "y"), size=64, seed=2)
 
 
 def test_a_picture_starts_at_the_same_point_in_whatever_company() -> None:
-    pictures, _ = _pictures()
-    together = random_starts(pictures, epsilon=1.0, seeds=range(6))
-    alone = random_starts(pictures[4:], epsilon=1.0, seeds=[4, 5])
+    images, _ = _images()
+    together = random_starts(images, epsilon=1.0, seeds=range(6))
+    alone = random_starts(images[4:], epsilon=1.0, seeds=[4, 5])
     assert torch.equal(together[4:], alone)
-    assert float((together - pictures).flatten(1).norm(dim=1).max()) <= 1.0 + 1e-5
+    assert float((together - images).flatten(1).norm(dim=1).max()) <= 1.0 + 1e-5

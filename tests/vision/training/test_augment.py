@@ -1,4 +1,4 @@
-"""Augmentation is what its file says, by the picture's own random numbers."""
+"""Augmentation is what its file says, by the image's own random numbers."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def test_a_file_of_ones_own_is_taken_with_percentages_of_the_side(tmp_path: Path
         ("- RandomCrop", "expected `margin: 1.0` and `transforms:`"),
         ("margin: 0.5\ntransforms: []", "margin is 0.5; expected a number from 1 to 4"),
         ("transforms: 3", "transforms is 3; expected a list"),
-        ("transforms: [Nonsense: {}]", "'Nonsense': .* is no transform"),
-        ("transforms: [functional: {}]", "is no transform"),
-        ("transforms: [RandomCrop: {width: 3}]", "RandomCrop cannot be made with"),
-        ("transforms: [RandomCrop: {size: 50%}]", r"makes torch.uint8 \(3, 24, 24\)"),
-        ("transforms: [RandomCrop: {size: 200%}]", "does not take a picture"),
+        ("transforms: [Nonsense: {}]", "'Nonsense': .* is not a transform"),
+        ("transforms: [functional: {}]", "is not a transform"),
+        ("transforms: [RandomCrop: {width: 3}]", "RandomCrop does not accept"),
+        ("transforms: [RandomCrop: {size: 50%}]", r"into torch.uint8 \(3, 24, 24\)"),
+        ("transforms: [RandomCrop: {size: 200%}]", "cannot transform an image"),
     ],
 )
 def test_a_file_that_makes_no_augmentation_is_refused(tmp_path: Path, text: str, complaint: str) -> None:

@@ -136,7 +136,7 @@ def test_a_model_to_begin_from_must_be_there_and_be_of_the_architecture(
         train_model(*arguments, config=config, begin_from=start)
     other = GuideDescription("small_resnet", ("a", "b"), size=32)
     save_model(start, new_model(other, data.train, seed=0), training={}, metrics={})
-    with pytest.raises(InputError, match=r"is a small_resnet; architecture is resnet18; leave one out"):
+    with pytest.raises(InputError, match=r"is a small_resnet; architecture is resnet18; drop one of them"):
         train_model(*arguments, config=config, begin_from=start)
 
 

@@ -16,8 +16,8 @@ from lwise_core.vision.checkpoints.native import load_model
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.settings import read_settings, settings_from
 from lwise_core.vision.training.config import TrainingConfig
-from lwise_core.vision.training.loop import Data, Stopped, Watch, train
-from lwise_core.vision.training.signals import listening_for_stop
+from lwise_core.vision.training.loop import Callbacks, Data, Stopped, train
+from lwise_core.vision.training.signals import stop_on_signal
 from lwise_core.vision.training.state import RunFolder
 from tests.conftest import write_photographs
 from tests.run_cli import COMMAND, succeed
@@ -68,7 +68,7 @@ def test_a_training_that_was_cut_short_ends_like_one_that_was_not(whole: Path, n
         (whole / left).unlink(missing_ok=True)
     cut = _cut_short(whole, number=number)
     assert cut.returncode == code
-    assert (code < 0) or "the state is saved in cut.training, --resume goes on with it" in cut.stderr
+    assert (code < 0) or "the state is saved in cut.training; continue with --resume" in cut.stderr
     assert not (whole / "cut.safetensors").exists()
     assert len(_log(whole, "cut")) == 2
     assert load_model(whole / "cut.training" / "best.safetensors").description.size == 32
@@ -87,22 +87,24 @@ def test_a_training_that_is_asked_to_stop_goes_on_with_the_next_batch(tmp_path: 
     """Three batches are an epoch."""
     folder = RunFolder(tmp_path / "run", {"name": "value"}, resume=False)
     done: list[int] = []
-    watch = Watch(on_batch=lambda now, _: done.append(now), stop=lambda: len(done) == batches)
+    callbacks = Callbacks(on_batch=lambda now, _: done.append(now), stop=lambda: len(done) == batches)
     with pytest.raises(Stopped):
-        train(tiny_model(data), data, config(ema=0.9), folder=folder, watch=watch)
-    with pytest.raises(InputError, match="holds a training that is not finished; go on with it by --resume"):
+        train(tiny_model(data), data, config(ema=0.9), folder=folder, callbacks=callbacks)
+    with pytest.raises(InputError, match="holds an unfinished training; continue it with --resume"):
         RunFolder(tmp_path / "run", {"name": "value"}, resume=False)
     with pytest.raises(InputError, match=r"other settings \(name was 'value', now 'other'\)"):
         RunFolder(tmp_path / "run", {"name": "other"}, resume=True)
     again = RunFolder(tmp_path / "run", {"name": "value"}, resume=True)
-    resumed = train(tiny_model(data), data, config(ema=0.9), folder=again, watch=Watch(on_batch=watch.on_batch))
+    resumed = train(
+        tiny_model(data), data, config(ema=0.9), folder=again, callbacks=Callbacks(on_batch=callbacks.on_batch)
+    )
     assert done == list(range(1, 7))
     assert equal(resumed.model, trained(data, ema=0.9).model)
 
 
 def test_a_damaged_state_is_not_gone_on_with(tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"PK half of a state")
-    with pytest.raises(InputError, match=r"state.pt: damaged; remove .* to begin anew"):
+    with pytest.raises(InputError, match=r"state.pt: damaged; remove .* to start over"):
         RunFolder(tmp_path, {}, resume=True)
 
 
@@ -118,7 +120,7 @@ def test_resume_begins_where_there_is_nothing_to_go_on_with(tmp_path: Path, data
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_a_request_and_a_ctrl_c_after_it_ends_the_process_as_ever(number: signal.Signals) -> None:
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    with listening_for_stop() as request:
+    with stop_on_signal() as request:
         signal.raise_signal(number)
         signal.raise_signal(signal.SIGTERM)
         assert request.signal == number

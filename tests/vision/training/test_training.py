@@ -18,18 +18,18 @@ from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideDescription
 from lwise_core.vision.perturb import Budget
 from lwise_core.vision.pixels import as_float
+from lwise_core.vision.training.batches import InMemoryImages, epoch_batches, evaluation_batches
 from lwise_core.vision.training.evaluation import Accuracy, evaluate
 from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.log import EpochRecord
-from lwise_core.vision.training.loop import Data, Watch, train
-from lwise_core.vision.training.pictures import PicturesInMemory, epoch_batches, plain_batches
+from lwise_core.vision.training.loop import Callbacks, Data, train
 from tests.vision.training.tiny import TINY, config, equal, tiny_model, trained
 
 _ATTACK = Budget(epsilon=2.0, step=0.5, steps=10)
 _CPU = Engine(torch.device("cpu"))
 
 
-def _bright_or_dark(n: int, *, seed: int) -> PicturesInMemory:
+def _bright_or_dark(n: int, *, seed: int) -> InMemoryImages:
     """Two classes with two cues (after Tsipras et al. 2019, https://arxiv.org/abs/1805.12152).
 
     A faint pixel pattern is always right but lies within the attack's reach; brightness is right four times in five and
@@ -42,7 +42,7 @@ def _bright_or_dark(n: int, *, seed: int) -> PicturesInMemory:
     pattern = torch.randint(0, 2, (3, 16, 16), generator=torch.Generator().manual_seed(99)).repeat(1, 2, 2) * 2 - 1
     pictures = 128 + 25 * told_by_brightness[:, None, None, None] + 5 * sign[:, None, None, None] * pattern
     pictures += 8 * torch.randn(pictures.shape, generator=random)
-    return PicturesInMemory(pictures.clamp(0, 255).round().to(torch.uint8), labels)
+    return InMemoryImages(pictures.clamp(0, 255).round().to(torch.uint8), labels)
 
 
 def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not() -> None:
@@ -51,7 +51,7 @@ def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not(
 
     def accuracy(epsilon: float) -> Accuracy:
         settings = config(epsilon=epsilon, epochs=12, batch_size=40, peak_learning_rate=0.05, evaluate_every=12)
-        # With half as many pictures the ordinary model may rest on brightness alone, as rounding has it.
+        # With half as many images the ordinary model may rest on brightness alone, as rounding has it.
         model = train(new_model(description, data.train, seed=0), data, settings).model
         return evaluate(model, data.validation, budget=_ATTACK, engine=_CPU)
 
@@ -75,7 +75,7 @@ def test_pictures_decoded_by_other_processes_as_they_are_needed_give_the_same_we
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_being_loaded_is_loaded_also_if_every_process_is_told_to_stop(data: Data, number: int) -> None:
     batches, told = epoch_batches(90, 10, seed=0, epoch=0), 0
-    for _, _, numbers in plain_batches(data.train, batches, workers=1, pinned=False):
+    for _, _, numbers in evaluation_batches(data.train, batches, workers=1, pinned=False):
         assert torch.equal(numbers, batches[told])
         told += 1
         for process in multiprocessing.active_children():
@@ -91,7 +91,7 @@ def test_training_leaves_the_global_random_numbers_alone(data: Data) -> None:
 
 def test_every_epoch_is_told_and_the_best_one_under_attack_is_kept(data: Data) -> None:
     records: list[EpochRecord] = []
-    done = train(tiny_model(data), data, config(epochs=4), watch=Watch(on_epoch=records.append))
+    done = train(tiny_model(data), data, config(epochs=4), callbacks=Callbacks(on_epoch=records.append))
     assert [record.epoch for record in records] == [1, 2, 3, 4]
     assert done.accuracy.robust_accuracy == max(record.robust_accuracy or 0 for record in records)
     assert all(record.loss > 0 and record.images_per_s > 0 and record.tflops > 0 for record in records)
@@ -99,7 +99,7 @@ def test_every_epoch_is_told_and_the_best_one_under_attack_is_kept(data: Data) -
 
 def test_measurements_may_be_rare_and_the_last_epoch_is_measured(data: Data) -> None:
     records: list[EpochRecord] = []
-    train(tiny_model(data), data, config(epochs=3, evaluate_every=2), watch=Watch(on_epoch=records.append))
+    train(tiny_model(data), data, config(epochs=3, evaluate_every=2), callbacks=Callbacks(on_epoch=records.append))
     assert [record.robust_accuracy is None for record in records] == [True, False, False]
 
 
@@ -113,22 +113,22 @@ def test_an_epoch_shows_every_picture_once_in_batches_of_nearly_one_size() -> No
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"batch_size": 2}, "91 pictures to learn from, in batches of 2 among 1 processes, leave 1"),
-        ({"augment": "imagenet"}, r"pictures to learn from are \(3, 32, 32\); expected \(3, 37, 37\)"),
+        ({"batch_size": 2}, "91 training images in batches of 2 leave 1 for each of 1 processes"),
+        ({"augment": "imagenet"}, r"training images are \(3, 32, 32\); expected \(3, 37, 37\)"),
         ({"peak_learning_rate": 1e6}, "the loss is nan; try a lower peak_learning_rate than 1e"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(data: Data, change: dict[str, object], complaint: str) -> None:
     pictures = data.train
-    assert isinstance(pictures, PicturesInMemory)
+    assert isinstance(pictures, InMemoryImages)
     one_more = [torch.cat([part, part[:1]]) for part in (pictures.images, pictures.labels)]
     with pytest.raises(InputError, match=complaint):
-        trained(replace(data, train=PicturesInMemory(*one_more)), **change)
+        trained(replace(data, train=InMemoryImages(*one_more)), **change)
 
 
 def test_a_network_that_does_not_take_pictures_of_the_size_is_refused(data: Data) -> None:
     bound_to_224 = new_model(GuideDescription("timm/vit_tiny_patch16_224", TINY.classes, size=32), data.train, seed=0)
-    with pytest.raises(InputError, match=r"size is 32: timm/vit_tiny_patch16_224 does not take .*224"):
+    with pytest.raises(InputError, match=r"size is 32: timm/vit_tiny_patch16_224 does not accept images .*224"):
         train(bound_to_224, data, config())
 
 

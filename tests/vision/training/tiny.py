@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from lwise_core.vision.guide import GuideDescription, GuideModel
-from lwise_core.vision.training.adversarial_step import Learner
+from lwise_core.vision.training.adversarial_step import AdversarialStep
 from lwise_core.vision.training.config import TrainingConfig
-from lwise_core.vision.training.distributed import ALONE
+from lwise_core.vision.training.distributed import SINGLE_PROCESS
 from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.loop import Data, Trained, train, training_engine
 from tests.conftest import CLASSES
@@ -31,16 +31,16 @@ def trained(data: Data, **settings: Any) -> Trained:
     return train(tiny_model(data, seed=chosen.seed), data, chosen)
 
 
-def learner(model: GuideModel, **settings: Any) -> Learner:
+def adversarial_step(model: GuideModel, **settings: Any) -> AdversarialStep:
     chosen = config(**settings)
-    return Learner(model, chosen, engine=training_engine(chosen), group=ALONE, batches_per_epoch=3)
+    return AdversarialStep(model, chosen, engine=training_engine(chosen), group=SINGLE_PROCESS, batches_per_epoch=3)
 
 
-def learn(one: Learner, *, epsilon: float = 1.0, seed: int = 0) -> torch.Tensor:
-    """A step from six pictures of three classes."""
-    pictures = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+def run_step(step: AdversarialStep, *, epsilon: float = 1.0, seed: int = 0) -> torch.Tensor:
+    """Run a step on six images of three classes."""
+    images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
     labels = torch.arange(6) % 3
-    return one.learn(pictures, labels, n_in_batch=6, epsilon=epsilon, seed=seed, seeds=list(range(6)))
+    return step.run(images, labels, n_in_batch=6, epsilon=epsilon, seed=seed, seeds=list(range(6)))
 
 
 def equal(one: nn.Module, other: nn.Module) -> bool:

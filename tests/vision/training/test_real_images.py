@@ -10,11 +10,11 @@ import torch
 from torchvision.io import decode_image
 
 from lwise_core.vision.guide import GuideDescription
+from lwise_core.vision.training.batches import InMemoryImages
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.evaluation import Accuracy
 from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.loop import Data, train
-from lwise_core.vision.training.pictures import PicturesInMemory
 
 _PHOTOGRAPHS = Path(__file__).parents[4] / "shared" / "data" / "cifar10_subset.zip"
 """CIFAR-10 photographs beside the repository, `<split>/<class>/<number>.jpg`; too large to be kept in it."""
@@ -22,14 +22,14 @@ _CLASSES = ("airplane", "automobile", "frog")
 _EPSILON = 1.5
 
 
-def _photographs(archive: zipfile.ZipFile, split: str, n_per_class: int) -> PicturesInMemory:
+def _photographs(archive: zipfile.ZipFile, split: str, n_per_class: int) -> InMemoryImages:
     images, labels = [], []
     for number, name in enumerate(_CLASSES):
         of_class = [member for member in archive.namelist() if member.startswith(f"{split}/{name}/")]
         for member in sorted(member for member in of_class if member.endswith(".jpg"))[:n_per_class]:
             images.append(decode_image(torch.frombuffer(bytearray(archive.read(member)), dtype=torch.uint8)))
             labels.append(number)
-    return PicturesInMemory(torch.stack(images), torch.tensor(labels))
+    return InMemoryImages(torch.stack(images), torch.tensor(labels))
 
 
 def test_training_under_attack_gains_accuracy_under_attack_on_photographs() -> None:
@@ -38,7 +38,7 @@ def test_training_under_attack_gains_accuracy_under_attack_on_photographs() -> N
     Undisturbed 0.72 to 0.75 against 0.81; chance is 1/3; 300 photographs.
     """
     if not _PHOTOGRAPHS.is_file():
-        pytest.skip("the photographs are not on this machine; the bright and dark pictures test the same")
+        pytest.skip("the photographs are not on this machine; the bright and dark images test the same")
     with zipfile.ZipFile(_PHOTOGRAPHS) as archive:
         data = Data(_photographs(archive, "train", 200), _photographs(archive, "val", 100))
     description = GuideDescription("small_resnet", _CLASSES, size=32, settings={"width": 8})
