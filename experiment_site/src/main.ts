@@ -1,28 +1,27 @@
 // The participant's way through a study: link, entry, session, instructions, trials, screening, thanks. What each step
 // does is its module's.
 
-import { fetchStudy, mayPass, startSession } from "./api";
-import { persistently } from "./back-off";
-import { type Connection, openConnection } from "./connection";
 import type { StartedSession, StudyPage } from "./contract";
-import { showEnd } from "./end-page";
-import { comesIn } from "./entry";
-import { reportFailure, showFailure } from "./failures";
-import { finishSession } from "./finish";
-import { browserFrames, measureFrameInterval } from "./frames";
-import { FullScreen } from "./full-screen";
-import { Icons } from "./icons";
-import { parseLink, randomId } from "./link";
-import * as pages from "./pages";
-import { introduce, setUpScreen } from "./preparation";
-import { passesScreening } from "./screening";
-import { SessionMemory } from "./session-memory";
-import { Stimuli } from "./stimuli";
+import { showEnd } from "./pages/end-page";
+import { reportFailure, showFailure } from "./pages/failures";
+import * as pages from "./pages/pages";
+import { DisplayLog } from "./screen/display-log";
+import { FullScreen } from "./screen/full-screen";
+import { introduce, setUpScreen } from "./screen/preparation";
+import { WindowSize } from "./screen/window-size";
+import { fetchStudy, mayPass, startSession } from "./session/api";
+import { finishSession, passesScreening } from "./session/await-upload";
+import { persistently } from "./session/back-off";
+import { type Connection, openConnection } from "./session/connection";
+import { isEligible } from "./session/eligibility";
+import { parseLink, randomId } from "./session/link";
+import { SessionMemory } from "./session/session-memory";
 import { strings } from "./strings";
-import { SurroundingsWatch } from "./surroundings";
-import { expandTrials, firstBlocks, iconUrls, remainingTrials, stimulusUrls } from "./trial-list";
-import { runTrials } from "./trial-run";
-import { WindowSize } from "./window-size";
+import { browserFrames, measureFrameInterval } from "./trial/frames";
+import { Icons } from "./trial/icons";
+import { Stimuli } from "./trial/stimuli";
+import { expandTrials, firstBlocks, iconUrls, remainingTrials, stimulusUrls } from "./trial/trial-list";
+import { runTrials } from "./trial/trial-run";
 
 /**
  * Blocks whose pictures are here before the first trial: the second is the store that lasts while the network pauses. A
@@ -48,7 +47,7 @@ async function participate(view: HTMLElement): Promise<void> {
   }
   window.history.replaceState(null, "", link.search);
   const memory = new SessionMemory(study.study_id, link.request);
-  if (!(await comesIn(view, study, memory))) {
+  if (!(await isEligible(view, study, memory))) {
     return;
   }
 
@@ -101,7 +100,7 @@ async function showTrials(
   await finishLoading(view, [stimuli, icons], loading);
   pages.showGettingReady(view);
   const frameInterval = await measureFrameInterval(browserFrames);
-  const surroundings = new SurroundingsWatch(scale);
+  const surroundings = new DisplayLog(scale);
   await runTrials(view, {
     trials,
     remaining,

@@ -1,0 +1,142 @@
+// @vitest-environment happy-dom
+import { ParameterType } from "jspsych";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Trial } from "../../src/contract";
+import type { Requirement } from "../../src/screen/requirement";
+import { Icons } from "../../src/trial/icons";
+import { Stimuli } from "../../src/trial/stimuli";
+import { runTrials, type TrialRun } from "../../src/trial/trial-run";
+import { aTrial } from "../fixtures";
+
+/** What was shown and asked, in order. */
+const log: string[] = [];
+
+vi.mock("../../src/trial/categorisation-trial", () => ({
+  CategorisationTrial: class {
+    static readonly info = {
+      name: "noted-trial",
+      version: "0",
+      parameters: { index: { type: ParameterType.INT, default: undefined } },
+      data: {},
+    };
+
+    async trial(_: HTMLElement, { index }: { index: number }): Promise<void> {
+      log.push(`trial ${index}`);
+    }
+  },
+}));
+
+beforeEach(() => {
+  log.length = 0;
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Two trials before the screening, then a test of two. */
+const trials: readonly Trial[] = [0, 1, 2, 2].map((block, index) =>
+  aTrial({ index, block, stimulus_url: null, show_test_instructions: block === 2 }),
+);
+
+async function run(next: number, changes: Partial<TrialRun> = {}): Promise<void> {
+  const view = document.createElement("main");
+  document.body.replaceChildren(view);
+  // Leave every page as soon as it is shown.
+  new MutationObserver(() => {
+    const button = view.querySelector("button");
+    if (button !== null) {
+      log.push("test instructions");
+      button.click();
+    }
+  }).observe(view, { childList: true, subtree: true });
+  const running = runTrials(view, {
+    trials,
+    remaining: trials.slice(next),
+    testInstructions: "<p>Now the test</p>",
+    screeningBlock: 1,
+    passesScreening: async () => {
+      log.push("screening");
+      return true;
+    },
+    stimuli: new Stimuli([], 0),
+    icons: new Icons([]),
+    requirements: [],
+    pxPerDegree: null,
+    surroundings: () => expect.fail("nothing is shown"),
+    frameInterval: 1000 / 60,
+    onTrial: () => {},
+    onAnswer: () => {},
+    ...changes,
+  });
+  await Promise.all([running, vi.advanceTimersByTimeAsync(60_000)]);
+}
+
+const fail = async () => {
+  log.push("screening");
+  return false;
+};
+
+test("the screening comes after its block and before the instructions of the test", async () => {
+  await run(0);
+  expect(log).toEqual(["trial 0", "trial 1", "screening", "test instructions", "trial 2", "trial 3"]);
+});
+
+test("who does not pass sees nothing further", async () => {
+  await run(0, { passesScreening: fail });
+  expect(log).toEqual(["trial 0", "trial 1", "screening"]);
+});
+
+test.each([
+  [2, ["screening", "test instructions", "trial 2", "trial 3"]],
+  [3, ["screening", "trial 3"]],
+])("who goes on with trial %i, behind the block, is screened first", async (next, expected) => {
+  await run(next);
+  expect(log).toEqual(expected);
+});
+
+test("who goes on behind the block and does not pass sees no trial", async () => {
+  await run(3, { passesScreening: fail });
+  expect(log).toEqual(["screening"]);
+});
+
+test.each([null, 2])("nothing is asked when no trial is left for the decision (block %s)", async (screeningBlock) => {
+  await run(0, { screeningBlock });
+  expect(log).toEqual(["trial 0", "trial 1", "test instructions", "trial 2", "trial 3"]);
+});
+
+test("a screening that fails ends the run with its failure", async () => {
+  const failure = new Error("opened in another window");
+  await expect(run(1, { passesScreening: () => Promise.reject(failure) })).rejects.toBe(failure);
+  expect(log).toEqual(["trial 1"]);
+});
+
+/** Met at first, then lost with each of some trials, until it is asked for. */
+function requirement(name: string, lostWith: readonly string[]): Requirement {
+  let nAsked = 0;
+  return {
+    isMet: () => lostWith.filter((trial) => log.includes(trial)).length === nAsked,
+    ask: async () => {
+      nAsked += 1;
+      log.push(name);
+    },
+  };
+}
+
+test("what must hold is asked for between trials, only when it does not", async () => {
+  await run(0, {
+    requirements: [requirement("full screen", ["trial 0", "trial 2"]), requirement("large window", ["trial 0"])],
+  });
+  expect(log).toEqual([
+    "trial 0",
+    "full screen",
+    "large window",
+    "trial 1",
+    "screening",
+    "test instructions",
+    "trial 2",
+    "full screen",
+    "trial 3",
+  ]);
+});
