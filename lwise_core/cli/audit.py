@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 from rich.table import Table
 
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.progress import console, say, step
 from lwise_core.cli.study_arguments import AS_JSON, STUDY_OR_BUNDLE, print_json, study_or_bundle
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def audit(
         if table.row_count:
             console.print(table)
     for sentence in _sentences(counted):
-        console.print(sentence, markup=False, soft_wrap=True)
-    console.print(f"{out}: the same as a picture", markup=False, soft_wrap=True)
+        say(sentence)
+    say(f"{out}: the same as a picture")
 
 
 def _trials_table(counted: Audit) -> Table:

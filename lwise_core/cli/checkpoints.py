@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.progress import say, step
 from lwise_core.cli.study_arguments import AS_JSON, print_json
 from lwise_core.errors import InputError
 
@@ -107,10 +107,8 @@ def convert(
     guide = to_guide_model(checkpoint, classes=names, size=size or _USUAL_SIZE)
     save_model(out, guide, training={}, metrics={}, provenance=report)
     _print_report(report)
-    console.print(
+    say(
         f"{out}: {report['architecture']}, {num_classes} classes, {guide.description.size} pixels",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -135,7 +133,7 @@ def pull(
     with step(f"Downloading {url}") as on_bytes:
         names = pull_into(url, folder, sha256=expected, on_bytes=on_bytes, on_files=on_bytes)
     for name in names:
-        console.print(str(folder / name), markup=False, soft_wrap=True)
+        say(str(folder / name))
 
 
 def _open(
@@ -205,7 +203,7 @@ def _native_report(file: Path) -> dict[str, Any]:
 def _print_report(report: dict[str, Any]) -> None:
     for name, value in report.items():
         for line in _lines(name.replace("_", " "), value):
-            console.print(line, markup=False, soft_wrap=True)
+            say(line)
 
 
 def _lines(name: str, value: Any) -> Iterator[str]:

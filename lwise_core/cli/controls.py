@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from lwise_core.cli.image_options import DIRMAP, IMAGES, SKIP_BAD
-from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.progress import say, step, warn
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
 
@@ -49,8 +49,8 @@ def controls(
             on_progress=on_progress,
         )
     for why in skipped:
-        errors.print(f"skipped: {why}", markup=False, soft_wrap=True)
-    console.print(f"{out}: variants natural, {', '.join(method)}", markup=False, soft_wrap=True)
+        warn(f"skipped: {why}")
+    say(f"{out}: variants natural, {', '.join(method)}")
 
 
 def _size(model: Path | None, size: int | None) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lwise_core.cli.image_options import DIRMAP, IMAGES
-from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.progress import say, step, warn
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
 
@@ -59,7 +59,7 @@ def index(
         )
     write_dirmap(out, found.rows)
     _say_what_was_skipped(found.skipped)
-    console.print(f"{out}: {len(found.rows)} images of {len(class_names(found.rows))} classes", markup=False)
+    say(f"{out}: {len(found.rows)} images of {len(class_names(found.rows))} classes")
 
 
 @app.command()
@@ -85,7 +85,7 @@ def split(
     write_dirmap(out, rows)
     counts = Counter(row.split for row in rows)
     told = ", ".join(f"{counts[name]} {name}" for name in shares)
-    console.print(f"{out}: {len(rows)} images, {told}", markup=False)
+    say(f"{out}: {len(rows)} images, {told}")
 
 
 @app.command()
@@ -107,7 +107,7 @@ def stats(
     with step(f"Measuring {len(rows)} pictures") as on_progress:
         measured = channel_statistics(images, rows, size=size, on_progress=on_progress)
     for name, values in (("mean", measured.mean), ("std", measured.std)):
-        console.print(f"{name}: [{', '.join(f'{value:.5f}' for value in values)}]", markup=False)
+        say(f"{name}: [{', '.join(f'{value:.5f}' for value in values)}]")
 
 
 @app.command()
@@ -181,7 +181,7 @@ def build(
         )
     _say_what_was_skipped(skipped)
     built = read_dirmap(out / DIRMAP_FILE)
-    console.print(f"{out}: {len(built)} images of {len(class_names(built))} classes", markup=False)
+    say(f"{out}: {len(built)} images of {len(class_names(built))} classes")
 
 
 @app.command()
@@ -251,4 +251,4 @@ def _per_class(told: list[str]) -> dict[str, int | None] | None:
 
 def _say_what_was_skipped(skipped: list[str]) -> None:
     for why in skipped:
-        errors.print(f"skipped: {why}", markup=False, soft_wrap=True)
+        warn(f"skipped: {why}")

@@ -16,7 +16,7 @@ import typer
 from lwise_core import __version__, atomic_files
 from lwise_core.authoring.template import TaperStudy, write_taper_study
 from lwise_core.cli.enhance import enhance_images
-from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.progress import say, step, warn
 from lwise_core.cli.records import export_tables, write_study_report
 from lwise_core.cli.serve import DEFAULT_PORT, serve_study
 from lwise_core.cli.study_arguments import compile_with_warnings
@@ -90,7 +90,7 @@ def demo(
     _teach_learners(out / "study", out / "data", learners, seed)
     _analyse(out, seed)
     if not no_serve:
-        console.print("Now it is your turn. Your answers join those of the simulated learners.")
+        say("Now it is your turn. Your answers join those of the simulated learners.")
         serve_study(out / "study", out / "data", host="127.0.0.1", port=port)
         _analyse(out, seed)
 
@@ -108,7 +108,7 @@ def _begin(out: Path, *, images: Path | None, learners: int, seed: int) -> None:
     if recorded.is_file():
         if recorded.read_text(encoding="utf-8") != text:
             raise InputError(f"{out}: holds a demo with other settings; choose another folder with --out or remove it")
-        errors.print(f"Going on with the demo in {out}", markup=False)
+        warn(f"Going on with the demo in {out}")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not a demo; choose another folder with --out")
     else:
@@ -146,7 +146,7 @@ def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, 
     # time of two: moths 0.91 right and 0.78 under attack in 71 s, against 0.91 and 0.81 in 100 s.
     config = TrainingConfig(size=side, epsilon=epsilon, attack_steps=1, epochs=epochs, evaluate_every=epochs, seed=seed)
     accuracy = train_model(rows, photographs, model, config=config, resume=True)
-    console.print(
+    say(
         f"Guide model: accuracy {accuracy.clean_accuracy:.1%}, under attack {accuracy.robust_accuracy:.1%} "
         f"(chance {accuracy.chance:.1%})"
     )
@@ -174,7 +174,7 @@ def _teach_learners(study: Path, data: Path, n_learners: int, seed: int) -> None
 
     compiled = compile_with_warnings(study)
     with open_study(compiled, data) as local, serving(local.app) as server:
-        console.print(f"The study is served at {server}", soft_wrap=True)
+        say(f"The study is served at {server}")
         with step(f"Teaching {n_learners} simulated learners over HTTP") as on_progress:
             for number in range(n_learners):
                 take_part(server, assignment_id=f"learner-{number}", model=LearnerModel(), seed=seed + number)

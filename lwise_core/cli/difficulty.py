@@ -21,7 +21,7 @@ from lwise_core.cli.image_options import (
     shard_told,
 )
 from lwise_core.cli.measuring import measured
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.progress import say, step
 from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
 
@@ -139,7 +139,7 @@ def depth(
             layers=layers,
             on_progress=on_progress,
         )
-    console.print(f"layers: {', '.join(layers)}", markup=False, soft_wrap=True)
+    say(f"layers: {', '.join(layers)}")
     _add(
         "Looking how deep each image's prediction lies",
         prediction_depth(guide, probes, targets, engine),
@@ -225,4 +225,4 @@ def _add(
         return
     write_dirmap(table, with_measured(rows, found))
     begun.discard()
-    console.print(f"{table}: {column} of {len(found.values)} images", markup=False, soft_wrap=True)
+    say(f"{table}: {column} of {len(found.values)} images")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL, SETTINGS_FILE, SHARD, shard_told
-from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.progress import say, step, warn
 from lwise_core.cli.setting_options import chosen, with_settings
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.vision.enhancement_config import EnhancementConfig
@@ -57,7 +57,7 @@ def enhance(
         shard=shard_told(shard),
     )
     if shard is None:
-        console.print(f"{out}: variants natural, {', '.join(enhancement.budgets)}", markup=False, soft_wrap=True)
+        say(f"{out}: variants natural, {', '.join(enhancement.budgets)}")
         _say_what_was_kept(out, enhancement)
 
 
@@ -96,7 +96,7 @@ def enhance_images(
             on_progress=on_progress,
         )
     for why in skipped:
-        errors.print(f"skipped: {why}", markup=False, soft_wrap=True)
+        warn(f"skipped: {why}")
 
 
 def _say_what_was_kept(out: Path, enhancement: Enhancement) -> None:
@@ -106,9 +106,7 @@ def _say_what_was_kept(out: Path, enhancement: Enhancement) -> None:
     for name, budget in enhancement.budgets.items():
         kept = mean_kept(out / name)
         if kept < _LITTLE:
-            errors.print(
+            warn(
                 f"{name}: storing kept {kept:.0%} of the perturbation (ε = {budget.epsilon:g}); what is lost is "
                 "smaller than a step of the format. --format png16 keeps it, for other programs than a browser",
-                markup=False,
-                soft_wrap=True,
             )

@@ -14,7 +14,7 @@ import typer
 
 from lwise_core import atomic_files
 from lwise_core.cli.audit import audit
-from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.progress import say, step, warn
 from lwise_core.cli.study_arguments import (
     AS_JSON,
     STUDY,
@@ -60,11 +60,9 @@ def new(
     from lwise_core.authoring.template import new_taper_study
 
     made = new_taper_study(study, variants, title=title, seed=seed, dry_run=dry_run)
-    console.print(
+    say(
         f"{study}: {_would(dry_run)}{made.n_training_blocks} training blocks from {made.variants[0]} down to natural, "
         "one test; change config.yaml and instructions/ as you like",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -93,9 +91,7 @@ def import_(
             path, out, n_conditions=conditions, seed=seed, name=name, number=number, dry_run=dry_run
         )
     print_warnings(imported.compiled.warnings)
-    console.print(
-        f"{imported.folder}: {_would(dry_run)}{_summary(imported.compiled.study)}", markup=False, soft_wrap=True
-    )
+    say(f"{imported.folder}: {_would(dry_run)}{_summary(imported.compiled.study)}")
 
 
 @app.command("fetch-dirmap")
@@ -121,9 +117,7 @@ def fetch_dirmap(
         None if fetched.sha256 is None else f"SHA-256 {fetched.sha256}",
     )
     source = "is there already" if fetched.source is None else f"{_would(dry_run)}from {fetched.source}"
-    console.print(
-        f"{fetched.path}: {'; '.join(part for part in (source, *known) if part)}", markup=False, soft_wrap=True
-    )
+    say(f"{fetched.path}: {'; '.join(part for part in (source, *known) if part)}")
 
 
 @app.command()
@@ -140,7 +134,7 @@ def validate(study: Path = STUDY, as_json: bool = AS_JSON) -> None:
     if as_json:
         print_json({**_facts(compiled.study), "warnings": [*compiled.warnings, *unread]})
     else:
-        console.print(f"{compiled.study.study_id}: valid; {_summary(compiled.study)}", markup=False, soft_wrap=True)
+        say(f"{compiled.study.study_id}: valid; {_summary(compiled.study)}")
 
 
 @app.command("compile")
@@ -161,7 +155,7 @@ def compile_(
         print_json({"bundle": str(out), **_facts(compiled)})
     else:
         version = f"study {compiled.study_id}, version {compiled.sha256[:12]}"
-        console.print(f"{out}: {version}", markup=False, soft_wrap=True)
+        say(f"{out}: {version}")
 
 
 @app.command()
@@ -186,7 +180,7 @@ def trialset(
     documents = _documents(compiled, wanted, condition)
     n_printed = _print_csv(documents) if output is Format.CSV else _print_jsonl(documents)
     if n_printed == 0:
-        errors.print(f"none of the trial sets {ids} has condition {condition}", markup=False)
+        warn(f"none of the trial sets {ids} has condition {condition}")
 
 
 def _documents(study: Study, ids: Iterable[int], condition: int | None) -> Iterator[dict[str, Any]]:

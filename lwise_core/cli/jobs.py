@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lwise_core.cli.progress import console, errors, step
+from lwise_core.cli.progress import console, say, step, warn
 from lwise_core.cli.setting_options import ManyNumbers, with_settings
 from lwise_core.errors import InputError
 from lwise_core.vision.enhancement_config import EnhancementConfig
@@ -146,13 +146,13 @@ def upload(
     megabytes = sum(path.stat().st_size for path in left.values()) / 1e6
     what = f"{len(left)} of {len(files)} pictures ({megabytes:.1f} MB)"
     if dry_run:
-        _say(f"{place}: {what} and the dirmap would be uploaded")
+        say(f"{place}: {what} and the dirmap would be uploaded")
         return
     with step("Uploading") as on_progress:
         put_files(place.bucket, left, on_progress=on_progress)
         # Last, so that it never names pictures that are not there.
         put_files(place.bucket, {f"{place.prefix}/{DIRMAP_FILE}": dirmap}, on_progress=lambda done, total: None)
-    _say(f"{place}: {what} and the dirmap uploaded")
+    say(f"{place}: {what} and the dirmap uploaded")
 
 
 @app.command("list")
@@ -215,7 +215,7 @@ def stop(name: str = _NAME) -> None:
     from sagemaker_jobs.monitor import stop_job
 
     stop_job(name)
-    _say(f"{name}: stopping")
+    say(f"{name}: stopping")
 
 
 @app.command()
@@ -226,7 +226,7 @@ def wait(name: str = _NAME) -> None:
     """
     from sagemaker_jobs.monitor import wait_for
 
-    status = wait_for(name, on_status=lambda now: errors.print(f"{now.status} {now.step}".strip(), markup=False))
+    status = wait_for(name, on_status=lambda now: warn(f"{now.status} {now.step}".strip()))
     _say_status(status)
     if status.status != "Completed":
         raise typer.Exit(1)
@@ -243,7 +243,7 @@ def fetch(name: str = _NAME, out: Path = typer.Option(..., "--out", "-o", help="
     with step("Fetching") as on_progress:
         skipped = fetch_result(name, out, on_progress=on_progress)
     _say_skipped(skipped)
-    _say(f"{out}: the result of {name}")
+    say(f"{out}: the result of {name}")
 
 
 @app.command()
@@ -275,7 +275,7 @@ def publish(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-    _say(f"{manifest}: {n_pictures} pictures of {name}")
+    say(f"{manifest}: {n_pictures} pictures of {name}")
 
 
 def _job(kind: Kind, dataset: str, model: str | None, config: type, told: dict[str, Any]) -> Job:
@@ -289,7 +289,7 @@ def _job(kind: Kind, dataset: str, model: str | None, config: type, told: dict[s
 def _do(job: Job, *, local: bool, out: Path | None, dry_run: bool, yes: bool, save: Path | None) -> None:
     if save is not None:
         write_job(save, job)
-        _say(f"{save}: the job")
+        say(f"{save}: the job")
     elif local:
         _run_here(job, out)
     else:
@@ -304,9 +304,9 @@ def _run_here(job: Job, out: Path | None) -> None:
     if out is None:
         raise InputError("--local needs --out, where to write the result")
     model = None if job.model is None else Path(job.model)
-    skipped = run_locally(job, Path(job.dataset), model, out, on_line=lambda line: errors.print(line, markup=False))
+    skipped = run_locally(job, Path(job.dataset), model, out, on_line=warn)
     _say_skipped(skipped)
-    _say(f"{out}: done ({job.kind}, on this machine)")
+    say(f"{out}: done ({job.kind}, on this machine)")
 
 
 def _launch(job: Job, *, dry_run: bool, yes: bool) -> None:
@@ -323,29 +323,25 @@ def _launch(job: Job, *, dry_run: bool, yes: bool) -> None:
     price = f"{job.compute.instance_count} x {job.compute.instance_type}: {estimate(job).told()}"
     if dry_run:
         typer.echo(json.dumps(request_of(rehearsed(job, id_, where)), indent=2, default=str))
-        errors.print(price, markup=False, soft_wrap=True)
+        warn(price)
         return
-    errors.print(price, markup=False, soft_wrap=True)
+    warn(price)
     if not yes and not typer.confirm("Launch it?", err=True):
         raise typer.Exit(1)
     with step("Checking and copying the inputs") as on_progress:
         ready = prepare(job, id_, where, on_progress=on_progress)
     with step("Launching"), launching(job):
         name = launch(ready, boto3.Session())
-    _say(name)
+    say(name)
 
 
 def _say_status(status: JobStatus) -> None:
     told = [f"{status.name}: {status.status}", status.step, status.machines, f"created {status.created:%Y-%m-%d %H:%M}"]
-    _say(", ".join(filter(None, told)))
+    say(", ".join(filter(None, told)))
     if status.reason:
-        _say(f"reason: {status.reason}")
+        say(f"reason: {status.reason}")
 
 
 def _say_skipped(skipped: list[str]) -> None:
     for why in skipped:
-        errors.print(f"skipped: {why}", markup=False, soft_wrap=True)
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)
+        warn(f"skipped: {why}")

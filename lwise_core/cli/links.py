@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from lwise_core import atomic_files
-from lwise_core.cli.progress import console
+from lwise_core.cli.progress import say
 from lwise_core.cli.study_arguments import AS_JSON, print_json
 from lwise_core.errors import InputError
 from lwise_core.sessions.links import IN_PERSON, PlatformLink, platform_links
@@ -46,8 +46,8 @@ def links(
         print_json([asdict(link) for link in found])
         return
     for link in found:
-        console.print(f"{link.platform}: {link.purpose}", markup=False, soft_wrap=True)
-        console.print(f"  {link.url}", markup=False, soft_wrap=True)
+        say(f"{link.platform}: {link.purpose}")
+        say(f"  {link.url}")
     if in_person is not None:
         print_qr(in_person.url)
 
@@ -62,7 +62,7 @@ def print_qr(url: str) -> None:
     drawn = io.StringIO()
     _qr(url).terminal(drawn, compact=True)
     for line in drawn.getvalue().splitlines():
-        console.print(Text(line, style="#ffffff on #000000"), soft_wrap=True)
+        say(Text(line, style="#ffffff on #000000"))
 
 
 def write_qr_svg(url: str, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import typer
 
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.progress import say, step
 from lwise_core.errors import InputError
 
 
@@ -40,7 +40,7 @@ def look(
     ]
     with atomic_files.new_folder(out) as folder, step(f"Drawing {len(compared)} pictures") as on_progress:
         write_comparison(folder, compared, on_progress=on_progress)
-    console.print(f"{out}: {SHEET}, and a folder per picture", markup=False, soft_wrap=True)
+    say(f"{out}: {SHEET}, and a folder per picture")
 
 
 def _spread(natural: Path, n: int) -> Sequence[str]:

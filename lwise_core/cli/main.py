@@ -27,7 +27,7 @@ from lwise_core.cli import (
     teardown,
     train,
 )
-from lwise_core.cli.progress import errors
+from lwise_core.cli.progress import warn
 from lwise_core.cli.setting_options import ManyNumbers
 from lwise_core.errors import InputError
 
@@ -85,15 +85,13 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        warn(f"error: {error}")
         sys.exit(2)
     except ModuleNotFoundError as error:
         extra = _EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        errors.print(
-            f"error: this command needs {error.name}; install it with: pip install 'lwise[{extra}]'", markup=False
-        )
+        warn(f"error: this command needs {error.name}; install it with: pip install 'lwise[{extra}]'")
         sys.exit(2)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain once more when it flushes at its end.
@@ -101,14 +99,13 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # A full disk, a lost network drive: nothing that the command line could have been given otherwise.
-        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        warn(f"error: {error}")
         sys.exit(1)
     except SystemExit as ending:
         # Typer has turned Ctrl-C into this exit code and says nothing.
         if ending.code == INTERRUPTED:
-            errors.print(
+            warn(
                 "interrupted; nothing half-written was left. Long work keeps what is done: the same command goes on "
                 "with it (lwise train: with --resume)",
-                soft_wrap=True,
             )
         raise

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lwise_core.cli.progress import errors, step
+from lwise_core.cli.progress import step, warn
 from lwise_core.dirmap import DirmapRow
 
 if TYPE_CHECKING:
@@ -51,4 +51,4 @@ def measured(
 def say_skipped(unreadable: Mapping[int, str]) -> None:
     """What could not be read, by the index of its row."""
     for index, why in sorted(unreadable.items()):
-        errors.print(f"skipped: {why} (row {index + 1} of the dirmap)", markup=False, soft_wrap=True)
+        warn(f"skipped: {why} (row {index + 1} of the dirmap)")

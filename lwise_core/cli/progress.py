@@ -1,4 +1,4 @@
-"""Progress of long steps: a bar on a terminal, plain lines in a log."""
+"""What commands print: results, warnings, and the progress of long steps (a bar on a terminal, lines in a log)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 OnProgress = Callable[[int, int], None]
 
 console = Console(highlight=False)
-"""For what the user asked for."""
+"""Standard output: results."""
 
 errors = Console(stderr=True, highlight=False)
-"""For progress and complaints, so that the output itself can be piped."""
+"""Standard error: progress and warnings, so that results can be piped."""
+
+
+def say(text: str | Text) -> None:
+    """Print a result: text as it is, with paths and addresses unbroken."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def warn(text: str | Text) -> None:
+    """Print a warning, an error or progress, as `say` does."""
+    errors.print(text, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -28,6 +39,6 @@ def step(description: str) -> Iterator[OnProgress]:
             task = progress.add_task(description, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
     else:
-        errors.print(f"{description} …", markup=False, soft_wrap=True)
+        warn(f"{description} …")
         yield lambda done, total: None
-    errors.print(f"{description}: done in {time.monotonic() - started:.1f} s", markup=False, soft_wrap=True)
+    warn(f"{description}: done in {time.monotonic() - started:.1f} s")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.progress import console, say, step
 from lwise_core.cli.study_arguments import STUDY, compile_with_warnings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def export(
     Example: `lwise data export demo/data`
     """
     export_tables(data, out or data)
-    console.print(f"{out or data}: trials.csv, sessions.csv", markup=False)
+    say(f"{out or data}: trials.csv, sessions.csv")
 
 
 @app.command()
@@ -87,11 +87,9 @@ def download_tables(study: Path, out: Path, tables: Tables) -> None:
         write_tables(trials, sessions, out)
     # Nobody expects another copy of participants' data in a hidden folder.
     shutil.rmtree(under_way, ignore_errors=True)
-    console.print(
+    say(
         f"{out}: trials.csv ({len(trials)}), sessions.csv ({len(sessions)}); every trial that the sessions list is "
         "there",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -139,4 +137,4 @@ def write_study_report(data: Path, variants: Path, model: Path, out: Path, *, ti
             seed=seed,
         )
     console.print(summary_table(condition_summary(trials, sessions, seed=seed)))
-    console.print(f"{out}: open it in a browser", markup=False)
+    say(f"{out}: open it in a browser")

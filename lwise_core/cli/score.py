@@ -9,7 +9,7 @@ import typer
 
 from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL, SETTINGS_FILE, SHARD, shard_told
 from lwise_core.cli.measuring import say_skipped
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.progress import say, step
 from lwise_core.cli.setting_options import chosen, with_settings
 from lwise_core.dirmap import read_dirmap
 from lwise_core.vision.scoring_config import ScoringConfig
@@ -51,15 +51,15 @@ def score(
     if report is not None:
         with step(f"Drawing the confusion matrix in {report}"):
             write_report(report, scored.confusion)
-    console.print(f"{table}: {scored.n_images} images scored", markup=False, soft_wrap=True)
+    say(f"{table}: {scored.n_images} images scored")
     _say_accuracy(scored.confusion)
 
 
 def _say_accuracy(matrix: Confusion) -> None:
-    console.print(f"accuracy {matrix.accuracy:.1%} (n = {matrix.n_images})", markup=False)
+    say(f"accuracy {matrix.accuracy:.1%} (n = {matrix.n_images})")
     if len(matrix.classes) > _MOST_CLASSES_TOLD:
         return
     for number, name in enumerate(matrix.classes):
         share, n = matrix.accuracy_of(number), sum(matrix.counts[number])
         if share is not None:
-            console.print(f"  {name}: {share:.1%} (n = {n})", markup=False)
+            say(f"  {name}: {share:.1%} (n = {n})")

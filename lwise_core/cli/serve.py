@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lwise_core.cli.links import in_person_link, print_qr
-from lwise_core.cli.progress import console
+from lwise_core.cli.progress import say
 from lwise_core.cli.study_arguments import STUDY, compile_with_warnings
 from lwise_core.errors import InputError
 from lwise_core.sessions.links import platform_links
@@ -52,7 +52,7 @@ def serve_study(study: Path, data: Path, *, host: str, port: int) -> None:
         with open_study(compiled, data, researcher=researcher) as local, contextlib.suppress(KeyboardInterrupt):
             address = address_of(host, listener.getsockname()[1])
             _print_links(address, compiled.study.platforms, researcher.token, with_qr=others_reach(host))
-            console.print(f"Sessions are kept in {data}. Stop with Ctrl-C.", markup=False, soft_wrap=True)
+            say(f"Sessions are kept in {data}. Stop with Ctrl-C.")
             serve_app(local.app, listener)
 
 
@@ -64,7 +64,7 @@ def _print_links(address: str, platforms: Sequence[str], token: str, *, with_qr:
         ("To try it:         ", trying.url),
         ("Researcher's page: ", f"{address}/researcher#{token}"),
     ):
-        console.print(f"{what} {url}", markup=False, soft_wrap=True)
+        say(f"{what} {url}")
     if with_qr and in_person is not None:
         print_qr(in_person.url)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.progress import say, step
 from lwise_core.errors import InputError
 
 app = typer.Typer(help="Pictures that several studies show.", no_args_is_help=True)
@@ -65,4 +65,4 @@ def publish(
 
 
 def _say(text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)
+    say(text)

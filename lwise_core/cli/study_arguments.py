@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lwise_core.cli.progress import errors, step
+from lwise_core.cli.progress import step, warn
 
 if TYPE_CHECKING:
     from lwise_core.authoring.study_parts import CompiledStudy
@@ -33,7 +33,7 @@ def compile_with_warnings(study: Path, *, description: str = "Compiling the stud
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print what the author of a study should know, on standard error."""
     for warning in warnings:
-        errors.print(f"warning: {warning}", markup=False, soft_wrap=True)
+        warn(f"warning: {warning}")
 
 
 def study_or_bundle(path: Path) -> Study:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lwise_core.cli.progress import console, step
+from lwise_core.cli.progress import say, step
 from lwise_core.cli.records import download_tables
 from lwise_core.cli.study_arguments import STUDY
 from lwise_core.cloud.naming import name_in_app
@@ -106,4 +106,4 @@ def _say_what_to_do_with(study: Path, tables: Tables) -> None:
 
 
 def _say(text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)
+    say(text)

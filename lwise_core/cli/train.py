@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lwise_core.cli.image_options import DIRMAP, IMAGES, SETTINGS_FILE
-from lwise_core.cli.progress import OnProgress, console, errors, step
+from lwise_core.cli.progress import OnProgress, say, step, warn
 from lwise_core.cli.setting_options import chosen, with_settings
 from lwise_core.cli.training_table import training_table
 from lwise_core.dirmap import DirmapRow, read_dirmap
@@ -61,12 +61,10 @@ def train(
             display=_table,
         )
     if group.is_leader:
-        console.print(
+        say(
             f"{out}: accuracy {accuracy.clean_accuracy:.1%} on natural images, {accuracy.robust_accuracy:.1%} under "
             f"attack (L2 ε = {accuracy.attack['epsilon']:g}, {accuracy.attack['steps']} steps); "
             f"chance {accuracy.chance:.1%}",
-            markup=False,
-            soft_wrap=True,
         )
 
 
@@ -136,8 +134,6 @@ def train_model(
 
 def _print_stopped(folder: Path, number: int) -> None:
     name = signal.Signals(number).name if number else "another process"
-    errors.print(
+    warn(
         f"stopped by {name}; the state is saved in {folder}; continue with --resume",
-        markup=False,
-        soft_wrap=True,
     )

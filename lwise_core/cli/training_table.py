@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from lwise_core.cli.progress import OnProgress, errors
+from lwise_core.cli.progress import OnProgress, errors, warn
 
 if TYPE_CHECKING:
     from lwise_core.vision.training.log import EpochRecord
@@ -29,7 +29,7 @@ class TrainingTable:
     def on_epoch(self, record: EpochRecord) -> None:
         self._table.add_row(*_cells(record))
         if not errors.is_terminal:
-            errors.print(record.line(), markup=False, soft_wrap=True)
+            warn(record.line())
 
     def __rich__(self) -> Table:
         return self._table
