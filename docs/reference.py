@@ -44,7 +44,7 @@ from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import fields_of
 from lwise_core.vision.training.config import TrainingConfig
-from sagemaker_jobs.job import Compute, Job
+from sagemaker_jobs.container.job import Compute, Job
 
 _FORMATS = Path(__file__).parent / "formats"
 

@@ -9,7 +9,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lwise_core.errors import InputError
-from sagemaker_jobs.job import Job
+from sagemaker_jobs.container.job import Job
 
 _REMEDIES = {
     "ResourceLimitExceeded": "ask for more in the console: "

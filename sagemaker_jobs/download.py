@@ -10,8 +10,8 @@ from lwise_core.cloud.uploading import OnProgress, sizes_in
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
 from sagemaker_jobs.artefacts import S3Place, artefacts
-from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE
-from sagemaker_jobs.job import read_job
+from sagemaker_jobs.container.job import read_job
+from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, JOB_FILE, MODEL_FILE
 from sagemaker_jobs.launch import folder_of
 from sagemaker_jobs.monitor import job_status
 from sagemaker_jobs.results import complete, take_model

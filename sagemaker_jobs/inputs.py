@@ -15,8 +15,8 @@ from lwise_core.cloud.uploading import OnProgress, put_files, sizes_in
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.errors import InputError, refuse_if_any
 from sagemaker_jobs.artefacts import Artefacts, S3Place, dataset_place
-from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, UNFINISHED
-from sagemaker_jobs.job import Job, packed
+from sagemaker_jobs.container.job import Job, packed
+from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, MODEL_FILE, UNFINISHED
 from sagemaker_jobs.launch import IMAGES, Launch, folder_of
 
 

@@ -15,8 +15,8 @@ import boto3
 
 from lwise_core.errors import InputError
 from sagemaker_jobs.artefacts import Artefacts, S3Place
-from sagemaker_jobs.job import Job
-from sagemaker_jobs.metrics import METRICS
+from sagemaker_jobs.container.job import Job
+from sagemaker_jobs.container.metrics import METRICS
 from sagemaker_jobs.source_bundle import REQUIREMENTS_FILE, write_code
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _train(launched: Launch, sdk: Session, script: Path) -> str:
         ),
         checkpoint_config=CheckpointConfig(s3_uri=launched.where.uri(f"checkpoints/{launched.id}")),
         training_input_mode="File",
-        environment={"BASH_ENV": f"{_CODE_OF_TRAINING}/sagemaker_jobs/signal_forwarder.sh"},
+        environment={"BASH_ENV": f"{_CODE_OF_TRAINING}/sagemaker_jobs/container/signal_forwarder.sh"},
         hyperparameters={name: value for name, value in job.settings.items() if value is not None},
         tags=_tags(launched),
     ).with_metric_definitions([MetricDefinition(name=name, regex=regex) for name, regex in METRICS.items()])

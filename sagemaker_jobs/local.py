@@ -14,8 +14,8 @@ from pathlib import Path
 
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
-from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, Container
-from sagemaker_jobs.job import Job, packed
+from sagemaker_jobs.container.job import Job, packed
+from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, MODEL_FILE, Container
 from sagemaker_jobs.local_container import fabricate, started
 from sagemaker_jobs.results import complete, take_model
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
-from sagemaker_jobs.container import Container
-from sagemaker_jobs.entrypoint import ROOT
+from sagemaker_jobs.container.entrypoint import ROOT
+from sagemaker_jobs.container.opt_ml import Container
 
 Kind = Literal["train", "enhance", "score"]
 
-_ENTRY_POINTS = Path(__file__).parent
+_PACKAGE = Path(__file__).parent
 
 
 def fabricate(
@@ -56,13 +56,13 @@ def fabricate(
 
 def started(kind: Kind, containers: Sequence[Container], logs: Sequence[IO[bytes]]) -> list[subprocess.Popen[bytes]]:
     """The entry point on each machine of a job, each with the file that its log goes to."""
-    script = str(_ENTRY_POINTS / f"{kind}.py")
+    script = str(_PACKAGE / "container" / f"{kind}.py")
     port = _free_port()
     commands = [
         [sys.executable, *(_torchrun(len(containers), rank, port) if kind == "train" else []), script]
         for rank in range(len(containers))
     ]
-    path = os.pathsep.join([str(_ENTRY_POINTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     return [
         subprocess.Popen(  # noqa: S603
             command,

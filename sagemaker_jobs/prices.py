@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lwise_core.yaml_files import read_yaml
-from sagemaker_jobs.job import Job
+from sagemaker_jobs.container.job import Job
 
 
 @dataclass(frozen=True)

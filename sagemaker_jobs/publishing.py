@@ -20,9 +20,9 @@ from lwise_core.vision.enhance import Recorded, recorded_variants
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.settings import settings_from
 from sagemaker_jobs.artefacts import S3Place, artefacts
-from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, VARIANTS
+from sagemaker_jobs.container.job import Job, read_job
+from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, JOB_FILE, VARIANTS
 from sagemaker_jobs.download import download
-from sagemaker_jobs.job import Job, read_job
 from sagemaker_jobs.launch import folder_of
 from sagemaker_jobs.monitor import job_status
 

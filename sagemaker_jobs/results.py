@@ -13,8 +13,8 @@ from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.score_dirmap import score_dirmap
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import settings_from
-from sagemaker_jobs.container import JOB_FILE, MODEL_FILE, SCORES, VARIANTS
-from sagemaker_jobs.job import Job
+from sagemaker_jobs.container.job import Job
+from sagemaker_jobs.container.opt_ml import JOB_FILE, MODEL_FILE, SCORES, VARIANTS
 
 
 def take_model(left: Path, out: Path) -> None:

@@ -16,7 +16,7 @@ from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import fields_of
 from lwise_core.vision.training.config import TrainingConfig
-from sagemaker_jobs.job import Compute, Job, Kind, new_job, read_job, write_job
+from sagemaker_jobs.container.job import Compute, Job, Kind, new_job, read_job, write_job
 
 if TYPE_CHECKING:
     from sagemaker_jobs.monitor import JobStatus
@@ -135,7 +135,7 @@ def upload(
     from lwise_core.dirmap import read_dirmap
     from lwise_core.errors import refuse_if_any
     from sagemaker_jobs.artefacts import artefacts, dataset_place
-    from sagemaker_jobs.container import DIRMAP_FILE
+    from sagemaker_jobs.container.opt_ml import DIRMAP_FILE
 
     rows = read_dirmap(dirmap)
     place = dataset_place(dataset, artefacts())

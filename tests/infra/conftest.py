@@ -15,7 +15,7 @@ os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"  # before the
 from aws_cdk import App, Stack
 from aws_cdk.assertions import Template
 
-import app as cdk_app
+from infra import app as cdk_app
 from lwise_core.authoring.folder import StudyFolder
 from tests.experiments.conftest import write_data_set, write_study
 

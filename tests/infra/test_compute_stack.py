@@ -15,7 +15,7 @@ from sagemaker.core import image_uris
 from infra.budget import Budget
 from infra.compute_stack import ComputeStack
 from lwise_core.errors import InputError
-from sagemaker_jobs.job import Kind
+from sagemaker_jobs.container.job import Kind
 from sagemaker_jobs.launch import JOB_TAG
 from tests.infra.conftest import ACCOUNT, REGION
 

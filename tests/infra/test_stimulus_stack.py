@@ -12,7 +12,7 @@ from aws_cdk import App, Stack
 from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 
-import app as cdk_app
+from infra import app as cdk_app
 from lwise_core.authoring.folder import StudyFolder
 from lwise_core.authoring.manifest import write_manifest
 from tests.experiments.conftest import write_data_set, write_url_study
@@ -46,7 +46,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
 
 
 def _context() -> dict[str, Any]:
-    context: dict[str, Any] = json.loads((Path(cdk_app.__file__).parent / "cdk.json").read_text("utf-8"))["context"]
+    context: dict[str, Any] = json.loads((Path(cdk_app.__file__).parents[1] / "cdk.json").read_text("utf-8"))["context"]
     # Errors of a study that cannot be deployed are the command line's to judge, stack by stack.
     return {**context, "@aws-cdk/core:annotationsInValidationReport": False}
 

@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sagemaker_jobs.container import Container
-from sagemaker_jobs.entrypoint import ROOT
+from sagemaker_jobs.container.entrypoint import ROOT
+from sagemaker_jobs.container.opt_ml import Container
 from tests.aws import StandIn
 
 _ML = "/opt/ml"

@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 
 from sagemaker_jobs.artefacts import artefacts
+from sagemaker_jobs.container.job import Job
 from sagemaker_jobs.inputs import prepare
-from sagemaker_jobs.job import Job
 from sagemaker_jobs.launch import launch, new_id
 
 

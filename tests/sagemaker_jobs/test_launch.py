@@ -19,8 +19,8 @@ from lwise_core.vision.settings import plain
 from lwise_core.vision.training.config import TrainingConfig
 from sagemaker_jobs.artefacts import Artefacts, artefacts, dataset_place
 from sagemaker_jobs.aws_errors import launching as saying_refusals
+from sagemaker_jobs.container.job import new_job, read_job, write_job
 from sagemaker_jobs.inputs import prepare
-from sagemaker_jobs.job import new_job, read_job, write_job
 from sagemaker_jobs.launch import folder_of, launch, new_id
 from sagemaker_jobs.monitor import job_status, wait_for
 from sagemaker_jobs.prices import estimate

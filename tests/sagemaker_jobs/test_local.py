@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from lwise_core.vision.shard import Shard
-from sagemaker_jobs.container import Container, ContainerError
-from sagemaker_jobs.entrypoint import ROOT, run, shard_of
+from sagemaker_jobs.container.entrypoint import ROOT, run, shard_of
+from sagemaker_jobs.container.opt_ml import Container, ContainerError
 from tests.run_cli import lwise, succeed
 from tests.sagemaker_jobs.conftest import DataSet
 
 _SCRIPT = """
 import sys
 from pathlib import Path
-from sagemaker_jobs.container import Container
-from sagemaker_jobs.entrypoint import on_each_card, shard_of
+from sagemaker_jobs.container.opt_ml import Container
+from sagemaker_jobs.container.entrypoint import on_each_card, shard_of
 code = on_each_card(__file__, 2)
 if code is None:
     shard = shard_of(Container(Path(sys.argv[0]).parent / "ml"))

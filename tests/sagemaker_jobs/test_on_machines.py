@@ -12,10 +12,10 @@ import pytest
 
 from lwise_core.dirmap import read_dirmap
 from lwise_core.vision.checkpoints.native import load_model
+from sagemaker_jobs.container.job import Job, new_job
+from sagemaker_jobs.container.metrics import METRICS
 from sagemaker_jobs.download import fetch
-from sagemaker_jobs.job import Job, new_job
 from sagemaker_jobs.local import run_locally
-from sagemaker_jobs.metrics import METRICS
 from tests.aws import StandIn
 from tests.run_cli import succeed
 from tests.sagemaker_jobs.conftest import DataSet

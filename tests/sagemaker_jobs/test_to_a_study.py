@@ -15,7 +15,7 @@ from lwise_core.authoring.compile import compile_study
 from lwise_core.authoring.manifest import read_manifest
 from lwise_core.dirmap import read_dirmap
 from lwise_core.simulation.learners import LearnerModel, take_part
-from sagemaker_jobs.job import new_job
+from sagemaker_jobs.container.job import new_job
 from tests.aws import StandIn, create_stack
 from tests.run_cli import lwise, served, succeed
 from tests.sagemaker_jobs.conftest import BUCKET, DataSet

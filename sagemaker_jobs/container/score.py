@@ -13,9 +13,9 @@ from lwise_core.dirmap import read_dirmap
 from lwise_core.vision.score_dirmap import score_part
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import settings_from
-from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, SCORES, Container
-from sagemaker_jobs.entrypoint import log, on_each_card, progress_of, run, shard_of
-from sagemaker_jobs.job import read_job, unpacked
+from sagemaker_jobs.container.entrypoint import log, on_each_card, progress_of, run, shard_of
+from sagemaker_jobs.container.job import read_job, unpacked
+from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, JOB_FILE, MODEL_FILE, SCORES, Container
 
 
 def work(container: Container) -> int:

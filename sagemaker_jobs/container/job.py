@@ -19,7 +19,7 @@ from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import plain, read_settings, settings_from, write_settings
 from lwise_core.vision.training.config import TrainingConfig
-from sagemaker_jobs.container import JOB_FILE
+from sagemaker_jobs.container.opt_ml import JOB_FILE
 
 Kind = Literal["train", "enhance", "score"]
 

@@ -15,9 +15,9 @@ from lwise_core.vision.enhance import write_variants
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.enhancement_setup import engine_of, enhancement_of
 from lwise_core.vision.settings import settings_from
-from sagemaker_jobs.container import DIRMAP_FILE, JOB_FILE, MODEL_FILE, UNFINISHED, VARIANTS, Container
-from sagemaker_jobs.entrypoint import log, on_each_card, progress_of, run, shard_of
-from sagemaker_jobs.job import read_job, unpacked
+from sagemaker_jobs.container.entrypoint import log, on_each_card, progress_of, run, shard_of
+from sagemaker_jobs.container.job import read_job, unpacked
+from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, JOB_FILE, MODEL_FILE, UNFINISHED, VARIANTS, Container
 
 
 def work(container: Container) -> int:

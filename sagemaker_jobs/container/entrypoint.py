@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lwise_core.errors import InputError
 from lwise_core.vision.shard import Shard
-from sagemaker_jobs.container import ML, Container, ContainerError
+from sagemaker_jobs.container.opt_ml import ML, Container, ContainerError
 
 ROOT = "LWISE_ML_ROOT"
 """Environment variable: where the tree is that SageMaker has in /opt/ml."""

@@ -17,9 +17,9 @@ from lwise_core.vision.training.log import EpochRecord
 from lwise_core.vision.training.loop import Callbacks, Stopped
 from lwise_core.vision.training.run import prepare_run, run_folder
 from lwise_core.vision.training.signals import stop_on_signal
-from sagemaker_jobs.container import DIRMAP_FILE, MODEL_FILE, Container
-from sagemaker_jobs.entrypoint import log, progress_of, run
-from sagemaker_jobs.job import unpacked
+from sagemaker_jobs.container.entrypoint import log, progress_of, run
+from sagemaker_jobs.container.job import unpacked
+from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, MODEL_FILE, Container
 
 _KEPT = ("config.yaml", "log.csv")
 """Of a training's folder, what is kept beside the model."""

@@ -1,0 +1,77 @@
+"""The CDK app: `cdk ls` says what can be deployed, `cdk deploy ExperimentStack-idaea4-10` puts a study online."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from aws_cdk import App, Environment, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from infra.account_stack import AccountStack
+from infra.budget import Budget
+from infra.compute_stack import ComputeStack
+from infra.experiment_stack import ExperimentStack
+from infra.stimulus_stack import StimulusStack
+from lwise_core.authoring.config_file import read_config
+from lwise_core.authoring.folder import StudyFolder, study_folders
+from lwise_core.cloud.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
+from lwise_core.errors import InputError
+
+_PAGE = Path(__file__).parents[1] / "lwise_core" / "local" / "site"
+_READABLE_BUCKETS = "readable_buckets"
+"""Buckets with data sets that jobs may read."""
+_BUDGET = ("budget_usd", "budget_email")
+"""What jobs may cost in a month, and who is told of more."""
+_IN_VPC = "jobs_in_vpc"
+"""Given with anything, e.g. `true`, jobs may run in subnets of the account's own."""
+
+
+def main() -> None:
+    """Write the cloud assembly."""
+    app = App()
+    with tempfile.TemporaryDirectory() as work:
+        build(app, study_folders(), page=_PAGE, work=Path(work))
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        app.synth()
+
+
+def build(app: App, studies: Sequence[StudyFolder], *, page: Path, work: Path) -> None:
+    """Every stack of the app."""
+    environment = Environment(
+        account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
+    )
+    account = AccountStack(app, "AccountStack", env=environment)
+    ComputeStack(
+        app,
+        "ComputeStack",
+        readable_buckets=_named(app, _READABLE_BUCKETS),
+        budget=Budget.of(*(str(app.node.try_get_context(key) or "") for key in _BUDGET)),
+        in_vpc=bool(_named(app, _IN_VPC)),
+        env=environment,
+    )
+    refuse_twins(study.study_id for study in studies)
+    _add_stimulus_stacks(app, studies, environment)
+    for study in studies:
+        name = experiment_stack_name(study.study_id)
+        stack = ExperimentStack(app, name, study=study, page=page, work=work, env=environment)
+        stack.add_stack_dependency(account, "its API logs with the account's role")
+
+
+def _add_stimulus_stacks(app: App, studies: Sequence[StudyFolder], environment: Environment) -> None:
+    """One for every data set that a study shows; a config with an error is its study's own to complain of."""
+    datasets: dict[str, str] = {}
+    for study in studies:
+        with contextlib.suppress(InputError):
+            if (dataset := read_config(study.config).config.stimuli.dataset) is not None:
+                datasets.setdefault(stimulus_stack_name(dataset), dataset)
+    for name, dataset in sorted(datasets.items()):
+        StimulusStack(app, name, dataset=dataset, env=environment)
+
+
+def _named(app: App, key: str) -> list[str]:
+    """Names with commas between them, which `cdk` was given with `-c key=…`."""
+    return [name for name in str(app.node.try_get_context(key) or "").split(",") if name]
