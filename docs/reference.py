@@ -131,7 +131,7 @@ def dataset_page() -> str:
         "A YAML file in UTF-8 that says what the raw files of a data set are, and the numbers that a model of it\n"
         "needs. `--description` takes its path, or the name of one that is known; an unknown key is an error. What it\n"
         "is for: [Data sets](../datasets.md).\n\n"
-        f"{_fields_table(DatasetDescription, DatasetDescription.written_keys())}\n"
+        f"{_fields_table(DatasetDescription, DatasetDescription.file_keys())}\n"
         "`table`:\n\n"
         f"{_fields_table(Table)}\n"
         "## Known data sets\n\n"

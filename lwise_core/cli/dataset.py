@@ -1,4 +1,4 @@
-"""`lwise dataset`: from folders of photographs to a dirmap, and from a dirmap to the data set that a study needs."""
+"""`lwise dataset`: list, split and describe data sets, and build new ones."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _DESCRIPTION = typer.Option(
     None,
     "--description",
     "-d",
-    help="What is known of the data set: a name of `lwise dataset describe`, or a .yaml file.",
+    help="Description of the data set: a name from `lwise dataset describe`, or a .yaml file.",
 )
-_SKIP_BAD = typer.Option(False, "--skip-bad", help="Leave out what cannot be read instead of stopping.")
+_SKIP_BAD = typer.Option(False, "--skip-bad", help="Skip unreadable images instead of stopping.")
 
 
 @app.command()
 def index(
-    images: Path = typer.Argument(help="Folder of photographs, IMAGES/<class>/* or IMAGES/<split>/<class>/*."),
+    images: Path = typer.Argument(help="Folder of images, IMAGES/<class>/* or IMAGES/<split>/<class>/*."),
     out: Path = typer.Option(Path("dirmap.csv"), "--out", "-o", help="Where to write the dirmap."),
     description: str | None = _DESCRIPTION,
     val_fraction: float | None = typer.Option(
@@ -38,45 +38,45 @@ def index(
         max=0.9,
         help="Share held out as `val` if there is no such split (default: the description's, else 0.25).",
     ),
-    seed: int = typer.Option(0, help="Decides which images are held out."),
+    seed: int = typer.Option(0, help="Seed for the held-out images."),
     skip_bad: bool = _SKIP_BAD,
 ) -> None:
-    """List every photograph in a dirmap (CSV), after checking that each can be read.
+    """List all images of a folder in a dirmap (CSV), after checking that each can be read.
 
     Example: `lwise dataset index photos --out dirmap.csv`
     """
     from lwise_core.vision.image_folder import index_image_folder
 
-    described = _described(description)
-    with step(f"Checking the photographs in {images}") as on_progress:
-        found = index_image_folder(
+    data_set = _description(description)
+    with step(f"Checking the images in {images}") as on_progress:
+        listing = index_image_folder(
             images,
-            description=described,
-            val_fraction=_val_fraction(val_fraction, described),
+            description=data_set,
+            val_fraction=_val_fraction(val_fraction, data_set),
             seed=seed,
             skip_bad=skip_bad,
             on_progress=on_progress,
         )
-    write_dirmap(out, found.rows)
-    _say_what_was_skipped(found.skipped)
-    say(f"{out}: {len(found.rows)} images of {len(class_names(found.rows))} classes")
+    write_dirmap(out, listing.rows)
+    _print_skipped(listing.skipped)
+    say(f"{out}: {len(listing.rows)} images of {len(class_names(listing.rows))} classes")
 
 
 @app.command()
 def split(
     dirmap: Path = DIRMAP,
     share: list[str] = typer.Option(
-        ["train=0.7", "val=0.15", "test=0.15"], "--share", help="SPLIT=SHARE; once per split, together 1."
+        ["train=0.7", "val=0.15", "test=0.15"], "--share", help="SPLIT=SHARE, once per split; they sum to 1."
     ),
     group_column: str | None = typer.Option(
         None, "--group", help="Column whose equal cells stay in one split, e.g. lesion_id."
     ),
-    seed: int = typer.Option(0, help="Decides which images come into which split."),
+    seed: int = typer.Option(0, help="Seed for the assignment to splits."),
     out: Path = typer.Option(..., "--out", "-o", help="Where to write the new dirmap."),
 ) -> None:
-    """Divide a data set anew: of each class the same shares, and nothing that belongs together in two splits.
+    """Split a data set with the same shares in each class, keeping groups of images in one split.
 
-    Example: `lwise dataset split dirmap.csv --share train=0.8 --share val=0.2 --group lesion_id --out parted.csv`
+    Example: `lwise dataset split dirmap.csv --share train=0.8 --share val=0.2 --group lesion_id --out split.csv`
     """
     from lwise_core.vision.data.splitting import split_by_class
 
@@ -84,8 +84,8 @@ def split(
     rows = split_by_class(read_dirmap(dirmap), shares, seed=seed, group_column=group_column)
     write_dirmap(out, rows)
     counts = Counter(row.split for row in rows)
-    told = ", ".join(f"{counts[name]} {name}" for name in shares)
-    say(f"{out}: {len(rows)} images, {told}")
+    sizes = ", ".join(f"{counts[name]} {name}" for name in shares)
+    say(f"{out}: {len(rows)} images, {sizes}")
 
 
 @app.command()
@@ -95,7 +95,7 @@ def stats(
     only: str = typer.Option("train", "--split", help="Split to measure; '' for all."),
     size: int = typer.Option(224, min=1, help="Side of the square images in pixels."),
 ) -> None:
-    """Mean and standard deviation of each colour channel, as a description wants them.
+    """Print the mean and standard deviation of each colour channel, for a description.
 
     Example: `lwise dataset stats dirmap.csv --images photos --size 224`
     """
@@ -103,46 +103,50 @@ def stats(
 
     rows = [row for row in read_dirmap(dirmap) if not only or row.split == only]
     if not rows:
-        raise InputError(f"{dirmap}: has no images in split {only!r}; name another by --split")
-    with step(f"Measuring {len(rows)} pictures") as on_progress:
-        measured = channel_statistics(images, rows, size=size, on_progress=on_progress)
-    for name, values in (("mean", measured.mean), ("std", measured.std)):
+        raise InputError(f"{dirmap}: has no images in split {only!r}; choose another with --split")
+    with step(f"Measuring {len(rows)} images") as on_progress:
+        statistics = channel_statistics(images, rows, size=size, on_progress=on_progress)
+    for name, values in (("mean", statistics.mean), ("std", statistics.std)):
         say(f"{name}: [{', '.join(f'{value:.5f}' for value in values)}]")
 
 
 @app.command()
 def build(
-    source: Path = typer.Argument(help="A dirmap, or a folder of raw photographs as `lwise dataset index` takes it."),
+    source: Path = typer.Argument(help="A dirmap, or a folder of images as for `lwise dataset index`."),
     images: Path | None = typer.Option(
-        None, "--images", help="Folder that the dirmap's im_path starts from (default: where SOURCE is)."
+        None, "--images", help="Folder to which the dirmap's im_path is relative (default: that of SOURCE)."
     ),
     description: str | None = _DESCRIPTION,
-    classes: list[str] = typer.Option([], "--class", help="Take this class only; may be given several times."),
-    containing: list[str] = typer.Option([], help="Take classes with this in their names; several times."),
+    classes: list[str] = typer.Option([], "--class", help="Take only this class; repeatable."),
+    containing: list[str] = typer.Option([], help="Take classes whose names contain this; repeatable."),
     take: list[str] = typer.Option(
-        [], help="SPLIT=N images of each class, drawn by --seed, or SPLIT for all; several times (default: everything)."
+        [], help="SPLIT=N random images of each class, or SPLIT for all; repeatable (default: everything)."
     ),
     recipe: Path | None = typer.Option(
-        None, help="CSV of split, class, n: how many images of each class, nothing for all; instead of the above."
+        None, help="CSV with split, class and n, the number of images (empty: all); replaces the above."
     ),
     distribute: bool = typer.Option(
-        False, "--distribute", help="Share images out anew over the splits of --take, whatever split they were in."
+        False, "--distribute", help="Redistribute images over the splits of --take, whatever their present split."
     ),
     group_column: str | None = typer.Option(
-        None, "--group", help="With --distribute: column whose equal cells stay in one split (default: description's)."
+        None,
+        "--group",
+        help="With --distribute: column whose equal cells stay in one split (default: description's).",
     ),
-    first_of: str | None = typer.Option(None, help="Column, e.g. lesion_id: take the first image of each only."),
-    balance: bool = typer.Option(False, "--balance", help="Fill classes up to the largest by copies, __copy1 …"),
-    size: int | None = typer.Option(None, min=1, help="Make square images of this side (default: files as they are)."),
+    first_of: str | None = typer.Option(None, help="Column, e.g. lesion_id: take only the first image of each value."),
+    balance: bool = typer.Option(False, "--balance", help="Fill classes up to the largest with copies, __copy1 …"),
+    size: int | None = typer.Option(
+        None, min=1, help="Resize to squares of this side in pixels (default: copy the files)."
+    ),
     stored_as: str | None = typer.Option(None, "--format", help="With --size: png, webp (lossless), png16 or jpeg."),
-    quality: int | None = typer.Option(None, min=1, max=100, help="Of jpeg (default: 95)."),
+    quality: int | None = typer.Option(None, min=1, max=100, help="JPEG quality (default: 95)."),
     skip_bad: bool = _SKIP_BAD,
-    seed: int = typer.Option(0, help="Decides what is taken, copied and held out."),
+    seed: int = typer.Option(0, help="Seed for what is taken, copied and held out."),
     out: Path = typer.Option(Path("dataset"), "--out", "-o", help="New folder for images and dirmap.csv."),
 ) -> None:
-    """Make a data set from images of another: some classes, so many images of each, resized.
+    """Build a data set from images of another: a choice of classes and number of images, resized.
 
-    May be cut short and run again: it goes on where it stopped.
+    If interrupted, run it again to resume.
 
     Example: `lwise dataset build dirmap.csv --images photos --take train=100 --take val=50 --size 224 --out small`
     """
@@ -151,20 +155,20 @@ def build(
     from lwise_core.vision.data.selection import Selection
 
     if size is None and (stored_as or quality):
-        raise InputError("--format and --quality go with --size; without it the files stay as they are")
+        raise InputError("--format and --quality need --size; without it, files are copied")
     if recipe is not None and (classes or containing or take or distribute):
-        raise InputError("--recipe says what is taken; leave out --class, --containing, --take and --distribute")
+        raise InputError("--recipe replaces --class, --containing, --take and --distribute; drop them")
     if group_column is not None and not distribute:
-        raise InputError("--group goes with --distribute; without it every image stays in its split")
-    described = _described(description)
-    rows, root = _rows_of(source, images, described, seed=seed)
+        raise InputError("--group needs --distribute; without it, every image stays in its split")
+    data_set = _description(description)
+    rows, root = _source_rows(source, images, data_set, seed=seed)
     selection = Selection(
         classes=tuple(classes),
         containing=tuple(containing),
         per_class=_per_class(take),
         recipe=None if recipe is None else read_recipe(recipe),
         distribute=distribute,
-        group_column=group_column or (described.group_column if described and distribute else None),
+        group_column=group_column or (data_set.group_column if data_set and distribute else None),
         first_of=first_of,
         balance=balance,
         seed=seed,
@@ -179,14 +183,14 @@ def build(
             skip_bad=skip_bad,
             on_progress=on_progress,
         )
-    _say_what_was_skipped(skipped)
+    _print_skipped(skipped)
     built = read_dirmap(out / DIRMAP_FILE)
     say(f"{out}: {len(built)} images of {len(class_names(built))} classes")
 
 
 @app.command()
-def describe(name: str | None = typer.Argument(None, help="Of a data set that is known here.")) -> None:
-    """Print the description of a data set (YAML), or the names of those that are known.
+def describe(name: str | None = typer.Argument(None, help="Name of a known data set.")) -> None:
+    """Print the description of a data set (YAML), or the names of the known ones.
 
     Example: `lwise dataset describe ham10000 > mine.yaml`
     """
@@ -199,38 +203,38 @@ def describe(name: str | None = typer.Argument(None, help="Of a data set that is
         typer.echo(f"{known:12} {load_dataset_description(known).about}")
 
 
-def _described(name_or_path: str | None) -> DatasetDescription | None:
+def _description(name_or_path: str | None) -> DatasetDescription | None:
     from lwise_core.vision.data.description import load_dataset_description
 
     return None if name_or_path is None else load_dataset_description(name_or_path)
 
 
-def _val_fraction(given: float | None, description: DatasetDescription | None) -> float:
-    if given is not None:
-        return given
+def _val_fraction(fraction: float | None, description: DatasetDescription | None) -> float:
+    if fraction is not None:
+        return fraction
     return 0.25 if description is None else description.val_fraction
 
 
-def _rows_of(
+def _source_rows(
     source: Path, images: Path | None, description: DatasetDescription | None, *, seed: int
 ) -> tuple[list[DirmapRow], Path]:
-    """Rows of a dirmap or of a raw folder, which is not decoded here, and the folder that they start from."""
+    """Rows of a dirmap or of an image folder, and the folder to which they are relative."""
     from lwise_core.vision.data.listing import list_images
     from lwise_core.vision.image_folder import with_validation
 
     if not source.is_dir():
         if description is not None:
-            raise InputError(f"--description goes with a folder of raw photographs; {source} is none")
+            raise InputError(f"--description needs a folder of images; {source} is not a folder")
         return read_dirmap(source), images or source.parent
     if images is not None:
-        raise InputError(f"--images goes with a dirmap; {source} is a folder, where its images are")
+        raise InputError(f"--images needs a dirmap; {source} is a folder of images")
     fraction, column = _val_fraction(None, description), None if description is None else description.group_column
     return with_validation(list_images(source, description), fraction, seed=seed, group_column=column), source
 
 
-def _shares(told: list[str]) -> dict[str, float]:
+def _shares(texts: list[str]) -> dict[str, float]:
     shares = {}
-    for text in told:
+    for text in texts:
         name, _, share = text.partition("=")
         try:
             shares[name] = float(share)
@@ -239,16 +243,16 @@ def _shares(told: list[str]) -> dict[str, float]:
     return shares
 
 
-def _per_class(told: list[str]) -> dict[str, int | None] | None:
-    wanted: dict[str, int | None] = {}
-    for text in told:
+def _per_class(texts: list[str]) -> dict[str, int | None] | None:
+    counts: dict[str, int | None] = {}
+    for text in texts:
         name, equals, n = text.partition("=")
         if not name or (equals and (not n.isdecimal() or int(n) == 0)):
-            raise InputError(f"--take is {text!r}; expected SPLIT=N, e.g. train=100, or SPLIT for all of it")
-        wanted[name] = int(n) if equals else None
-    return wanted or None
+            raise InputError(f"--take is {text!r}; expected SPLIT=N, e.g. train=100, or SPLIT for all")
+        counts[name] = int(n) if equals else None
+    return counts or None
 
 
-def _say_what_was_skipped(skipped: list[str]) -> None:
-    for why in skipped:
-        warn(f"skipped: {why}")
+def _print_skipped(skipped: list[str]) -> None:
+    for problem in skipped:
+        warn(f"skipped: {problem}")

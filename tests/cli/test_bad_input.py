@@ -74,7 +74,7 @@ def _odd_characters(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (_nothing, "no photographs found; expected one folder per class"),
+        (_nothing, "no images found; expected one folder per class"),
         (_one_class, "only one class ('red')"),
         (_zero_bytes, "red/007.png: empty file (0 bytes)"),
         (_cut_off, "red/007.png: damaged picture"),

@@ -94,7 +94,7 @@ def test_convert_runs_nothing_in_a_hostile_file(published: Path, tmp_path: Path)
         (["--out", "a.safetensors", "--classes", "twice.txt"], "line 2 is 'HP'; expected a class name"),
         (["--out", "a.safetensors", "--classes", "none.txt"], "none.txt: cannot be read"),
         (["--out", "a.safetensors", "--classes", "none.txt", "--dataset", "mhist"], "give only one of them"),
-        (["--out", "a.safetensors", "--dataset", "moths"], "'moths' is no data set that is known here"),
+        (["--out", "a.safetensors", "--dataset", "moths"], "'moths' is not a known data set"),
         (["--out", "a.safetensors", "--dataset", "ham10000"], "has 2 logits; the data set ham10000 has 7 classes"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`lwise dataset` from the command line: raw photographs become the data set that was asked for."""
+"""`lwise dataset` from the command line: raw images become the requested data set."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_index_split_stats_and_build(tmp_path: Path, photographs: Path) -> None:
     assert {path.suffix for path in (tmp_path / "small").rglob("*") if path.parent.name == "red"} == {".webp"}
 
 
-def test_a_raw_folder_is_built_at_once(tmp_path: Path, photographs: Path) -> None:
+def test_build_from_a_folder_of_images(tmp_path: Path, photographs: Path) -> None:
     description = (
         "about: mine\nmean: [0.4, 0.4, 0.4]\nstd: [0.1, 0.1, 0.1]\nclass_of: {red: warm, blue: cold, green: cold}\n"
     )
@@ -56,7 +56,7 @@ def test_a_raw_folder_is_built_at_once(tmp_path: Path, photographs: Path) -> Non
     assert sum("__copy" in row.im_path for row in built) == 10
 
 
-def test_a_recipe_and_sharing_out(tmp_path: Path, photographs: Path) -> None:
+def test_build_with_a_recipe_and_distribute(tmp_path: Path, photographs: Path) -> None:
     succeed("dataset", "index", photographs, folder=tmp_path)
     (tmp_path / "recipe.csv").write_text("split,class,n\ntrain,red,4\ntrain,blue,2\nval,blue,\n", encoding="utf-8")
     source = ("dataset", "build", "dirmap.csv", "--images", photographs)
@@ -74,7 +74,7 @@ def test_a_recipe_and_sharing_out(tmp_path: Path, photographs: Path) -> None:
     assert len({row.extra["orig_im_path"] for row in built}) == 120
 
 
-def test_descriptions_are_listed_and_printed(tmp_path: Path) -> None:
+def test_describe_lists_and_prints_descriptions(tmp_path: Path) -> None:
     listed = succeed("dataset", "describe", folder=tmp_path).splitlines()
     assert [line.split()[0] for line in listed] == [
         *("cifar10", "ham10000", "ham4", "idaea4", "imagenet", "imagenet16", "inat2021", "mhist")
@@ -88,19 +88,19 @@ def test_descriptions_are_listed_and_printed(tmp_path: Path) -> None:
         (("split", "dirmap.csv", "--share", "train", "--out", "new.csv"), "--share is 'train'; expected SPLIT=SHARE"),
         (("stats", "dirmap.csv", "--images", ".", "--split", "test"), "has no images in split 'test'"),
         (("build", "dirmap.csv", "--take", "train=many"), "--take is 'train=many'; expected SPLIT=N"),
-        (("build", "dirmap.csv", "--format", "webp"), "go with --size"),
+        (("build", "dirmap.csv", "--format", "webp"), "need --size"),
         (
             ("build", "dirmap.csv", "--recipe", "r.csv", "--class", "a"),
-            "--recipe says what is taken; leave out --class",
+            "--recipe replaces --class",
         ),
-        (("build", "dirmap.csv", "--group", "animal"), "--group goes with --distribute"),
-        (("build", "dirmap.csv", "--distribute"), "goes with --take train=100"),
-        (("build", "dirmap.csv", "-d", "mhist"), "--description goes with a folder of raw photographs"),
-        (("build", ".", "--images", "."), "--images goes with a dirmap"),
-        (("index", ".", "-d", "mnist"), "'mnist' is no data set that is known here"),
+        (("build", "dirmap.csv", "--group", "animal"), "--group needs --distribute"),
+        (("build", "dirmap.csv", "--distribute"), "such as --take train=100"),
+        (("build", "dirmap.csv", "-d", "mhist"), "--description needs a folder of images"),
+        (("build", ".", "--images", "."), "--images needs a dirmap"),
+        (("index", ".", "-d", "mnist"), "'mnist' is not a known data set"),
     ],
 )
-def test_what_makes_no_sense_is_refused(tmp_path: Path, words: tuple[str, ...], complaint: str) -> None:
+def test_conflicting_options_are_rejected(tmp_path: Path, words: tuple[str, ...], complaint: str) -> None:
     (tmp_path / "dirmap.csv").write_text("split,class,class_num,im_path\ntrain,a,0,a.png\nval,b,1,b.png\n")
     refused = lwise("dataset", *words, folder=tmp_path)
     assert refused.returncode == 2

@@ -50,7 +50,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no photographs found"):
+    with pytest.raises(InputError, match="no images found"):
         index_image_folder(tmp_path)
 
 
@@ -64,7 +64,7 @@ def test_a_single_class(photographs: Path) -> None:
 
 def test_a_class_without_pictures_in_one_split(photographs: Path) -> None:
     shutil.rmtree(photographs / "val" / "red")
-    with pytest.raises(InputError, match="'red' has no photographs in val"):
+    with pytest.raises(InputError, match="'red' has no images in val"):
         index_image_folder(photographs)
 
 

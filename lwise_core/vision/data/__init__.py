@@ -1,4 +1,4 @@
-"""Data sets: what is known of them, which images they have, splits, statistics, and new ones made of others."""
+"""Data sets: descriptions, lists of images, splits, statistics, and new data sets built from others."""
 
 from lwise_core.vision.data.description import DatasetDescription, load_dataset_description
 

@@ -1,6 +1,6 @@
-"""A data set of its own from images of another: `<split>/<class>/<name>`, checked, resized or as they are.
+"""Build a data set from images of another: `<split>/<class>/<name>`, checked, optionally resized.
 
-The folder appears under its name only when it is complete; a run that was cut short goes on where it stopped.
+The folder gets its name only when it is complete; an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from lwise_core import __version__, atomic_files
 from lwise_core.dirmap import DirmapRow, inside_root, write_csv, write_dirmap
 from lwise_core.errors import InputError, refuse_if_any
-from lwise_core.vision.data.class_numbers import renumbered
-from lwise_core.vision.data.selection import Selection, Taken, select
+from lwise_core.vision.data.class_numbers import renumber_classes
+from lwise_core.vision.data.selection import SelectedImage, Selection, select
 from lwise_core.vision.encoding import Encoding, encoding
 from lwise_core.vision.images import Progress, load_rgb, problem_with
 from lwise_core.vision.prefetch import ahead
@@ -33,7 +33,7 @@ _AHEAD = 64
 
 @dataclass(frozen=True)
 class _Picture:
-    """An image of the new data set: its row there, and the path of what it is made from."""
+    """An image of the new data set: its row there, and the path of its source."""
 
     row: DirmapRow
     source: str
@@ -41,12 +41,12 @@ class _Picture:
 
 @dataclass(frozen=True)
 class Storage:
-    """How images are stored.
+    """How images are saved.
 
     Attributes
     ----------
-    size : side of the square images in pixels, as `load_rgb` makes them; None: the files as they are.
-    format, quality : as `encoding` takes them; only with `size`.
+    size : side of the square images in pixels; None to copy the files.
+    format, quality : as in `encoding`; only with `size`.
     """
 
     size: int | None = None
@@ -64,25 +64,25 @@ def build_dataset(
     skip_bad: bool = False,
     on_progress: Progress | None = None,
 ) -> list[str]:
-    """Write the selected images and `dirmap.csv` into `out`, and how it was made into `provenance.json`.
+    """Save the selected images, `dirmap.csv` and `provenance.json` to `out`.
 
-    In the new dirmap `im_path` points into `out`, `orig_im_path` to the source unless it did so before. Copies that
-    balance a class are called `<name>__copy1` and so on. Every file is decoded; what is damaged is named when all
-    others are done, and the next run needs only those.
+    In the new dirmap, `im_path` points into `out`, and `orig_im_path` to the source unless that column exists. Copies
+    that balance a class are named `<name>__copy1` and so on. Every file is decoded; damaged ones are reported after all
+    others are saved, and the next run retries only those.
 
     Parameters
     ----------
-    skip_bad : leave out images that cannot be read and list them in `skipped.csv`.
+    skip_bad : skip unreadable images and list them in `skipped.csv`.
 
     Returns
     -------
-    What was skipped, a sentence per image.
+    A sentence for each skipped image.
 
     Raises
     ------
     InputError
-        If `out` exists or was begun with other settings, the selection does not fit the data set, or an image cannot be
-        read.
+        If `out` exists or was started with other settings, the selection does not fit the data set, or an image is
+        unreadable.
     """
     chosen, how = selection or Selection(), storage or Storage()
     encoder = None if how.size is None else encoding(how.format, quality=how.quality)
@@ -101,7 +101,9 @@ def build_dataset(
     problems = _write_all(pictures, unfinished, write, on_progress)
     bad = list(dict.fromkeys(problems.values()))
     if bad and not skip_bad:
-        refuse_if_any(f"{images_root}: mend and run again, or leave out by --skip-bad (all others are done)", bad)
+        refuse_if_any(
+            f"{images_root}: repair these and run again, or skip them with --skip-bad (all others are saved)", bad
+        )
     kept = [picture.row for index, picture in enumerate(pictures) if index not in problems]
     if not kept:
         raise InputError(f"{images_root}: none of the images can be read; the first: {bad[0]}")
@@ -109,7 +111,7 @@ def build_dataset(
         skipped = ([pictures[index].source, why] for index, why in sorted(problems.items()))
         write_csv(unfinished.root / SKIPPED_FILE, ["im_path", "reason"], skipped)
     atomic_files.write_text(unfinished.root / PROVENANCE_FILE, json.dumps(provenance, indent=2) + "\n")
-    write_dirmap(unfinished.root / DIRMAP_FILE, renumbered(kept))
+    write_dirmap(unfinished.root / DIRMAP_FILE, renumber_classes(kept))
     unfinished.complete()
     return bad
 
@@ -120,7 +122,7 @@ def _write_all(
     write: Callable[[_Picture], bytes],
     on_progress: Progress | None,
 ) -> dict[int, str]:
-    """Write what is not there yet, several at a time; what is wrong with which image."""
+    """Save the missing images, several at a time; returns the problem of each unreadable image."""
     paths = [unfinished.root / picture.row.im_path for picture in pictures]
     for folder in {path.parent for path in paths}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +150,7 @@ def _write_all(
 
 
 def _write(source: Path, path: Path, encoder: Encoding | None, size: int | None) -> bytes:
-    """Store one image, which is decoded in any case; what is in the file."""
+    """Save one image, after decoding it in any case; returns the content of the file."""
     if encoder is not None and size is not None:
         content = encoder.write(load_rgb(source, size=size))
     else:
@@ -160,32 +162,34 @@ def _write(source: Path, path: Path, encoder: Encoding | None, size: int | None)
     return content
 
 
-def _pictures(taken: Sequence[Taken], encoder: Encoding | None) -> list[_Picture]:
-    names = Counter((one.row.split, one.row.class_name, _own_name(one, encoder)) for one in taken if one.copy == 0)
+def _pictures(selected: Sequence[SelectedImage], encoder: Encoding | None) -> list[_Picture]:
+    names = Counter(
+        (image.row.split, image.row.class_name, _stored_name(image, encoder)) for image in selected if image.copy == 0
+    )
     pictures = []
-    for one in taken:
-        row = one.row
-        name = _own_name(one, encoder)
+    for image in selected:
+        row = image.row
+        name = _stored_name(image, encoder)
         if names[row.split, row.class_name, name] > 1:
-            # Two folders of the source had it.
+            # The name occurs in two folders of the source.
             name = PurePosixPath(row.im_path).with_name(name).as_posix().replace("/", "__")
-        if one.copy:
-            name = f"{PurePosixPath(name).stem}__copy{one.copy}{PurePosixPath(name).suffix}"
+        if image.copy:
+            name = f"{PurePosixPath(name).stem}__copy{image.copy}{PurePosixPath(name).suffix}"
         im_path = inside_root(f"{row.split}/{row.class_name}/{name}", "im_path")
         extra = {"orig_im_path": row.im_path, **row.extra}
         pictures.append(_Picture(replace(row, im_path=im_path, extra=extra), source=row.im_path))
-    _refuse_shared_paths(pictures)
+    _reject_shared_paths(pictures)
     return pictures
 
 
-def _own_name(one: Taken, encoder: Encoding | None) -> str:
-    path = one.row.im_path if encoder is None else encoder.stored_path(one.row.im_path)
+def _stored_name(image: SelectedImage, encoder: Encoding | None) -> str:
+    path = image.row.im_path if encoder is None else encoder.stored_path(image.row.im_path)
     return PurePosixPath(path).name
 
 
-def _refuse_shared_paths(pictures: Sequence[_Picture]) -> None:
+def _reject_shared_paths(pictures: Sequence[_Picture]) -> None:
     source_of: dict[str, str] = {}
     for picture in pictures:
         other = source_of.setdefault(picture.row.im_path, picture.source)
         if other != picture.source:
-            raise InputError(f"{other} and {picture.source} would both become {picture.row.im_path}; rename one")
+            raise InputError(f"{other} and {picture.source} would both be saved as {picture.row.im_path}; rename one")

@@ -1,4 +1,4 @@
-"""Numbers of classes where a data set has only some of those that it could have."""
+"""Class numbers of a data set that has only some of the possible classes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from lwise_core.dirmap import DirmapRow
 
 ORIG_CLASS = "orig_class"
 ORIG_CLASS_NUM = "orig_class_num"
-"""Columns with the class, and its number, in the larger data set that this one is a part of."""
+"""Columns with the class and its number in the larger data set that this one is a part of."""
 
 
-def renumbered(rows: Sequence[DirmapRow]) -> list[DirmapRow]:
-    """The classes of these rows numbered 0 … C-1 in their order.
+def renumber_classes(rows: Sequence[DirmapRow]) -> list[DirmapRow]:
+    """Number the classes of the rows 0 … C-1 in their order.
 
-    `orig_class_num` holds the old number, unless there is such a column. Rows that are numbered so stay as they are.
+    `orig_class_num` gets the old number, unless the column exists. Rows with these numbers already are unchanged.
     """
     present = sorted({row.class_num for row in rows})
     if present == list(range(len(present))):

@@ -1,7 +1,6 @@
-"""What is known of a data set, from a YAML file: its classes, its numbers, and how its raw files are read.
+"""Description of a data set, from a YAML file: its classes, its normalisation, and how to read its raw files.
 
-A new data set needs no code: a file like those in `known` describes it. Knows nothing of PyTorch, whose loading takes
-seconds.
+A new data set needs no code, only a file like those in `known`. Does not import PyTorch, which takes seconds.
 """
 
 from __future__ import annotations
@@ -24,61 +23,61 @@ _KNOWN = resources.files("lwise_core.vision.data") / "known"
 
 
 def known_descriptions() -> list[str]:
-    """Names of the data sets that are described here."""
+    """Names of the built-in descriptions."""
     return sorted(entry.name.removesuffix(".yaml") for entry in _KNOWN.iterdir() if entry.name.endswith(".yaml"))
 
 
 def load_dataset_description(name_or_path: str) -> DatasetDescription:
-    """The description of a data set: one that is known by its name, or the user's own YAML file.
+    """Load the description of a data set: a built-in one by name, or a YAML file.
 
     Raises
     ------
     InputError
-        If the name is not known, or the file is missing or wrong; every problem of it is named.
+        If the name is unknown or the file is missing or invalid; the error lists every problem.
     """
-    where, text = _read(name_or_path)
-    document = parse_yaml(text, source=where)
+    source, text = _read(name_or_path)
+    document = parse_yaml(text, source=source)
     if not isinstance(document, Mapping):
-        raise InputError(f"{where}: expected keys and values, such as `classes: [red, green]`")
+        raise InputError(f"{source}: expected keys and values, such as `classes: [red, green]`")
     try:
-        return DatasetDescription.model_validate({**document, "name": Path(where).stem})
+        return DatasetDescription.model_validate({**document, "name": Path(source).stem})
     except ValidationError as error:
-        refuse_if_any(where, [_problem(details) for details in error.errors()])
+        refuse_if_any(source, [_problem(details) for details in error.errors()])
         raise
 
 
 def description_text(name_or_path: str) -> str:
-    """The YAML of a description, to begin one's own with."""
+    """The YAML of a description, as a template for a new one."""
     return _read(name_or_path)[1]
 
 
 def _read(name_or_path: str) -> tuple[str, str]:
-    """Where a description stands, and its text."""
+    """The source of a description and its text."""
     if name_or_path in known_descriptions():
         return f"{name_or_path}.yaml", (_KNOWN / f"{name_or_path}.yaml").read_text(encoding="utf-8")
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(
-            f"{name_or_path!r} is no data set that is known here; expected one of {', '.join(known_descriptions())}, "
-            "or a description of your own, a .yaml file"
+            f"{name_or_path!r} is not a known data set; expected one of {', '.join(known_descriptions())}, or the "
+            "path of a .yaml file"
         )
     try:
         return str(path), path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected the description of a data set") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a data set description") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
 
 
 def _problem(details: Any) -> str:
-    place = ".".join(str(part) for part in details["loc"])
+    key = ".".join(str(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
-        return f"{place}: unknown key; known are {', '.join(sorted(DatasetDescription.written_keys()))}"
-    return f"{place}: {details['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+        return f"{key}: unknown key; known are {', '.join(sorted(DatasetDescription.file_keys()))}"
+    return f"{key}: {details['msg'].removeprefix('Value error, ')}".removeprefix(": ")
 
 
-def _spread(members: Any) -> Any:
-    """Numbers and ranges such as `151-268` -> numbers."""
+def _expand_ranges(members: Any) -> Any:
+    """Expand ranges such as `151-268` to numbers."""
     if not isinstance(members, Sequence) or isinstance(members, str):
         return members
     numbers: list[Any] = []
@@ -93,7 +92,7 @@ def _spread(members: Any) -> Any:
 
 _Means = Annotated[tuple[float, ...], Field(min_length=3, max_length=3)]
 _Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=3, max_length=3)]
-_Members = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_spread), Field(min_length=1)]
+_Members = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_expand_ranges), Field(min_length=1)]
 
 
 class _Part(BaseModel):
@@ -101,80 +100,76 @@ class _Part(BaseModel):
 
 
 class Table(_Part):
-    """A table that says of which class each raw image is."""
+    """A table with the class of each raw image."""
 
     file: str = Field(
         pattern="^[^/]",
-        description="Its path in the folder of the raw files, which may have `*` in it; a CSV file with a header.",
+        description="Path in the folder of the raw files, may contain `*`; a CSV file with a header.",
     )
-    image_column: str = Field(description="Column with the names of the images, with or without `.jpg` and the like.")
-    class_column: str = Field(description="Column that tells the class.")
-    split_column: str | None = Field(None, description="Column with the split; without one, all images are `train`.")
+    image_column: str = Field(description="Column with the names of the images, with or without suffix.")
+    class_column: str = Field(description="Column with the class.")
+    split_column: str | None = Field(None, description="Column with the split; without it, all images are `train`.")
     class_separator: str | None = Field(
-        None, min_length=1, description="What ends the class in its cell, where more stands there."
+        None, min_length=1, description="Text that ends the class in its cell, if the cell contains more."
     )
 
 
 class DatasetDescription(_Part):
-    """A data set: the keys of its file, and its `name`, which is the file's."""
+    """A data set: the keys of its file, and its `name`, which is the file name."""
 
     name: str
-    about: str = Field(description="What it is and where it comes from, in words.")
+    about: str = Field(description="What the data set is and where it comes from.")
     classes: tuple[str, ...] | None = Field(
         None,
-        description="Names of the classes in the order of their numbers. Left out, they are those of `class_of` or of "
-        "`superclasses`, else the labels in alphabetical order.",
+        description="Names of the classes in the order of their numbers (default: those of `class_of` or "
+        "`superclasses`, else the labels in alphabetical order).",
     )
-    n_classes: int | None = Field(
-        None, gt=0, description="How many classes there are; only where no key of this file names them."
-    )
+    n_classes: int | None = Field(None, gt=0, description="Number of classes; only if no other key names them.")
     class_of: Mapping[str, str | None] | None = Field(
         None,
-        description="Class that a label stands for, a label being the name of a folder or a cell of `class_column`; "
-        "`null` leaves its images out. Without it a label is the name of a class.",
+        description="Label -> class. A label is the name of a folder or a cell of `class_column`; `null` skips its "
+        "images. Without this key, a label is the name of a class.",
     )
     mean: _Means = Field(
-        description="Mean of red, green and blue in [0, 1], which training takes off; from `lwise dataset stats`."
+        description="Mean of red, green and blue in [0, 1], for normalisation; from `lwise dataset stats`."
     )
-    std: _Deviations = Field(description="Standard deviation of red, green and blue, which training divides by.")
+    std: _Deviations = Field(description="Standard deviation of red, green and blue, for normalisation.")
     size: int = Field(224, gt=0, description="Side of the square images in pixels.")
-    augment: str | None = Field(
-        None, description="Random changes that suit its images in training: a preset of `lwise train --augment`."
-    )
+    augment: str | None = Field(None, description="Augmentation for training: a preset of `lwise train --augment`.")
     part_of: str | None = Field(
         None,
-        description="Name of the data set whose raw files hold this one, and whose class numbers `superclasses` has.",
+        description="Name of the larger data set with the raw files, to whose class numbers `superclasses` refers.",
     )
     superclasses: Mapping[str, _Members] | None = Field(
         None,
-        description="Class -> numbers of the classes of the larger data set that are kinds of it, which are those of a "
-        "model's logits; `151-268` stands for all from 151 to 268. Images of other classes are left out.",
+        description="Class -> numbers of the classes of the larger data set that belong to it, which are those of a "
+        "model's logits; `151-268` is a range. Images of other classes are skipped.",
     )
     class_num_col: str = Field(
-        "class_num", description="Column of the dirmap with the numbers of a model's logits, for `--class-num-col`."
+        "class_num", description="Column of the dirmap with the numbers of a model's logits, as in `--class-num-col`."
     )
     group_column: str | None = Field(
-        None, description="Column whose equal cells belong together, such as one lesion's: never in two splits."
+        None, description="Column whose equal cells belong together, e.g. images of one lesion: never in two splits."
     )
-    val_fraction: float = Field(0.25, ge=0, lt=1, description="Share held out as `val` where there is no such split.")
+    val_fraction: float = Field(0.25, ge=0, lt=1, description="Share held out as `val` if there is no such split.")
     table: Table | None = Field(
-        None, description="The table that names the images; without one they stand in folders, one per class."
+        None, description="Table that lists the images; without it, there is one folder per class."
     )
 
     loose: Table | None = Field(
         None,
-        description="The table that says of which class each image is that lies in a split's folder itself, not in "
-        "one of its class, as ImageNet's validation images do; their split is the folder's.",
+        description="Table with the classes of images that are directly in the folder of a split, such as ImageNet's "
+        "validation images.",
     )
 
     @classmethod
-    def written_keys(cls) -> list[str]:
-        """Keys that a file may have."""
+    def file_keys(cls) -> list[str]:
+        """Keys that a file can have."""
         return [name for name in cls.model_fields if name != "name"]
 
     @property
     def normalisation(self) -> Normalisation:
-        """What a model of this data set does with its images."""
+        """Normalisation of the images by a model of this data set."""
         from lwise_core.vision.guide import Normalisation
 
         (red, green, blue), (red_std, green_std, blue_std) = self.mean, self.std
@@ -182,7 +177,7 @@ class DatasetDescription(_Part):
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """In the order of their numbers; None where only the raw files tell them."""
+        """Class names in the order of their numbers; None if only the raw files have them."""
         if self.classes is not None:
             return self.classes
         if self.superclasses is not None:
@@ -193,7 +188,7 @@ class DatasetDescription(_Part):
 
     @property
     def number_of_classes(self) -> int:
-        """How many classes a model of this data set has."""
+        """Number of classes of a model of this data set."""
         names = self.class_names
         if names is not None:
             return len(names)
@@ -201,13 +196,13 @@ class DatasetDescription(_Part):
 
     @cached_property
     def whole(self) -> DatasetDescription:
-        """What its raw files are: the data set that it is a part of, or itself."""
+        """The data set of the raw files: the one that this is a part of, or itself."""
         if self.part_of is None:
             return self
         larger = load_dataset_description(self.part_of)
         if larger.part_of is not None:
             raise InputError(
-                f"{self.name}: part_of is {self.part_of}, a part itself; expected {larger.part_of}, of which it is one"
+                f"{self.name}: part_of is {self.part_of}, which is a part itself; expected {larger.part_of}"
             )
         last = larger.number_of_classes - 1
         for name, members in (self.superclasses or {}).items():
@@ -218,37 +213,37 @@ class DatasetDescription(_Part):
         return larger
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> DatasetDescription:
-        problems = [*_problems_of_classes(self), *_problems_of_the_whole(self)]
+    def _check(self) -> DatasetDescription:
+        problems = [*_class_problems(self), *_part_problems(self)]
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
 
-def _problems_of_classes(description: DatasetDescription) -> Iterator[str]:
+def _class_problems(description: DatasetDescription) -> Iterator[str]:
     names, n_classes = description.class_names, description.n_classes
     if names is None:
         if n_classes is None:
-            yield "one of classes, class_of, superclasses and n_classes is needed"
+            yield "expected one of classes, class_of, superclasses and n_classes"
         return
     if n_classes not in (None, len(names)):
         yield f"n_classes is {n_classes}, but {len(names)} classes are named"
     if len(set(names)) < len(names):
         yield "a class is named twice"
-    strange = [name for name in (description.class_of or {}).values() if name is not None and name not in names]
-    if strange:
-        yield f"class_of names {strange[0]!r}, which is none of the classes"
+    unknown = [name for name in (description.class_of or {}).values() if name is not None and name not in names]
+    if unknown:
+        yield f"class_of names {unknown[0]!r}, which is not one of the classes"
 
 
-def _problems_of_the_whole(description: DatasetDescription) -> Iterator[str]:
+def _part_problems(description: DatasetDescription) -> Iterator[str]:
     if description.superclasses is None:
         if description.part_of is not None:
-            yield "with part_of, superclasses has to say which part it is"
+            yield "with part_of, superclasses must define the part"
         return
     if set(description.superclasses) != set(description.class_names or ()):
         yield "classes and superclasses name different classes"
-    members = [number for of_one in description.superclasses.values() for number in of_one]
+    members = [number for numbers in description.superclasses.values() for number in numbers]
     if len(set(members)) < len(members):
-        yield "a number stands in superclasses twice"
+        yield "a number occurs twice in superclasses"
     if description.part_of is not None and (description.table is not None or description.class_of is not None):
-        yield f"table and class_of are those of {description.part_of}; leave them out"
+        yield f"table and class_of come from {description.part_of}; remove them"

@@ -21,7 +21,7 @@ _AHEAD = 64
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """Of red, green and blue in [0, 1], over all pixels: mean and (population) standard deviation."""
+    """Mean and (population) standard deviation of red, green and blue in [0, 1], over all pixels."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -30,10 +30,9 @@ class ChannelStatistics:
 def channel_statistics(
     root: Path, rows: Sequence[DirmapRow], *, size: int, on_progress: Progress | None = None
 ) -> ChannelStatistics:
-    """Statistics of images as a model sees them, `size` x `size` pixels; one after another, so that any number fits.
+    """Statistics of images at a model's input size, `size` x `size` pixels, streamed so that any number fits in memory.
 
-    Sums of 8-bit values and of their squares are whole numbers and kept as such, so the result does not depend on the
-    order and is exact to the last digit.
+    Sums of 8-bit values and their squares are exact integers, so the result does not depend on the order.
 
     Raises
     ------
@@ -48,9 +47,9 @@ def channel_statistics(
 
     with ThreadPoolExecutor() as pool:
         sums = ahead(rows, begin=lambda row: pool.submit(sums_of, row), end=lambda job: job.result(), n=_AHEAD)
-        for done, (of_values, of_squares) in enumerate(sums, start=1):
-            totals = [total + int(value) for total, value in zip(totals, of_values, strict=True)]
-            squares = [total + int(value) for total, value in zip(squares, of_squares, strict=True)]
+        for done, (value_sums, square_sums) in enumerate(sums, start=1):
+            totals = [total + int(value) for total, value in zip(totals, value_sums, strict=True)]
+            squares = [total + int(value) for total, value in zip(squares, square_sums, strict=True)]
             if on_progress:
                 on_progress(done, len(rows))
     n_pixels = len(rows) * size * size

@@ -1,4 +1,4 @@
-"""Which images of a data set a new one takes: some classes, so many of each, copies where a class has too few."""
+"""Select images for a new data set: by class, by number, with copies for classes that have too few."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import dataclass, replace
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
 from lwise_core.keyed_random import key_digest
-from lwise_core.vision.data.class_numbers import ORIG_CLASS_NUM, renumbered
+from lwise_core.vision.data.class_numbers import ORIG_CLASS_NUM, renumber_classes
 from lwise_core.vision.data.listing import split_rank
 from lwise_core.vision.data.splitting import group_name, split_by_class
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is taken.
+    """Which images to select.
 
     Attributes
     ----------
-    classes : by name; none and no `containing`: all.
-    containing : classes whose names have one of these in them, in capitals or not.
-    per_class : split -> how many images of each class, None for all; other splits are left out. None: all of all.
-    recipe : split -> class -> how many images, None for all; other splits and classes are left out. It stands in the
-        place of `classes`, `containing` and `per_class`.
-    distribute : share the images of each class out anew over the splits of `per_class`, in proportion to its numbers,
-        whatever split they were in.
-    group_column : images with the same text in it are shared out to the same split.
-    first_of : column; of images with the same text in it, the first is taken.
-    balance : bring each class of a split to the size of the largest by copies.
-    seed : decides which images are taken, and which are copied.
+    classes : names; all classes if both this and `containing` are empty.
+    containing : select classes whose names contain one of these texts, ignoring case.
+    per_class : split -> number of images of each class, None for all; other splits are skipped. None for everything.
+    recipe : split -> class -> number of images, None for all; other splits and classes are skipped. Replaces
+        `classes`, `containing` and `per_class`.
+    distribute : redistribute the images of each class over the splits of `per_class`, in proportion to its numbers,
+        whatever their present split.
+    group_column : with `distribute`, images with equal cells in this column stay in one split.
+    first_of : select only the first of the images with equal cells in this column.
+    balance : fill each class of a split up to the size of the largest with copies.
+    seed : determines which images are selected and copied.
     """
 
     classes: tuple[str, ...] = ()
@@ -45,64 +45,64 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """An image that is taken: its row, with the number of its new class, and which copy of it this is (0: itself)."""
+class SelectedImage:
+    """A selected image: its row, with its new class number, and the number of the copy, 0 for the original."""
 
     row: DirmapRow
     copy: int = 0
 
 
-def select(rows: Sequence[DirmapRow], selection: Selection) -> list[Taken]:
-    """What a selection takes from a data set, by class and split, in the order of the rows, copies at the end.
+def select(rows: Sequence[DirmapRow], selection: Selection) -> list[SelectedImage]:
+    """Select images of a data set, ordered by split, class and row, with copies at the end of each class.
 
-    The same seed takes the same images, whatever the order of the rows.
+    The same seed selects the same images, whatever the order of the rows.
 
     Raises
     ------
     InputError
-        If a class or a split is not there, or a class has too few images and is not to be balanced; with `distribute`
-        as `split_by_class`, and if `per_class` has no number for a split.
+        If a class or split does not exist, or a class has too few images and `balance` is false; with `distribute`, as
+        `split_by_class`, and also if `per_class` has no number for a split.
     """
-    kept = _of_classes(rows, selection)
+    candidates = _in_classes(rows, selection)
     if selection.first_of is not None:
-        kept = _first_of(kept, selection.first_of)
+        candidates = _first_of(candidates, selection.first_of)
     if selection.distribute:
-        kept = _distributed(kept, selection)
+        candidates = _redistribute(candidates, selection)
     by_split: dict[str, dict[str, list[DirmapRow]]] = defaultdict(lambda: defaultdict(list))
-    for row in sorted(kept, key=lambda row: row.class_num):
+    for row in sorted(candidates, key=lambda row: row.class_num):
         by_split[row.split][row.class_name].append(row)
-    wanted = _wanted(by_split, kept, selection)
-    taken: list[Taken] = []
-    for split in sorted(wanted, key=split_rank):
+    counts = _requested_counts(by_split, candidates, selection)
+    selected: list[SelectedImage] = []
+    for split in sorted(counts, key=split_rank):
         if split not in by_split:
             raise InputError(
-                f"no images are in split {split!r}; splits are {', '.join(sorted(by_split, key=split_rank))}"
+                f"there are no images in split {split!r}; splits are {', '.join(sorted(by_split, key=split_rank))}"
             )
-        taken += _of_split(by_split[split], wanted[split], split, selection)
-    return taken
+        selected += _select_from_split(by_split[split], counts[split], split, selection)
+    return selected
 
 
-def _of_classes(rows: Sequence[DirmapRow], selection: Selection) -> list[DirmapRow]:
+def _in_classes(rows: Sequence[DirmapRow], selection: Selection) -> list[DirmapRow]:
     named = selection.classes
     if selection.recipe is not None:
-        named = tuple(dict.fromkeys(name for of_split in selection.recipe.values() for name in of_split))
+        named = tuple(dict.fromkeys(name for classes in selection.recipe.values() for name in classes))
     if not named and not selection.containing:
         return list(rows)
     names = {row.class_name for row in rows}
     for name in named:
         if name not in names:
-            raise InputError(f"no class is called {name!r}; classes are {', '.join(sorted(names))}")
+            raise InputError(f"there is no class {name!r}; classes are {', '.join(sorted(names))}")
     for part in selection.containing:
         if not any(part.lower() in name.lower() for name in names):
             raise InputError(f"no class has {part!r} in its name; classes are {', '.join(sorted(names))}")
-    wanted = {
+    selected = {
         name for name in names if name in named or any(part.lower() in name.lower() for part in selection.containing)
     }
-    return renumbered(
+    return renumber_classes(
         [
             replace(row, extra={ORIG_CLASS_NUM: str(row.class_num), **row.extra})
             for row in rows
-            if row.class_name in wanted
+            if row.class_name in selected
         ]
     )
 
@@ -114,18 +114,18 @@ def _first_of(rows: Sequence[DirmapRow], column: str) -> list[DirmapRow]:
     return list(first.values())
 
 
-def _distributed(rows: Sequence[DirmapRow], selection: Selection) -> list[DirmapRow]:
+def _redistribute(rows: Sequence[DirmapRow], selection: Selection) -> list[DirmapRow]:
     numbers = {split: n for split, n in (selection.per_class or {}).items() if n is not None}
     if len(numbers) < 2 or numbers.keys() != (selection.per_class or {}).keys():
         raise InputError(
-            "to share images out over splits, say how many of each class go to each, of at least two: --distribute "
-            "goes with --take train=100 --take val=50 or the like"
+            "--distribute needs the number of images per class for at least two splits, such as --take train=100 "
+            "--take val=50"
         )
     shares = {split: n / sum(numbers.values()) for split, n in numbers.items()}
     return split_by_class(rows, shares, seed=selection.seed, group_column=selection.group_column)
 
 
-def _wanted(
+def _requested_counts(
     by_split: Mapping[str, Mapping[str, Sequence[DirmapRow]]], rows: Sequence[DirmapRow], selection: Selection
 ) -> Mapping[str, Mapping[str, int | None]]:
     """Split -> class -> number of images, None for all."""
@@ -136,26 +136,26 @@ def _wanted(
     return {split: dict.fromkeys(by_split.get(split, {}) if n is None else names, n) for split, n in per_class.items()}
 
 
-def _of_split(
-    by_class: Mapping[str, Sequence[DirmapRow]], wanted: Mapping[str, int | None], split: str, selection: Selection
-) -> Iterator[Taken]:
-    for name in wanted:
+def _select_from_split(
+    by_class: Mapping[str, Sequence[DirmapRow]], counts: Mapping[str, int | None], split: str, selection: Selection
+) -> Iterator[SelectedImage]:
+    for name in counts:
         if not by_class.get(name):
-            raise InputError(f"class {name!r} has no images in {split}; take it from another split, or leave it out")
-    largest = max(len(by_class[name]) for name in wanted)
-    for name, of_class in by_class.items():
-        if name not in wanted:
+            raise InputError(f"class {name!r} has no images in {split}; take it from another split, or drop it")
+    largest = max(len(by_class[name]) for name in counts)
+    for name, images in by_class.items():
+        if name not in counts:
             continue
-        told = wanted[name]
-        n = told if told is not None else largest if selection.balance else len(of_class)
-        if n > len(of_class) and not selection.balance:
+        count = counts[name]
+        n = count if count is not None else largest if selection.balance else len(images)
+        if n > len(images) and not selection.balance:
             raise InputError(
-                f"class {name!r} has {len(of_class)} images in {split}, and {n} are wanted; take fewer, or let "
-                "--balance fill up with copies"
+                f"class {name!r} has {len(images)} images in {split}, but {n} were requested; select fewer, or "
+                "fill up with copies by --balance"
             )
-        drawn = sorted(of_class, key=lambda row: key_digest(selection.seed, row.im_path))
-        chosen = {row.im_path for row in drawn[:n]}
-        yield from (Taken(row) for row in of_class if row.im_path in chosen)
-        for number in range(len(of_class), n):
-            copy, index = divmod(number, len(of_class))
-            yield Taken(drawn[index], copy)
+        shuffled = sorted(images, key=lambda row: key_digest(selection.seed, row.im_path))
+        paths = {row.im_path for row in shuffled[:n]}
+        yield from (SelectedImage(row) for row in images if row.im_path in paths)
+        for number in range(len(images), n):
+            copy, index = divmod(number, len(images))
+            yield SelectedImage(shuffled[index], copy)

@@ -1,4 +1,4 @@
-"""A data set is built whole, as it was wished, and goes on where it was cut short."""
+"""A data set is built completely as requested, and an interrupted build resumes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _build_and_be_killed(out: Path, root: Path, rows: list[DirmapRow], storage: 
     build_dataset(out, images_root=root, rows=rows, storage=storage, on_progress=kill)
 
 
-def test_files_as_they_are(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
+def test_build_copies_files(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     out = tmp_path / "built"
     assert build_dataset(out, images_root=photographs, rows=rows, selection=Selection(per_class={"val": 4})) == []
     built = read_dirmap(out / "dirmap.csv")
@@ -56,7 +56,7 @@ def test_files_as_they_are(tmp_path: Path, photographs: Path, rows: list[DirmapR
 
 
 @pytest.mark.parametrize(("name", "suffix"), [("png", ".png"), ("webp", ".webp")])
-def test_resized_pictures_are_those_that_a_model_sees(
+def test_resized_images_equal_model_input(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], name: str, suffix: str
 ) -> None:
     out = tmp_path / "built"
@@ -67,7 +67,7 @@ def test_resized_pictures_are_those_that_a_model_sees(
         assert np.array_equal(stored, load_rgb(photographs / row.extra["orig_im_path"], size=20))
 
 
-def test_copies_have_names_of_their_own(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
+def test_copies_get_their_own_names(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     out = tmp_path / "built"
     few = [row for row in rows if row.class_name != "red" or row.im_path.endswith("000.png")]
     build_dataset(out, images_root=photographs, rows=few, selection=Selection(balance=True, per_class={"val": 3}))
@@ -76,7 +76,7 @@ def test_copies_have_names_of_their_own(tmp_path: Path, photographs: Path, rows:
     assert len({(out / row.im_path).read_bytes() for row in red}) == 1
 
 
-def test_equal_names_of_two_folders_stay_apart(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
+def test_equal_names_of_two_folders_stay_separate(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     warm = {"red": "warm", "green": "cold", "blue": "cold"}
     merged = [
         replace(row, class_name=warm[row.class_name], class_num=int(row.class_name != "red"))
@@ -90,7 +90,7 @@ def test_equal_names_of_two_folders_stay_apart(tmp_path: Path, photographs: Path
     }
 
 
-def test_a_build_that_was_cut_short_goes_on_and_trusts_no_file(
+def test_interrupted_build_resumes_and_verifies_saved_files(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow]
 ) -> None:
     storage = Storage(size=24)
@@ -119,9 +119,7 @@ def test_a_build_that_was_cut_short_goes_on_and_trusts_no_file(
     assert _files(out) == _files(tmp_path / "whole")
 
 
-def test_a_build_with_other_settings_does_not_go_on_with_it(
-    tmp_path: Path, photographs: Path, rows: list[DirmapRow]
-) -> None:
+def test_resume_with_other_settings_is_rejected(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
@@ -134,9 +132,7 @@ def test_a_build_with_other_settings_does_not_go_on_with_it(
     assert _files(tmp_path) == before
 
 
-def test_a_build_from_another_folder_does_not_go_on_with_it(
-    tmp_path: Path, photographs: Path, rows: list[DirmapRow]
-) -> None:
+def test_resume_from_another_folder_is_rejected(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
@@ -148,7 +144,7 @@ def test_a_build_from_another_folder_does_not_go_on_with_it(
 
 
 @pytest.mark.parametrize("storage", [Storage(), Storage(size=24)])
-def test_damaged_pictures_are_all_named_and_nothing_else_is_lost(
+def test_all_unreadable_images_are_reported_and_the_rest_saved(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], storage: Storage
 ) -> None:
     out, damaged = tmp_path / "built", [rows[7].im_path, rows[90].im_path]
@@ -156,7 +152,7 @@ def test_damaged_pictures_are_all_named_and_nothing_else_is_lost(
     (photographs / damaged[0]).write_bytes(whole[:100])
     (photographs / damaged[1]).unlink()
     with pytest.raises(
-        InputError, match=rf"(?s)--skip-bad \(all others are done\).*{damaged[0]}.*{damaged[1]}: no such"
+        InputError, match=rf"(?s)--skip-bad \(all others are saved\).*{damaged[0]}.*{damaged[1]}: no such"
     ):
         build_dataset(out, images_root=photographs, rows=rows, storage=storage)
     (photographs / damaged[0]).write_bytes(whole)
@@ -176,7 +172,7 @@ def test_damaged_pictures_are_all_named_and_nothing_else_is_lost(
         assert [line["im_path"] for line in csv.DictReader(file)] == [damaged[1]]
 
 
-def test_how_it_was_made_is_written_down(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
+def test_provenance_is_saved(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     selection = Selection(classes=("red", "blue"), seed=3)
     build_dataset(tmp_path / "built", images_root=photographs, rows=rows, selection=selection, storage=Storage(size=24))
     written = json.loads((tmp_path / "built" / "provenance.json").read_text())
@@ -185,7 +181,7 @@ def test_how_it_was_made_is_written_down(tmp_path: Path, photographs: Path, rows
     assert written["storage"] == {"size": 24, "format": "png", "quality": None}
 
 
-def test_a_folder_that_exists_is_left_alone(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
+def test_existing_folder_is_not_changed(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     (tmp_path / "built").mkdir()
     with pytest.raises(InputError, match="exists already"):
         build_dataset(tmp_path / "built", images_root=photographs, rows=rows)

@@ -1,4 +1,4 @@
-"""The built-in descriptions hold the right numbers, and a wrong file is told what is wrong with it."""
+"""The built-in descriptions hold the right numbers, and an invalid file is rejected with every problem."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _MINE = "about: mine\nmean: [0.5, 0.5, 0.5]\nstd: [0.2, 0.2, 0.2]\n"
         ("cifar10", 10, Normalisation((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),
     ],
 )
-def test_the_known_data_sets(name: str, n_classes: int, normalisation: Normalisation) -> None:
+def test_built_in_descriptions_load(name: str, n_classes: int, normalisation: Normalisation) -> None:
     description = load_dataset_description(name)
     assert description.number_of_classes == n_classes
     assert description.normalisation == normalisation
     assert name in known_descriptions()
 
 
-def test_imagenet_s_classes_are_those_of_torchvision_s_models() -> None:
+def test_imagenet_classes_equal_torchvisions() -> None:
     assert list(load_dataset_description("imagenet").class_names or ()) == _IMAGENET_CATEGORIES
 
 
@@ -68,10 +68,10 @@ _ANIMALS = {
     "rodent": "wood rabbit|hare|Angora|hamster|fox squirrel|marmot|guinea pig",
     "antelope": "hartebeest|impala|gazelle",
 }
-"""What each animal is made of, read through by hand. Dogs are a range: the breeds, which end where the wolves begin."""
+"""The classes of each animal, checked by hand. Dogs are a range: the breeds, up to the wolves."""
 
 
-def test_the_sixteen_animals_are_made_of_the_right_classes() -> None:
+def test_sixteen_animals_have_the_right_classes() -> None:
     superclasses = load_dataset_description("imagenet16").superclasses
     assert superclasses is not None
     names = {animal: [_IMAGENET_CATEGORIES[member] for member in members] for animal, members in superclasses.items()}
@@ -82,7 +82,7 @@ def test_the_sixteen_animals_are_made_of_the_right_classes() -> None:
     assert len(dogs) == 118
 
 
-def test_each_known_data_set_names_a_preset_of_augmentation() -> None:
+def test_built_in_descriptions_name_an_augmentation_preset() -> None:
     assert {load_dataset_description(name).augment for name in known_descriptions()} <= set(presets())
 
 
@@ -94,7 +94,7 @@ def _published(study: str) -> list[DirmapRow]:
 
 
 @pytest.mark.parametrize(("name", "study"), [("imagenet16", "imagenet_animals_main_10"), ("idaea4", "idaea4_learn_10")])
-def test_superclasses_agree_with_every_row_of_the_published_dirmap(name: str, study: str) -> None:
+def test_superclasses_agree_with_published_dirmap(name: str, study: str) -> None:
     description = load_dataset_description(name)
     assert description.superclasses is not None
     names = description.class_names or ()
@@ -103,14 +103,14 @@ def test_superclasses_agree_with_every_row_of_the_published_dirmap(name: str, st
         assert int(row.extra["orig_class_num"]) in description.superclasses[row.class_name]
 
 
-def test_every_animal_class_but_a_few_dogs_occurs_in_the_published_dirmap() -> None:
+def test_published_dirmap_has_every_animal_class_except_some_dogs() -> None:
     superclasses = load_dataset_description("imagenet16").superclasses or {}
     seen = {int(row.extra["orig_class_num"]) for row in _published("imagenet_animals_main_10")}
     missing = {name: len(set(members) - seen) for name, members in superclasses.items() if set(members) - seen}
     assert missing == {"dog": 12}
 
 
-def test_superclasses_are_targets_of_a_model_of_the_larger_set() -> None:
+def test_superclasses_are_targets_for_a_model_of_the_larger_data_set() -> None:
     superclasses = load_dataset_description("ham4").superclasses
     rows = [DirmapRow("val", name, number, f"{name}.jpg") for number, name in enumerate(("bcc", "bkl", "mel", "nv"))]
     seven = load_dataset_description("ham10000").class_names or ()
@@ -118,7 +118,7 @@ def test_superclasses_are_targets_of_a_model_of_the_larger_set() -> None:
     assert [seven[member] for (member,) in targets.members or ()] == [row.class_name for row in rows]
 
 
-def test_a_description_of_one_s_own(tmp_path: Path) -> None:
+def test_custom_description_loads(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(_MINE + "superclasses: {red: [3, 5-7], blue: ['8']}\nsize: 96\n", encoding="utf-8")
     description = load_dataset_description(str(path))
@@ -128,8 +128,8 @@ def test_a_description_of_one_s_own(tmp_path: Path) -> None:
     assert description.size == 96
 
 
-def test_an_unknown_name_is_answered_by_those_that_are_known() -> None:
-    with pytest.raises(InputError, match=r"'imagenet17' is no data set .* cifar10, .*imagenet16.*\.yaml"):
+def test_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"'imagenet17' is not a known data set.* cifar10, .*imagenet16.*\.yaml"):
         load_dataset_description("imagenet17")
 
 
@@ -138,13 +138,13 @@ def test_an_unknown_name_is_answered_by_those_that_are_known() -> None:
     [
         ("- a\n- b\n", "expected keys and values"),
         ("classes: [a, b\n", "not a YAML file"),
-        (_MINE, "one of classes, class_of, superclasses and n_classes is needed"),
+        (_MINE, "expected one of classes, class_of, superclasses and n_classes"),
         (_MINE + "classes: [a, b]\nn_classes: 3\n", "n_classes is 3, but 2 classes are named"),
         (_MINE + "classes: [a, a]\n", "named twice"),
-        (_MINE + "classes: [a, b]\nclass_of: {x: c}\n", "class_of names 'c', which is none of the classes"),
+        (_MINE + "classes: [a, b]\nclass_of: {x: c}\n", "class_of names 'c', which is not one of the classes"),
         (_MINE + "classes: [a, b]\nmeans: 3\n", "means: unknown key; known are about, augment, class_num_col"),
         (_MINE + "part_of: imagenet\nclasses: [a, b]\n", "with part_of, superclasses"),
-        (_MINE + "superclasses: {a: [1-3], b: [3]}\n", "stands in superclasses twice"),
+        (_MINE + "superclasses: {a: [1-3], b: [3]}\n", "occurs twice in superclasses"),
         (_MINE + "superclasses: {a: [-1], b: [3]}\n", r"superclasses\.a\.0: .*greater than or equal to 0"),
         (_MINE + "classes: [a, b]\nstd: [1, 1, 1]\n", "key 'std' stands twice in one place, the second time in line"),
         (_MINE + "class_of: {x: a, y: b, x: b}\n", "key 'x' stands twice in one place"),
@@ -152,27 +152,27 @@ def test_an_unknown_name_is_answered_by_those_that_are_known() -> None:
         (_MINE.replace("0.5, 0.5, 0.5", "0.5") + "classes: [a, b]\n", "mean: "),
     ],
 )
-def test_what_is_wrong_with_a_description_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+def test_invalid_description_is_rejected(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=complaint):
         load_dataset_description(str(path))
 
 
-def test_a_missing_description(tmp_path: Path) -> None:
+def test_missing_description_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_dataset_description(str(tmp_path / "none.yaml"))
 
 
-def test_a_number_that_the_larger_data_set_does_not_have(tmp_path: Path) -> None:
+def test_superclass_number_beyond_the_larger_data_set_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(_MINE + "part_of: ham10000\nsuperclasses: {bad: [0, 2], good: [7]}\n", encoding="utf-8")
     with pytest.raises(InputError, match="superclasses, good has the number 7; ham10000 has 0 to 6"):
         _ = load_dataset_description(str(path)).whole
 
 
-def test_a_part_of_a_part(tmp_path: Path) -> None:
+def test_part_of_a_part_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(_MINE + "part_of: ham4\nsuperclasses: {bad: [0, 2], good: [3]}\n", encoding="utf-8")
-    with pytest.raises(InputError, match="part_of is ham4, a part itself; expected ham10000"):
+    with pytest.raises(InputError, match="part_of is ham4, which is a part itself; expected ham10000"):
         _ = load_dataset_description(str(path)).whole

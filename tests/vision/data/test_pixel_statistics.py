@@ -1,4 +1,4 @@
-"""Streamed statistics are those of the formula over all pixels."""
+"""Streamed statistics equal the formula over all pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lwise_core.vision.images import load_rgb
 
 
 @pytest.mark.parametrize("size", [32, 20])
-def test_statistics_are_those_of_the_plain_formula(photographs: Path, size: int) -> None:
+def test_statistics_equal_the_plain_formula(photographs: Path, size: int) -> None:
     rows = index_image_folder(photographs).rows
     pixels = np.stack([load_rgb(photographs / row.im_path, size=size) for row in rows]).astype(np.float64) / 255
     found = channel_statistics(photographs, rows, size=size)
@@ -23,7 +23,7 @@ def test_statistics_are_those_of_the_plain_formula(photographs: Path, size: int)
     assert found == channel_statistics(photographs, rows[::-1], size=size)
 
 
-def test_a_picture_that_cannot_be_read_is_named(photographs: Path) -> None:
+def test_unreadable_image_is_named(photographs: Path) -> None:
     rows = index_image_folder(photographs).rows
     (photographs / rows[3].im_path).write_bytes(b"no picture")
     with pytest.raises(InputError, match=rows[3].im_path):

@@ -1,4 +1,4 @@
-"""A recipe is read, and what is wrong with it is named by its line."""
+"""Recipes are read, and problems are reported with their line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _written(folder: Path, *lines: str) -> Path:
     return path
 
 
-def test_numbers_by_split_and_class(tmp_path: Path) -> None:
+def test_recipe_gives_numbers_by_split_and_class(tmp_path: Path) -> None:
     path = _written(tmp_path, "class,n,split", "Idaea aversata,40,train", "Scopula,,train", "Scopula,5,val")
     assert read_recipe(path) == {"train": {"Idaea aversata": 40, "Scopula": None}, "val": {"Scopula": 5}}
 
@@ -27,14 +27,14 @@ def test_numbers_by_split_and_class(tmp_path: Path) -> None:
         (["split,class", "train,a"], "column n is missing"),
         (["split,class,n"], "is empty"),
         (["split,class,n", "train,a,3", "train,b,some", "train,c,0"], r"(?s)line 3: n is 'some'.*line 4: n is '0'"),
-        (["split,class,n", "train,a,3", "val,a,3", "train,a,4"], "line 4: class 'a' stands twice in split 'train'"),
+        (["split,class,n", "train,a,3", "val,a,3", "train,a,4"], "line 4: class 'a' occurs twice in split 'train'"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, lines: list[str], complaint: str) -> None:
+def test_invalid_recipe_is_rejected(tmp_path: Path, lines: list[str], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         read_recipe(_written(tmp_path, *lines))
 
 
-def test_a_missing_recipe(tmp_path: Path) -> None:
+def test_missing_recipe_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_recipe(tmp_path / "recipe.csv")

@@ -1,4 +1,4 @@
-"""Splits keep the shares of every class, and keep together what belongs together."""
+"""Splits have the same shares of every class and keep groups together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHARES = {"train": 0.6, "val": 0.25, "test": 0.15}
 
 
 def _rows(lesions: dict[str, list[int]]) -> list[DirmapRow]:
-    """Per class the number of images of each lesion."""
+    """Rows with the given number of images for each lesion of each class."""
     return [
         DirmapRow("train", name, number, f"{name}/{lesion}_{view}.png", extra={"lesion_id": f"{name}{lesion}"})
         for number, (name, sizes) in enumerate(lesions.items())
@@ -31,7 +31,7 @@ _lesions = st.dictionaries(
 
 
 @given(_lesions, st.integers(0, 5))
-def test_no_group_is_in_two_splits_and_every_class_is_in_all(lesions: dict[str, list[int]], seed: int) -> None:
+def test_groups_stay_together_and_every_class_is_in_all_splits(lesions: dict[str, list[int]], seed: int) -> None:
     rows = _rows(lesions)
     parted = split_by_class(rows, _SHARES, seed=seed, group_column="lesion_id")
     assert [row.im_path for row in parted] == [row.im_path for row in rows]
@@ -47,13 +47,13 @@ def test_no_group_is_in_two_splits_and_every_class_is_in_all(lesions: dict[str, 
 
 
 @given(st.integers(3, 60), st.integers(0, 5))
-def test_without_groups_shares_are_kept_to_one_image(n: int, seed: int) -> None:
+def test_ungrouped_shares_are_exact_to_one_image(n: int, seed: int) -> None:
     rows = _rows({"a": [1] * n})
     counts = Counter(row.split for row in split_by_class(rows, _SHARES, seed=seed))
     assert all(abs(counts[split] - share * n) <= 1 for split, share in _SHARES.items())
 
 
-def test_the_seed_alone_decides() -> None:
+def test_seed_alone_determines_the_splits() -> None:
     rows = _rows({"a": [1] * 30, "b": [2] * 10})
     first, again, other = (
         {row.im_path: row.split for row in split_by_class(given, _SHARES, seed=seed)}
@@ -63,18 +63,18 @@ def test_the_seed_alone_decides() -> None:
     assert first != other
 
 
-def test_a_class_with_too_few_groups() -> None:
+def test_class_with_too_few_groups_is_rejected() -> None:
     rows = _rows({"a": [1] * 30, "b": [9, 9]})
     with pytest.raises(InputError, match="class 'b' has 2 values of lesion_id; expected at least 3"):
         split_by_class(rows, _SHARES, group_column="lesion_id")
 
 
-def test_a_column_that_is_not_there() -> None:
-    with pytest.raises(InputError, match=r"has nothing in column 'patient'.*columns are lesion_id"):
+def test_missing_group_column_is_rejected() -> None:
+    with pytest.raises(InputError, match=r"has no value in the group column 'patient'.*columns are lesion_id"):
         split_by_class(_rows({"a": [1] * 30}), _SHARES, group_column="patient")
 
 
 @pytest.mark.parametrize("shares", [{"train": 0.5, "val": 0.4}, {"train": 1.0, "val": 0.0}, {"train": 1.0}, {}])
-def test_shares_that_are_none(shares: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="above 0, together 1"):
+def test_invalid_shares_are_rejected(shares: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="above 0, with sum 1"):
         split_by_class(_rows({"a": [1] * 30}), shares)

@@ -144,7 +144,9 @@ def test_a_model_of_the_same_classes_keeps_its_head(data: Data) -> None:
 
 
 def test_a_network_whose_shape_depends_on_the_size_says_which_it_takes(data: Data) -> None:
-    with pytest.raises(InputError, match=r"size is 64, but the shape of stem.weight depends on the size; expected 32, the size that"):
+    with pytest.raises(
+        InputError, match=r"size is 64, but the shape of stem.weight depends on the size; expected 32, the size that"
+    ):
         from_pretrained(tiny_model(data), ("x", "y"), size=64, seed=2)
 
 
