@@ -1,4 +1,4 @@
-"""From what a researcher writes to a compiled study: read, check, resolve, once and before data collection.
+"""From the files that a researcher writes to a compiled study: read, validate and resolve, once.
 
-`compile` is the way in. Needs pydantic, PyYAML and markdown-it; never imported by what serves trials.
+Start with `compile`. Needs pydantic, PyYAML and markdown-it; never imported by code that serves trials.
 """

@@ -1,7 +1,7 @@
-"""From a study folder to a compiled study: check everything once, resolve overrides, give pictures opaque names.
+"""From a study folder to a compiled study: validate everything once, resolve overrides, give images opaque names.
 
-What is common to all studies is here; `sampled` and `prespecified` make what depends on whether trials are
-sampled from a dirmap or given by trialsets.csv.
+This module has what all studies share; `sampled` and `prespecified` compile studies whose trials are sampled from a
+dirmap or given by trialsets.csv.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from lwise_core.experiments import feasibility
 from lwise_core.experiments.study import PAGES, Study
 
 _TO_FILL_IN = "[FILL IN"
-"""Begins every place in the pages of a published study where a laboratory has to speak for itself."""
+"""Start of the placeholders in the instruction pages that each lab has to fill in."""
 
 
 def compile_study(study: Path | StudyFolder, *, on_progress: OnProgress | None = None) -> CompiledStudy:
-    """Read, check and resolve a study: `config.yaml`, `dirmap.csv` or `trialsets.csv`, `instructions/*.md`.
+    """Read, validate and resolve a study: `config.yaml`, `dirmap.csv` or `trialsets.csv`, `instructions/*.md`.
 
     Each file is read once; the validated config is `CompiledStudy.config`.
 
     Parameters
     ----------
     study : the study's folder, a config file in it, or its id.
-    on_progress : called with the number of images that are done and their total.
+    on_progress : called with the number of images done and their total.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def compile_study(study: Path | StudyFolder, *, on_progress: OnProgress | None =
 
 
 def _shortages(study: Study) -> list[str]:
-    """Every shortage of images once, with the conditions that it concerns where it does not concern all."""
+    """Every shortage of images once, with its conditions unless it affects all of them."""
     conditions_of: dict[str, list[int]] = {}
     for condition in range(study.conditions.count if study.blocks else 0):
         for shortage in feasibility.shortages(study, condition):
@@ -74,16 +74,16 @@ def _to_fill_in(pages: Mapping[str, str]) -> list[str]:
     if not unfilled:
         return []
     return [
-        f"instructions: {', '.join(f'{page}.md' for page in unfilled)}: places marked {_TO_FILL_IN}: …] are left; "
-        "participants would read them as they stand"
+        f"instructions: {', '.join(f'{page}.md' for page in unfilled)}: placeholders {_TO_FILL_IN}: …] are not filled "
+        "in; participants would see them"
     ]
 
 
 def _pages(folder: Path) -> dict[str, str]:
-    # Raw HTML in the Markdown is shown as text and links with scripts are refused, so that a page can run nothing.
+    # Raw HTML in the Markdown is shown as text and script links are dropped, so that a page can run nothing.
     markdown = MarkdownIt("commonmark", {"html": False})
-    found = {page: folder / f"{page}.md" for page in PAGES}
-    return {page: markdown.render(_text(path)) for page, path in sorted(found.items()) if path.is_file()}
+    paths = {page: folder / f"{page}.md" for page in sorted(PAGES)}
+    return {page: markdown.render(_text(path)) for page, path in paths.items() if path.is_file()}
 
 
 def _text(path: Path) -> str:

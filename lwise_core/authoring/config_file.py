@@ -1,4 +1,4 @@
-"""Reading config.yaml: every problem of the file at once, each with its place, the value found and what is allowed."""
+"""Read config.yaml. Errors list every problem of the file, each with its place, the value found and what is allowed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "stimuli": Stimuli,
 }
 OWN_SECTIONS = ("deployment", "site", "stimuli")
-"""The sections that L-WISE does not have."""
+"""Sections that L-WISE does not have."""
 _PARTS: Mapping[object, type[BaseModel]] = {
     "trial_types": TrialTypeConfig,
     "conditional_trial_types": TrialTypeConfig,
@@ -44,12 +44,12 @@ _PARTS: Mapping[object, type[BaseModel]] = {
     "screening": ScreeningConfig,
 }
 _WITHOUT_EFFECT = {"repeat_trial_type", "warmup_trial_type"}
-"""Keys of published files that never had an effect."""
+"""Keys in published files that never had an effect."""
 
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A config.yaml that can be used, the sections that are written in it, and what its author should know of it."""
+    """A valid config.yaml: the config, the names of its sections, and warnings for its author."""
 
     config: StudyConfig
     sections: frozenset[str]
@@ -57,12 +57,12 @@ class ConfigFile:
 
 
 def read_config(path: Path) -> ConfigFile:
-    """Read and check config.yaml.
+    """Read and validate config.yaml.
 
     Raises
     ------
     InputError
-        Naming every problem of the file: where it stands, what was found and what is expected.
+        Naming every problem of the file: its place, the value found and what is expected.
     """
     document = _yaml(path)
     if not isinstance(document, Mapping):
@@ -79,7 +79,7 @@ def read_config(path: Path) -> ConfigFile:
     refuse_if_any(path, problems)
     config = StudyConfig(**parts)
     if not set(OWN_SECTIONS) & set(document):
-        warnings += _overridden_from_nothing(config)
+        warnings += _overrides_ignored_by_l_wise(config)
     warnings += _rounded_down(config)
     return ConfigFile(config, frozenset(document), tuple(warnings))
 
@@ -89,14 +89,14 @@ def _yaml(path: Path) -> Any:
         return read_yaml(path)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); a study folder holds config.yaml and dirmap.csv"
+            f"{path}: cannot be read ({error.strerror}); expected a study folder with config.yaml and dirmap.csv"
         ) from None
 
 
 def _without_idle_keys(section: Any, where: str, warnings: list[str]) -> Any:
     if not isinstance(section, Mapping):
         return section
-    warnings += [f"{where}: {key} has no effect and may be left out" for key in section if key in _WITHOUT_EFFECT]
+    warnings += [f"{where}: {key} has no effect and may be omitted" for key in section if key in _WITHOUT_EFFECT]
     return {key: value for key, value in section.items() if key not in _WITHOUT_EFFECT}
 
 
@@ -114,7 +114,7 @@ def _blocks(section: Any, warnings: list[str], problems: list[str]) -> Iterator[
 
 
 def _validated(model: type[BaseModel], section: Any, where: str, problems: list[str]) -> Any:
-    """The section as its model, or None with its problems noted."""
+    """The section as its model; None if it has problems, which are added to `problems`."""
     try:
         return model.model_validate(section)
     except ValidationError as error:
@@ -123,7 +123,7 @@ def _validated(model: type[BaseModel], section: Any, where: str, problems: list[
 
 
 def _problem(details: ErrorDetails, where: str, model: type[BaseModel]) -> str:
-    place, kind, found = details["loc"], details["type"], details["input"]
+    place, kind, value = details["loc"], details["type"], details["input"]
     # pydantic names the alternatives of a union in brackets.
     inner = ".".join(str(part) for part in place if "[" not in str(part))
     at = (", " if where.startswith("block") else ".").join(part for part in (where, inner) if part)
@@ -137,7 +137,7 @@ def _problem(details: ErrorDetails, where: str, model: type[BaseModel]) -> str:
         expected = details["msg"].removeprefix("Value error, ")
     else:
         expected = "expected " + expected.format(**details.get("ctx", {}))
-    return f"{at}: {expected}" + ("" if isinstance(found, Mapping) and found else f" (found {reprlib.repr(found)})")
+    return f"{at}: {expected}" + ("" if isinstance(value, Mapping) and value else f" (found {reprlib.repr(value)})")
 
 
 _EXPECTED: Mapping[str, str] = {
@@ -154,30 +154,29 @@ _EXPECTED: Mapping[str, str] = {
     "less_than_equal": "{le:g} at most",
     "too_short": "{min_length} or more entries",
 }
-"""What is allowed, in place of pydantic's words for programmers."""
+"""What is allowed, in plainer words than pydantic's."""
 
 
 def _unknown(at: str, key: object, section: type[BaseModel]) -> str:
-    """An unknown key, with what was probably meant, where the key belongs, or all that may stand there."""
+    """An unknown key, with a suggestion, the section that it belongs to, or all keys that are allowed."""
     known = [name for name in section.model_fields if (section, name) != (BlockConfig, "name")]
-    meant = get_close_matches(str(key), known, n=1)
-    if meant and str(key) not in _HOME_OF:
-        return f"{at}: unknown key; did you mean {meant[0]}?"
-    if str(key) in _HOME_OF:
-        return f"{at}: unknown key here; it belongs into {_HOME_OF[str(key)]}"
-    return f"{at}: unknown key; known are {', '.join(sorted(known))}"
+    if str(key) in _SECTION_OF:
+        return f"{at}: unknown key here; it belongs in {_SECTION_OF[str(key)]}"
+    if close := get_close_matches(str(key), known, n=1):
+        return f"{at}: unknown key; did you mean {close[0]}?"
+    return f"{at}: unknown key; expected one of {', '.join(sorted(known))}"
 
 
-_HOME_OF: Mapping[str, str] = {
+_SECTION_OF: Mapping[str, str] = {
     **dict.fromkeys(TrialTypeConfig.model_fields.keys() - TrialConfig.model_fields.keys(), "a trial type"),
     **dict.fromkeys(BlockConfig.model_fields.keys() - TrialConfig.model_fields.keys() - {"name"}, "a block"),
     **{key: section for section, model in _SECTIONS.items() for key in model.model_fields},
 }
-"""Where a key stands that was found in a place where it means nothing."""
+"""Where a key belongs that was found elsewhere."""
 
 
 def _contradictions(parts: Mapping[str, Any]) -> list[str]:
-    """Problems between parts that are each well-formed."""
+    """Contradictions between parts that are each valid."""
     blocks = [block for block in parts.get("session_config", ()) if block is not None]
     deployment = parts.get("deployment", Deployment())
     if deployment is None:
@@ -185,7 +184,7 @@ def _contradictions(parts: Mapping[str, Any]) -> list[str]:
     lengths = {block.name: len(block.conditional_trial_types) for block in blocks if block.conditional_trial_types}
     expected, source = deployment.num_conditions, "deployment.num_conditions"
     if expected is None:
-        expected, source = max(lengths.values(), default=1), "as other blocks have"
+        expected, source = max(lengths.values(), default=1), "the number in other blocks"
     problems = list(_contradictions_of_deployment(deployment, expected, deals_conditions=bool(blocks)))
     problems += [
         f"block {name!r}: conditional_trial_types has {length} entries; expected one per condition, {expected} "
@@ -204,7 +203,7 @@ def _contradictions_of_deployment(
 ) -> Iterator[str]:
     size, n_trialsets = deployment.randomization_block_size, deployment.num_trialsets
     if deployment.alternate_within_blocks and deployment.fully_random_group_assignment:
-        yield "deployment: alternate_within_blocks and fully_random_group_assignment are both true; expected one"
+        yield "deployment: alternate_within_blocks and fully_random_group_assignment are both true; choose one"
     if size is not None and size % n_conditions:
         yield (
             f"deployment.randomization_block_size: expected a multiple of the number of conditions, {n_conditions} "
@@ -214,8 +213,8 @@ def _contradictions_of_deployment(
     is_even = deals_conditions and not deployment.fully_random_group_assignment
     if n_trialsets is not None and n_trialsets % unit and is_even:
         yield (
-            f"deployment.num_trialsets: expected a multiple of {unit}, so that every condition gets as many "
-            f"participants as the others (found {n_trialsets})"
+            f"deployment.num_trialsets: expected a multiple of {unit}, so that all conditions get the same "
+            f"number of participants (found {n_trialsets})"
         )
 
 
@@ -225,30 +224,31 @@ def _contradictions_of_block(block: BlockConfig, trial_config: TrialConfig, n_co
         if isinstance(deals, list) and n_conditions > 1 and len(deals) != n_conditions:
             yield f"block {block.name!r}, {key}: has {len(deals)} entries; expected one per condition, {n_conditions}"
     for types in [block.trial_types or {}, *(block.conditional_trial_types or ())]:
-        marks = {
-            name: effective("combine_and_shuffle", written, block, trial_config) for name, written in types.items()
+        values = {
+            name: effective("combine_and_shuffle", trial_type, block, trial_config)
+            for name, trial_type in types.items()
         }
-        if len(set(marks.values())) > 1:
+        if len(set(values.values())) > 1:
             yield (
                 f"block {block.name!r}: combine_and_shuffle differs between its trial types "
-                f"({', '.join(marks)}); expected the same for all trials of a block"
+                f"({', '.join(values)}); expected the same for all trials of a block"
             )
 
 
 def effective(key: str, *places: BaseModel) -> Any:
-    """A key as the first of the places says that has it written, else the default of the last."""
+    """The value of a key in the first of the places that sets it, else the default in the last."""
     place = next((place for place in places if key in place.model_fields_set), places[-1])
     return getattr(place, key)
 
 
-def _overridden_from_nothing(config: StudyConfig) -> list[str]:
-    """L-WISE lets a block override only what stands in trial_config; where a file relies on that, say what differs."""
-    written = config.trial_config.model_fields_set | {"show_test_instructions"}
+def _overrides_ignored_by_l_wise(config: StudyConfig) -> list[str]:
+    """L-WISE lets a block override only keys that are set in trial_config; warn where a file may rely on that."""
+    in_trial_config = config.trial_config.model_fields_set | {"show_test_instructions"}
     return [
-        f"block {block.name!r}: {key} does not stand in trial_config; L-WISE would ignore it, here it applies"
+        f"block {block.name!r}: {key} is not set in trial_config; L-WISE would ignore it, here it applies"
         for block in config.session_config
         for key in TrialSettings.model_fields
-        if key in block.model_fields_set - written
+        if key in block.model_fields_set - in_trial_config
     ]
 
 
@@ -257,7 +257,9 @@ def unread_keys(config: StudyConfig) -> list[str]:
     if config.hit_config is None:
         return []
     keys = [key for key in HitConfig.model_fields if key in config.hit_config.model_fields_set]
-    return [f"hit_config: {', '.join(keys)}: read by nothing yet; they change neither the study nor what it pays"]
+    return [
+        f"hit_config: {', '.join(keys)}: nothing reads these keys yet; they change neither the study nor its payments"
+    ]
 
 
 def _rounded_down(config: StudyConfig) -> list[str]:
@@ -271,5 +273,5 @@ def _rounded_down(config: StudyConfig) -> list[str]:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], where: str = "") -> list[str]:
-    """What pydantic found, in words for people: the place, what is allowed, the value found."""
+    """The errors of pydantic in plain words: the place, what is allowed, the value found."""
     return [_problem(details, where, model) for details in error.errors(include_url=False)]

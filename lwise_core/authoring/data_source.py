@@ -1,7 +1,7 @@
-"""The data file of a study that is not shipped with it: where it comes from, and how it is told from any other.
+"""The data file of a study that is not shipped with it: where to get it, and how to verify it.
 
-`data_source.yaml` in the study's folder names for each such file its address and, as far as they are known, its size
-and SHA-256. A file that is not the recorded one is never put into the folder.
+`data_source.yaml` in the study's folder gives the address of each such file and, if known, its size and SHA-256. Only a
+file with the recorded hash is put into the folder.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class DataSource(BaseModel):
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was (or would be) put into a study's folder.
+    """The data file that was put into a study's folder, or would be in a dry run.
 
     Attributes
     ----------
-    source : address or path that it comes from, or None if it was there already.
-    sha256, n_bytes : of the content; in a rehearsal of a download as recorded, or None.
+    source : address or path that it was copied from, or None if it already existed.
+    sha256, n_bytes : of the content; in a dry run of a download as recorded, or None.
     """
 
     path: Path
@@ -58,54 +58,54 @@ def fetch_data_file(
     dry_run: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Fetched:
-    """Put the data file of a study into its folder, whole and checked, or leave the folder as it is.
+    """Put the data file of a study into its folder, complete and verified, or leave the folder unchanged.
 
     Parameters
     ----------
     study : the study's folder, a config file in it, or its id.
-    copy : a copy of the file on this machine; nothing is downloaded then.
+    copy : a local copy of the file, instead of a download.
     url : address to download from instead of the recorded one.
     sha256 : of the file, if none is recorded.
 
     Raises
     ------
     InputError
-        If the study names no source, the file is there already with other content, there is nothing to check a
-        download against, or what came is not the recorded file.
+        If the study has no source, the file exists with other content, there is no hash to verify a download with, or
+        the hash differs.
     DownloadError
-        If the file could not be downloaded.
+        If the download fails.
     """
     folder = find_study(study)
     name, source = _source(folder, folder.config_file.config)
     target = folder.root / name
     expected = _expected(source, sha256, folder.root / DATA_SOURCE_FILE)
     if target.exists():
-        return _found(target, expected)
+        return _existing(target, expected)
     if copy is None and expected is None:
         raise InputError(
-            f"{target}: its SHA-256 is not recorded, so a download could not be checked; give it with --sha256, or a "
+            f"{target}: its SHA-256 is not recorded, so a download cannot be verified; give it with --sha256, or a "
             "copy of the file that you trust with --from"
         )
     address = str(copy) if copy else url or source.url
     if copy is None and dry_run:
         return Fetched(target, address, expected, source.bytes)
     content = _read(copy) if copy else _download(address, on_progress)
-    found = hashlib.sha256(content).hexdigest()
-    if expected not in (None, found):
+    actual = hashlib.sha256(content).hexdigest()
+    if expected not in (None, actual):
         raise InputError(
-            f"{address}: is not the file of this study: its SHA-256 is {found} ({len(content):,} bytes); expected "
+            f"{address}: is not the file of this study: its SHA-256 is {actual} ({len(content):,} bytes); expected "
             f"{expected}. Nothing was written"
         )
     if not dry_run:
         atomic_files.write_bytes(target, content)
-    return Fetched(target, address, found, len(content))
+    return Fetched(target, address, actual, len(content))
 
 
 def _source(folder: StudyFolder, config: StudyConfig) -> tuple[str, DataSource]:
-    """The name of the study's data file, and where it comes from."""
+    """The name of the study's data file, and its source."""
     path = folder.root / DATA_SOURCE_FILE
     if not path.is_file():
-        raise InputError(f"{path}: no such file; the data file of this study comes with it or is made by you")
+        raise InputError(f"{path}: no such file; this study does not say where its data file comes from")
     sources = _read_sources(path)
     names = DATA_FILES if config.deployment.data_spec_file_name is None else (config.deployment.data_spec_file_name,)
     for name in names:
@@ -117,7 +117,7 @@ def _source(folder: StudyFolder, config: StudyConfig) -> tuple[str, DataSource]:
 def _read_sources(path: Path) -> dict[str, DataSource]:
     document = read_yaml(path)
     if not isinstance(document, dict):
-        raise InputError(f"{path}: expected a mapping from names of files to their source")
+        raise InputError(f"{path}: expected a mapping from file names to their sources")
     sources, problems = {}, []
     for name, entry in document.items():
         try:
@@ -129,22 +129,22 @@ def _read_sources(path: Path) -> dict[str, DataSource]:
 
 
 def _expected(source: DataSource, given: str | None, where: Path) -> str | None:
-    """The SHA-256 that the file must have, recorded or given."""
+    """The SHA-256 that the file must have, as recorded or given."""
     if given is None:
         return source.sha256
     given = checked_sha256(given)
     if source.sha256 not in (None, given):
-        raise InputError(f"--sha256 is {given}, but {where} records {source.sha256}; leave one of them out")
+        raise InputError(f"--sha256 is {given}, but {where} records {source.sha256}; omit one of them")
     return given
 
 
-def _found(target: Path, expected: str | None) -> Fetched:
+def _existing(target: Path, expected: str | None) -> Fetched:
     content = _read(target)
     sha256 = hashlib.sha256(content).hexdigest()
     if expected not in (None, sha256):
         raise InputError(
-            f"{target}: is there already with other content (SHA-256 {sha256}; expected {expected}); move it away to "
-            "get the recorded file"
+            f"{target}: exists with other content (SHA-256 {sha256}; expected {expected}); move it away to get "
+            "the recorded file"
         )
     return Fetched(target, None, sha256, len(content))
 

@@ -1,4 +1,4 @@
-"""Where the files of a study are: the folder, its config.yaml, and the dirmap or the trial sets beside it."""
+"""Find the files of a study: the folder, its config.yaml, and its dirmap or trial sets."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lwise_core.authoring.config_file import ConfigFile, read_config
 from lwise_core.errors import InputError
 
 EXPERIMENTS = Path("experiment_site/experiments")
-"""Where a study is looked for that is given by its id."""
+"""Folder of the studies that can be given by id."""
 
 CONFIG_FILE = "config.yaml"
 TRIALSETS_FILE = "trialsets.csv"
 DATA_FILES = ("dirmap.csv", "dataset_dirmap.csv", TRIALSETS_FILE)
-"""Names of the data file that are found without being told; the second is L-WISE's name of the first."""
+"""Default names of the data file; the second is L-WISE's name for the first."""
 DATA_SOURCE_FILE = "data_source.yaml"
-"""Says where the data file comes from, in a study that is kept without it."""
+"""Says where to get the data file, in a study that does not include it."""
 
 
 class MissingDataError(InputError):
-    """A study that is kept without its data file, which `lwise experiments fetch-dirmap` gets."""
+    """The study does not include its data file; `lwise experiments fetch-dirmap` downloads it."""
 
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """A study's folder and the config file in use; several configs may share one folder and its data file."""
+    """A study's folder and one of its config files; several configs may share a folder and its data file."""
 
     root: Path
     config: Path
@@ -43,7 +43,7 @@ class StudyFolder:
 
     @cached_property
     def config_file(self) -> ConfigFile:
-        """The config file, read and validated the first time that it is asked for.
+        """The config file, read and validated on first use.
 
         Raises
         ------
@@ -64,23 +64,23 @@ class StudyFolder:
         named = self.config_file.config.deployment.data_spec_file_name
         if named is not None:
             if not (self.root / named).is_file():
-                self._refuse_if_to_be_fetched()
+                self._raise_if_not_fetched()
                 raise InputError(f"{self.root / named}: no such file; deployment.data_spec_file_name names it")
             return self.root / named
-        found = [name for name in DATA_FILES if (self.root / name).is_file()]
-        if not found:
-            self._refuse_if_to_be_fetched()
-        if len(found) > 1:
+        existing = [name for name in DATA_FILES if (self.root / name).is_file()]
+        if not existing:
+            self._raise_if_not_fetched()
+        if len(existing) > 1:
             raise InputError(
-                f"{self.root}: has {' and '.join(found)}; say which one to use with deployment.data_spec_file_name"
+                f"{self.root}: has {' and '.join(existing)}; choose one with deployment.data_spec_file_name"
             )
-        return self.root / (found or DATA_FILES)[0]
+        return self.root / (existing or DATA_FILES)[0]
 
-    def _refuse_if_to_be_fetched(self) -> None:
+    def _raise_if_not_fetched(self) -> None:
         if (self.root / DATA_SOURCE_FILE).is_file():
             study = self.root if self.config.name == CONFIG_FILE else self.config
             raise MissingDataError(
-                f"{self.root}: this study is kept without its data file; get it with "
+                f"{self.root}: this study does not include its data file; get it with "
                 f"`lwise experiments fetch-dirmap {study}`"
             )
 
@@ -91,7 +91,7 @@ def study_folders() -> list[StudyFolder]:
 
 
 def find_study(study: Path) -> StudyFolder:
-    """The study that a path or an id means: a folder, a config file in it, or the only study folder inside a folder.
+    """The study of a path or id: a folder, a config file in it, or a folder that contains exactly one study folder.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def find_study(study: Path) -> StudyFolder:
         if len(inside) == 1:
             return StudyFolder(inside[0].parent, inside[0])
         if len(inside) > 1:
-            raise InputError(f"{study}: holds {len(inside)} studies; name one, e.g. {inside[0].parent}")
+            raise InputError(f"{study}: contains {len(inside)} studies; choose one, e.g. {inside[0].parent}")
         raise InputError(
             f"{study / CONFIG_FILE}: no such file; expected a study folder, or the id of one in {EXPERIMENTS}"
         )
@@ -115,11 +115,11 @@ def find_study(study: Path) -> StudyFolder:
 
 
 def is_prespecified(data_file: Path) -> bool:
-    """Whether this is a file of trial sets rather than a dirmap: by its name, or by its column `trialset_id`."""
+    """Whether this is a file of trial sets rather than a dirmap, by its name or its column `trialset_id`."""
     if data_file.name in DATA_FILES:
         return data_file.name == TRIALSETS_FILE
     try:
         with data_file.open(encoding="utf-8-sig", newline="") as file:
             return "trialset_id" in next(csv.reader(file), [])
     except (OSError, UnicodeDecodeError, csv.Error):
-        return False  # the reader of the dirmap says what is wrong with it
+        return False  # read_dirmap reports what is wrong

@@ -1,7 +1,7 @@
-"""From an L-WISE experiment folder to a study of this project.
+"""Convert an L-WISE experiment folder into a study of this project.
 
-config.yaml and the data file are kept byte for byte; what L-WISE takes from command-line flags and its HTML page is
-added as sections of config.yaml and as instruction pages to be rewritten.
+config.yaml and the data file are copied unchanged; what L-WISE takes from command-line flags and its HTML page is added
+as sections of config.yaml and as instruction pages to rewrite.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STUDY_ID = re.compile(r"(?P<name>.+)_(?P<number>\d+)")
 
 @dataclass(frozen=True)
 class Imported:
-    """The study folder that was (or would be) written, and the study in it."""
+    """The study folder that was written (or would be, in a dry run), and the study in it."""
 
     folder: Path
     compiled: CompiledStudy
@@ -41,23 +41,23 @@ def import_study(
     number: int | None = None,
     dry_run: bool = False,
 ) -> Imported:
-    """Write a study folder: `out` itself or, if that exists or a name is given, `<name>_<number>` inside it.
+    """Write a study folder: `out` itself or, if it exists or a name is given, `<name>_<number>` inside it.
 
     Parameters
     ----------
-    n_conditions : None: as many as the files name.
+    n_conditions : default: the number in the files.
     name, number : default: those of the folder `source`.
 
     Raises
     ------
     InputError
-        If `source` cannot be used or the study's folder exists already; nothing is written then.
+        If `source` is invalid or the study's folder exists; then nothing is written.
     """
     original = find_study(source)
     config_file = original.config_file
     target = _target(original, out, name, number)
     if target.exists() or (target != out and (out / CONFIG_FILE).exists()):
-        raise InputError(f"{out} holds a study already; choose another place with --out, --name or --number")
+        raise InputError(f"{out} already contains a study; choose another folder with --out, --name or --number")
     data_name = TRIALSETS_FILE if is_prespecified(original.data_file) else "dirmap.csv"
     config = _with_own_sections(original, n_conditions, seed)
     with atomic_files.new_folder(target, keep=not dry_run) as new:
@@ -76,26 +76,24 @@ def import_study(
 def _target(original: StudyFolder, out: Path, name: str | None, number: int | None) -> Path:
     if name is None and number is None and not out.exists():
         return out
-    own = _STUDY_ID.fullmatch(original.study_id)
-    name = name or (own["name"] if own else None)
-    number = number if number is not None or own is None else int(own["number"])
+    match = _STUDY_ID.fullmatch(original.study_id)
+    name = name or (match["name"] if match else None)
+    number = number if number is not None or match is None else int(match["number"])
     if name is None or number is None:
-        raise InputError(
-            f"{original.study_id!r} is not <name>_<number>; give the study's own with --name NAME --number N"
-        )
+        raise InputError(f"{original.study_id!r} is not <name>_<number>; name the study with --name NAME --number N")
     if any(sign in name for sign in "/\\:") or name.startswith("."):
-        raise InputError(f"--name is {name!r}; expected a name without / and other signs of a path")
+        raise InputError(f"--name is {name!r}; expected a name without path separators")
     return out / f"{name}_{number}"
 
 
 def _with_own_sections(original: StudyFolder, n_conditions: int | None, seed: int) -> str:
-    """The text of config.yaml as it is, with the sections that L-WISE does not have below it."""
+    """The unchanged text of config.yaml, followed by the sections that L-WISE does not have."""
     text = original.config.read_text(encoding="utf-8-sig")
     config = original.config_file.config
     present = [section for section in OWN_SECTIONS if section in original.config_file.sections]
     if present:
         raise InputError(
-            f"{original.config}: has the section {present[0]}, so it is a study of this project already; copy its "
+            f"{original.config}: has the section {present[0]}, so it is already a study of this project; copy its "
             "folder instead"
         )
     deployment: dict[str, object] = {"seed": seed}

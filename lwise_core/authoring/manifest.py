@@ -1,6 +1,6 @@
-"""The manifest of pictures that were put online: which object is which copy of which image.
+"""The manifest of published images: the object name of every copy of every image.
 
-`lwise stimuli publish` writes it; a study that names the data set is compiled with it.
+`lwise stimuli publish` writes it; studies that name the data set are compiled with it.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ def read_manifest(path: Path) -> Published:
             problems.append(f"line {line}: {error}")
             continue
         if not _OPAQUE.fullmatch(row["object"]):
-            problems.append(
-                f"line {line}: object is {row['object']!r}; expected a name as `lwise stimuli publish` gives it"
-            )
+            problems.append(f"line {line}: object is {row['object']!r}; expected a name from `lwise stimuli publish`")
         published[row["variant"], im_path] = row["object"]
     refuse_if_any(path, problems)
     return published

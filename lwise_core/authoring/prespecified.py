@@ -1,4 +1,4 @@
-"""A study whose trials are given by trialsets.csv, one by one."""
+"""Compile a study whose trials are given one by one in trialsets.csv."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def compile_prespecified(
     pages: Mapping[str, str],
     on_progress: OnProgress,
 ) -> CompiledStudy:
-    """Resolve a study of given trials.
+    """Compile a study whose trials are given.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def compile_prespecified(
     choices = choices_of(config.trial_config, classes, problems, shows_shapes=False)
     by_trialset = _by_trialset(rows)
     n_conditions = config.deployment.num_conditions or 1 + max(row.condition_idx for row in rows)
-    problems += _counts_that_do_not_fit(config, rows, by_trialset, n_conditions)
+    problems += _count_problems(config, rows, by_trialset, n_conditions)
     if len(classes) != 2 and any(
         row.settings.keypress_fj_response or config.trial_config.keypress_fj_response for row in rows
     ):
@@ -74,22 +74,24 @@ def compile_prespecified(
     if config.session_config:
         warnings.append(f"session_config is not used; {trialsets.name} gives the trials")
     builder = _TrialBuilder(config, classes, HostedImages.of(config.stimuli, where.parent))
-    given = []
-    for done, of_one in enumerate(by_trialset, start=1):
-        given.append(PrespecifiedTrialset(of_one[0].condition_idx, tuple(builder.trial(row) for row in of_one)))
+    trialsets_given = []
+    for done, own_rows in enumerate(by_trialset, start=1):
+        trialsets_given.append(
+            PrespecifiedTrialset(own_rows[0].condition_idx, tuple(builder.trial(row) for row in own_rows))
+        )
         on_progress(done, len(by_trialset))
-    builder.hosted.refuse_if_any_is_missing()
+    builder.hosted.raise_if_missing()
     study = Study(
         **common_parts(config, n_conditions=n_conditions),
         study_id=study_id,
-        slots=slots(config.deployment, config.deployment.num_trialsets or len(given)),
+        slots=slots(config.deployment, config.deployment.num_trialsets or len(trialsets_given)),
         classes=tuple(classes),
         choices=choices,
         kinds=tuple(builder.kinds.entries),
         sources=tuple(builder.sources.entries),
         blocks=(),
         curriculum=Curriculum(0, ()),
-        prespecified=tuple(given),
+        prespecified=tuple(trialsets_given),
         images=tuple(builder.images.entries),
         pages=pages,
         screening=screening,
@@ -100,7 +102,7 @@ def compile_prespecified(
 
 
 class _TrialBuilder:
-    """Turns rows into trials, and gathers their kinds, sources and images on the way."""
+    """Turns rows into trials and collects their kinds, sources and images."""
 
     def __init__(self, config: StudyConfig, classes: Sequence[str], hosted: HostedImages) -> None:
         self.kinds: InternTable[TrialKind] = InternTable()
@@ -116,10 +118,10 @@ class _TrialBuilder:
         return PrespecifiedTrial(self._kind(row), *self._image_and_source(row))
 
     def _kind(self, row: TrialRow) -> int:
-        # Rows that are written alike share their settings; there may be a million rows.
+        # Rows with equal settings share one object; there may be a million rows.
         if id(row.settings) not in self._resolved:
-            written = row.settings.model_dump(include=set(TrialSettings.model_fields), exclude_unset=True)
-            settings = differences(self._common, written)
+            overrides = row.settings.model_dump(include=set(TrialSettings.model_fields), exclude_unset=True)
+            settings = differences(self._common, overrides)
             self._resolved[id(row.settings)] = (
                 choice_order(row.settings, self._trial_config),
                 settings,
@@ -144,7 +146,7 @@ class _TrialBuilder:
 
 
 def _classes(rows: Sequence[TrialRow], config: StudyConfig) -> list[str]:
-    """The classes that are offered: those of choice_names_order, else those of the file in their order."""
+    """The classes that are offered: those of choice_names_order, else those of the file, in order."""
     used = {spaced(row.class_name): row.class_name for row in rows}
     named = config.trial_config.choice_names_order
     if named is None:
@@ -160,9 +162,7 @@ def _screening(config: StudyConfig, rows: Sequence[TrialRow], problems: list[str
     blocks = sorted({row.block for row in rows})
     name = str(blocks[0]) if rule.block is None else rule.block
     if name not in map(str, blocks):
-        problems.append(
-            f"site.screening.block: there is no block {name}; expected one of {', '.join(map(str, blocks))}"
-        )
+        problems.append(f"site.screening.block: no block {name}; expected one of {', '.join(map(str, blocks))}")
         return None
     return Screening(int(name), rule.min_correct, rule.min_correct_per_class)
 
@@ -174,7 +174,7 @@ def _by_trialset(rows: Sequence[TrialRow]) -> list[list[TrialRow]]:
     return [of_id[number] for number in sorted(of_id)]
 
 
-def _counts_that_do_not_fit(
+def _count_problems(
     config: StudyConfig, rows: Sequence[TrialRow], by_trialset: Sequence[object], n_conditions: int
 ) -> list[str]:
     problems = []
@@ -186,7 +186,5 @@ def _counts_that_do_not_fit(
         )
     cap = config.deployment.num_trialsets
     if cap is not None and cap > len(by_trialset):
-        problems.append(
-            f"deployment: num_trialsets is {cap}, but there are {len(by_trialset)} trial sets; expected at most as many"
-        )
+        problems.append(f"deployment: num_trialsets is {cap}, but there are only {len(by_trialset)} trial sets")
     return problems

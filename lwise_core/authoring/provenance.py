@@ -1,4 +1,4 @@
-"""How each variant was made: its provenance.json, and the file beside a manifest that keeps those of published ones."""
+"""Provenance of variants: their provenance.json, and the file beside a manifest with that of published variants."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from lwise_core.errors import InputError
 from lwise_core.experiments.study import VariantProvenance
 
 Provenance = Mapping[str, Any]
-"""The content of a provenance.json; empty where there is none."""
+"""The content of a provenance.json; empty if there is none."""
 
 
 def read_provenance(folder: Path) -> Provenance:
-    """What a variant's folder says of how it was made.
+    """The provenance in a variant's folder.
 
     Raises
     ------
     InputError
-        If its provenance.json is no JSON object.
+        If its provenance.json is not a JSON object.
     """
     return _json_object(folder / "provenance.json")
 
 
 def read_published_provenance(manifest: Path) -> dict[str, Provenance]:
-    """What is recorded beside a manifest, by variant; of manifests of earlier versions nothing is.
+    """The provenance recorded beside a manifest, by variant; empty for manifests of earlier versions.
 
     Raises
     ------
     InputError
-        If the file does not hold a JSON object for each variant.
+        If the file does not have a JSON object for each variant.
     """
     path = _beside(manifest)
-    recorded = _json_object(path)
-    if strange := [variant for variant, told in recorded.items() if not isinstance(told, dict)]:
-        raise InputError(f"{path}: {strange[0]}: expected a JSON object; make it with `lwise stimuli publish`")
-    return dict(recorded)
+    by_variant = _json_object(path)
+    if invalid := [variant for variant, provenance in by_variant.items() if not isinstance(provenance, dict)]:
+        raise InputError(f"{path}: {invalid[0]}: expected a JSON object; make it with `lwise stimuli publish`")
+    return by_variant
 
 
 def write_published_provenance(manifest: Path, by_variant: Mapping[str, Provenance]) -> None:
-    """Write the file beside a manifest, sorted by variant; nothing for variants of which nothing is known."""
-    known = {variant: dict(told) for variant, told in by_variant.items() if told}
+    """Write the file beside a manifest, sorted by variant; variants of unknown provenance are omitted."""
+    known = {variant: dict(provenance) for variant, provenance in by_variant.items() if provenance}
     atomic_files.write_text(_beside(manifest), json.dumps(known, indent=2, sort_keys=True) + "\n")
 
 
 def summarise(by_variant: Mapping[str, Provenance], variants: Iterable[str]) -> tuple[VariantProvenance, ...]:
-    """What a study keeps of the provenance of its variants; those of which nothing is known are left out."""
+    """The provenance that a study stores of its variants; variants of unknown provenance are omitted."""
     return tuple(_summary(variant, by_variant[variant]) for variant in sorted(set(variants)) if by_variant.get(variant))
 
 
@@ -81,15 +81,15 @@ def _beside(manifest: Path) -> Path:
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_reject_constant)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: expected a JSON object, found {type(found).__name__}")
-    return found
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+def _reject_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

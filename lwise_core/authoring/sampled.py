@@ -1,4 +1,4 @@
-"""A study whose trials are sampled from a dirmap: its blocks, kinds of trials, sources and images."""
+"""Compile a study whose trials are sampled from a dirmap: its blocks, kinds of trials, sources and images."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def compile_sampled(
     pages: Mapping[str, str],
     on_progress: OnProgress,
 ) -> CompiledStudy:
-    """Resolve a study of blocks against its dirmap.
+    """Compile a study of blocks with its dirmap.
 
     Parameters
     ----------
@@ -92,15 +92,15 @@ def compile_sampled(
     )
     shown = _shown_rows(rows, config)
     problems += _curriculum_problems(config, curriculum, shown)
-    brings_none = config.stimuli.root is None and config.stimuli.dataset is None
-    has_urls = brings_none and any("url" in row.extra for row in rows[:1])
+    has_variants = config.stimuli.root is not None or config.stimuli.dataset is not None
+    has_urls = not has_variants and "url" in rows[0].extra
     default_source = ImageSource() if has_urls else ImageSource(variant=NATURAL)
     resolver = _BlockResolver(config, curriculum, default_source, len(classes))
     blocks = tuple(resolver.block(number, block) for number, block in enumerate(config.session_config))
     problems += resolver.problems
     if len(shown) > MAX_IMAGES:
         problems.append(
-            f"the blocks draw from {len(shown)} images of {dirmap.name}; expected at most {MAX_IMAGES}, so keep a "
+            f"the blocks draw from {len(shown)} images of {dirmap.name}; expected at most {MAX_IMAGES}, so use a "
             "subset of its rows"
         )
     screening = _screening(config, len(classes), problems)
@@ -110,7 +110,7 @@ def compile_sampled(
         refuse_if_any(dirmap, check_urls(shown, sources))
     hosted = HostedImages.of(config.stimuli, where.parent)
     images = _images(shown, sources, hosted, on_progress)
-    hosted.refuse_if_any_is_missing()
+    hosted.raise_if_missing()
     study = Study(
         **common_parts(config, n_conditions=config.n_conditions),
         study_id=study_id,
@@ -132,7 +132,7 @@ def compile_sampled(
 
 
 class _BlockResolver:
-    """Turns blocks as written into blocks as run, and gathers the kinds and sources of all trials on the way."""
+    """Resolves the blocks of the config and collects the kinds and sources of all trials."""
 
     def __init__(self, config: StudyConfig, curriculum: Curriculum, default: ImageSource, n_classes: int) -> None:
         self.kinds: InternTable[TrialKind] = InternTable()
@@ -146,8 +146,8 @@ class _BlockResolver:
 
     def block(self, number: int, block: BlockConfig) -> Block:
         n_shapes = len(self._config.trial_config.calibration_stimuli)
-        written = block.written_settings
-        shape_duration = {**self._common, **written}["calibration_stimulus_duration_msec"]
+        overrides = block.written_settings
+        shape_duration = {**self._common, **overrides}["calibration_stimulus_duration_msec"]
         return Block(
             name=block.name,
             n_per_class={split: getattr(block, f"n_trials_per_class_{split}") for split in _SPLITS},
@@ -155,20 +155,20 @@ class _BlockResolver:
             n_repeats=block.n_repeats_of_one_stim,
             conditions=tuple(self._condition(number, block, c) for c in range(self._config.n_conditions)),
             calibration_kind=self._kind(
-                number, block, CALIBRATION, {**written, "stimulus_duration_msec": shape_duration}
+                number, block, CALIBRATION, {**overrides, "stimulus_duration_msec": shape_duration}
             ),
-            repeat_kind=self._kind(number, block, REPEAT, written),
+            repeat_kind=self._kind(number, block, REPEAT, overrides),
         )
 
     def used_sources(self, blocks: Sequence[Block]) -> list[ImageSource]:
-        """The sources that any trial can have."""
+        """The sources that a trial can have."""
         used: set[int] = set()
         for block in blocks:
-            for here in block.conditions:
-                own = {trial_type.source for trial_type in here.trial_types}
+            for in_condition in block.conditions:
+                own = {trial_type.source for trial_type in in_condition.trial_types}
                 used |= {source for source in own if source is not None}
                 if None in own or block.n_repeats:
-                    used |= {source for deal in here.class_sources for source, _ in deal} or {DEFAULT_SOURCE}
+                    used |= {source for deal in in_condition.class_sources for source, _ in deal} or {DEFAULT_SOURCE}
         return [self.sources.entries[index] for index in sorted(used)]
 
     def _condition(self, number: int, block: BlockConfig, condition: int) -> BlockCondition:
@@ -176,22 +176,24 @@ class _BlockResolver:
         first = next(iter(types.values()))
         is_easy = condition in self._curriculum.conditions and number < self._curriculum.n_blocks
         fraction = effective("max_difficulty_selection", first, block, self._config.trial_config) if is_easy else None
-        exchange = effective("combine_and_shuffle", first, block, self._config.trial_config)
-        marks = {
-            "combine_and_shuffle": exchange,
+        is_shuffled = effective("combine_and_shuffle", first, block, self._config.trial_config)
+        curriculum = {
+            "combine_and_shuffle": is_shuffled,
             "difficulty_curriculum": is_easy,
             "max_difficulty_selection": fraction,
         }
         return BlockCondition(
             trial_types=tuple(
                 TrialType(
-                    self._kind(number, block, name, {**block.written_settings, **written.written_settings, **marks}),
-                    self._own_source(written),
+                    self._kind(
+                        number, block, name, {**block.written_settings, **trial_type.written_settings, **curriculum}
+                    ),
+                    self._own_source(trial_type),
                 )
-                for name, written in types.items()
+                for name, trial_type in types.items()
             ),
             easiest_fraction=fraction or 1.0,
-            combine_and_shuffle=exchange,
+            combine_and_shuffle=is_shuffled,
             class_sources=self._class_sources(block, condition),
         )
 
@@ -200,10 +202,10 @@ class _BlockResolver:
         kind = TrialKind(number, trial_type, order, differences(self._common, settings))
         return self.kinds.index_of(kind, key=(number, trial_type, order, repr(kind.settings)))
 
-    def _own_source(self, written: TrialTypeConfig) -> int | None:
-        if written.variant is None and written.bucket is None:
+    def _own_source(self, trial_type: TrialTypeConfig) -> int | None:
+        if trial_type.variant is None and trial_type.bucket is None:
             return None
-        return self.sources.index_of(ImageSource(variant=written.variant, bucket=written.bucket))
+        return self.sources.index_of(ImageSource(variant=trial_type.variant, bucket=trial_type.bucket))
 
     def _class_sources(self, block: BlockConfig, condition: int) -> tuple[tuple[tuple[int, int], ...], ...]:
         written = block.n_classes_per_bucket or block.n_classes_per_variant
@@ -247,14 +249,14 @@ def _curriculum_problems(config: StudyConfig, curriculum: Curriculum, rows: Sequ
         return ["difficulty_curriculum is on, but trial_config.curriculum_num_blocks is 0; expected 1 or more"]
     problems = []
     for block in config.session_config[: curriculum.n_blocks]:
-        lacking = [
+        missing = [
             condition for condition in curriculum.conditions if _fraction(block, condition, config.trial_config) is None
         ]
-        if lacking:
+        if missing:
             problems.append(
                 f"block {block.name!r}: follows the difficulty curriculum in condition "
-                f"{', '.join(map(str, lacking))}, but has no max_difficulty_selection there; expected a share above 0 "
-                "and up to 1"
+                f"{', '.join(map(str, missing))}, but has no max_difficulty_selection there; expected a share above 0 "
+                "and at most 1"
             )
     splits = _splits(config.session_config[: curriculum.n_blocks])
     ranked = [row for row in rows if row.split in splits]
@@ -268,18 +270,20 @@ def _curriculum_problems(config: StudyConfig, curriculum: Curriculum, rows: Sequ
 
 
 def _beyond_curriculum(config: StudyConfig) -> list[str]:
-    """Warnings about blocks that ask for the difficulty curriculum but come after those that follow it."""
+    """Warnings about blocks that set difficulty_curriculum but come after the curriculum blocks."""
     n_blocks = config.trial_config.curriculum_num_blocks
     return [
-        f"block {block.name!r}: asks for the difficulty curriculum, which only the first {n_blocks} blocks follow "
+        f"block {block.name!r}: sets difficulty_curriculum, which only applies to the first {n_blocks} blocks "
         "(trial_config.curriculum_num_blocks); it draws from all images"
         for block in config.session_config[n_blocks:]
-        if n_blocks and any(_asks_for_curriculum(block, condition) for condition in range(config.n_conditions))
+        if n_blocks and any(_sets_curriculum(block, condition) for condition in range(config.n_conditions))
     ]
 
 
-def _asks_for_curriculum(block: BlockConfig, condition: int) -> bool:
-    return any(effective("difficulty_curriculum", written, block) for written in _types(block, condition).values())
+def _sets_curriculum(block: BlockConfig, condition: int) -> bool:
+    return any(
+        effective("difficulty_curriculum", trial_type, block) for trial_type in _types(block, condition).values()
+    )
 
 
 def _fraction(block: BlockConfig, condition: int, trial_config: TrialConfig) -> float | None:
@@ -289,19 +293,19 @@ def _fraction(block: BlockConfig, condition: int, trial_config: TrialConfig) -> 
 
 
 def _screening(config: StudyConfig, n_classes: int, problems: list[str]) -> Screening | None:
-    """The rule of the screening; one that nobody could pass is added to `problems`."""
+    """The screening rule; if nobody could pass it, that is added to `problems`."""
     rule, names = config.site.screening, [block.name for block in config.session_config]
     if rule is None or not names:
         return None
     name = rule.block or names[0]
     if name not in names:
-        problems.append(f"site.screening.block: no block is called {name!r}; expected one of {', '.join(names)}")
+        problems.append(f"site.screening.block: no block {name!r}; expected one of {', '.join(names)}")
         return None
     block = config.session_config[names.index(name)]
     per_class = sum(getattr(block, f"n_trials_per_class_{split}") for split in _SPLITS)
     if rule.min_correct > per_class * n_classes or rule.min_correct_per_class > per_class:
         problems.append(
-            f"site.screening: asks for {rule.min_correct} right answers and {rule.min_correct_per_class} of each "
+            f"site.screening: requires {rule.min_correct} correct answers and {rule.min_correct_per_class} of each "
             f"class, but block {name!r} has {per_class * n_classes} main trials, {per_class} of each class"
         )
     return Screening(names.index(name), rule.min_correct, rule.min_correct_per_class)
@@ -322,17 +326,17 @@ def _places(config: StudyConfig) -> Iterable[tuple[str, TrialConfig | BlockConfi
     for block in config.session_config:
         yield f"block {block.name!r}", block
         for types in [block.trial_types or {}, *(block.conditional_trial_types or ())]:
-            for name, written in types.items():
-                yield f"block {block.name!r}, trial type {name}", written
+            for name, trial_type in types.items():
+                yield f"block {block.name!r}, trial type {name}", trial_type
 
 
 def _counted_from_zero(rows: Sequence[DirmapRow]) -> Sequence[DirmapRow]:
-    """The rows with their classes numbered 0, 1, 2 …; a published subset keeps the numbers of the whole data set."""
+    """The rows with classes renumbered 0, 1, 2 …, since a published subset has the numbers of the whole data set."""
     numbers = sorted({row.class_num for row in rows})
     if numbers == list(range(len(numbers))):
         return rows
-    place = {number: place for place, number in enumerate(numbers)}
-    return [replace(row, class_num=place[row.class_num]) for row in rows]
+    renumbered = {number: new for new, number in enumerate(numbers)}
+    return [replace(row, class_num=renumbered[row.class_num]) for row in rows]
 
 
 def _classes(rows: Sequence[DirmapRow], where: Path) -> list[str]:
@@ -341,12 +345,12 @@ def _classes(rows: Sequence[DirmapRow], where: Path) -> list[str]:
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     if len(classes) == 1:
-        raise InputError(f"{where}: {classes[0]!r} is the only class; expected two or more to tell apart")
+        raise InputError(f"{where}: {classes[0]!r} is the only class; expected two or more")
     return classes
 
 
 def _shown_rows(rows: Sequence[DirmapRow], config: StudyConfig) -> list[DirmapRow]:
-    """The rows of the splits that any block draws from."""
+    """The rows of the splits that a block draws from."""
     splits = _splits(config.session_config)
     if any(block.n_repeats_of_one_stim for block in config.session_config):
         splits.add(config.trial_config.repeat_stimulus_split)

@@ -1,4 +1,4 @@
-"""The parts of a study that config.yaml alone decides, whether its trials are sampled or given."""
+"""The parts of a study that depend on config.yaml alone, whether its trials are sampled or given."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lwise_core.experiments.study import (
 )
 
 OnProgress = Callable[[int, int], None]
-"""Called with the number of images that are done and their total."""
+"""Called with the number of images done and their total."""
 
 _CURRICULUM_DEFAULTS = {"combine_and_shuffle": False, "difficulty_curriculum": False, "max_difficulty_selection": None}
 
@@ -39,24 +39,24 @@ class CompiledStudy:
 
 
 def common_settings(config: TrialConfig) -> dict[str, Any]:
-    """The settings of every trial unless its kind says otherwise, in the order of their names."""
+    """The settings of all trials, which a kind of trial may override, sorted by name."""
     return dict(sorted({**config.model_dump(include=set(TrialSettings.model_fields)), **_CURRICULUM_DEFAULTS}.items()))
 
 
 def differences(common: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that differ from the common ones, in the order of their names."""
+    """The settings that differ from the common ones, sorted by name."""
     return {key: value for key, value in sorted(settings.items()) if value != common[key]}
 
 
 def choice_order(*places: OrderSettings) -> ChoiceOrder:
-    """How choices are placed from trial to trial; `places` from the most specific to the least."""
+    """How choices are ordered from trial to trial; `places` from the most specific to the least."""
     if effective("shuffle_choice_order", *places):
         return "shuffled"
     return "rotated" if effective("rotate_choice_order", *places) else "fixed"
 
 
 def common_parts(config: StudyConfig, *, n_conditions: int) -> dict[str, Any]:
-    """The fields of a `Study` that no data file has a say in."""
+    """The fields of a `Study` that do not depend on the data file."""
     deployment = config.deployment
     return {
         "title": config.site.title,
@@ -76,7 +76,7 @@ def common_parts(config: StudyConfig, *, n_conditions: int) -> dict[str, Any]:
 
 
 def slots(deployment: Deployment, count: int | None) -> Slots:
-    """`count` trial sets (None: without end) and what an arrival gets after the last one."""
+    """`count` trial sets (None: no limit), and whether they are used again after the last one."""
     return Slots(count, reuse=deployment.when_trialsets_run_out == "reuse")
 
 
@@ -90,19 +90,19 @@ def _conditions(deployment: Deployment, count: int) -> Conditions:
 
 
 def spaced(name: str) -> str:
-    """A class under the name that config.yaml knows it by: there spaces stand for underscores."""
+    """The name of a class in config.yaml, where spaces are the same as underscores."""
     return name.replace("_", " ")
 
 
 def choices_of(config: TrialConfig, classes: Sequence[str], problems: list[str], *, shows_shapes: bool) -> Choices:
-    """How the classes are offered; what does not fit them is added to `problems`."""
+    """How the classes are offered; contradictions are added to `problems`."""
     number_of = {spaced(name): number for number, name in enumerate(classes)}
     order = [spaced(name) for name in config.choice_names_order or classes]
     aliases = {spaced(name): alias for name, alias in config.choice_names_aliases.items()}
     shown = [aliases.get(name, name) for name in number_of]
-    problems += _misnamed(config, classes, number_of, order, aliases)
+    problems += _name_problems(config, classes, number_of, order, aliases)
     if len(set(shown)) != len(shown):
-        problems.append(f"two classes are shown under one name ({', '.join(shown)}); give each its own alias")
+        problems.append(f"two classes have the same shown name ({', '.join(shown)}); give each its own alias")
     shapes = sorted(set(shown) & set(config.calibration_stimuli))
     if shapes and shows_shapes:
         problems.append(
@@ -112,7 +112,7 @@ def choices_of(config: TrialConfig, classes: Sequence[str], problems: list[str],
     return Choices(
         order=tuple(number_of.get(name, 0) for name in order),
         shown_names=tuple(shown),
-        # Without aliases there are no names to deal: an image is never called by another class's own name.
+        # Without aliases there are no names to shuffle: no class may appear under another class's own name.
         order_shuffled_per_session=config.choice_names_order_shuffle
         or (config.choice_aliases_random_shuffle and not aliases),
         names_shuffled_per_session=config.choice_aliases_random_shuffle and bool(aliases),
@@ -120,7 +120,7 @@ def choices_of(config: TrialConfig, classes: Sequence[str], problems: list[str],
     )
 
 
-def _misnamed(
+def _name_problems(
     config: TrialConfig,
     classes: Sequence[str],
     number_of: Mapping[str, int],
@@ -132,17 +132,17 @@ def _misnamed(
     unknown = sorted(set(order) - set(number_of))
     missing = sorted(set(number_of) - set(order))
     if unknown:
-        problems.append(f"choice_names_order names {', '.join(unknown)}; the classes of the data are {names}")
+        problems.append(f"choice_names_order has {', '.join(unknown)}; the classes of the data are {names}")
     if missing:
-        problems.append(f"choice_names_order lacks {', '.join(missing)}; expected each class of the data: {names}")
+        problems.append(f"choice_names_order lacks {', '.join(missing)}; expected every class of the data: {names}")
     if len(set(order)) != len(order):
-        problems.append(f"choice_names_order names a class twice: {list(order)}")
-    strangers = sorted(set(aliases) - set(number_of))
-    if strangers:
-        problems.append(f"choice_names_aliases names {', '.join(strangers)}; the classes are {names}")
+        problems.append(f"choice_names_order has a class twice: {list(order)}")
+    unknown_aliases = sorted(set(aliases) - set(number_of))
+    if unknown_aliases:
+        problems.append(f"choice_names_aliases has {', '.join(unknown_aliases)}; the classes are {names}")
     if len(number_of) != len(classes):
         problems.append(f"two classes differ only in spaces and underscores ({names}); rename one")
-    if config.choice_aliases_random_shuffle and aliases and not strangers and len(aliases) != len(number_of):
+    if config.choice_aliases_random_shuffle and aliases and not unknown_aliases and len(aliases) != len(number_of):
         problems.append(
             f"choice_aliases_random_shuffle is true with aliases for {', '.join(sorted(aliases))} only; expected one "
             "for every class, or none"

@@ -1,7 +1,7 @@
-"""Reading trialsets.csv: trial sets given trial by trial, a row per trial in the order shown.
+"""Read trialsets.csv: trial sets given trial by trial, one row per trial in the order shown.
 
-Columns `trialset_id, condition_idx, block, class, url` are required; `trial_type`, `split` and the scores are known;
-any column named like a trial_config key overrides it for its trial. Knows the file; what becomes of it is `compile`'s.
+Columns `trialset_id, condition_idx, block, class, url` are required; `trial_type`, `split` and the scores are optional;
+a column named like a trial_config key overrides it for that trial.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _OTHER_COLUMNS = ("trial_type", "split", *SCORE_COLUMNS)
 _DIRMAP_COLUMNS = ("class_num", "im_path", "orig_class", "orig_class_num", "orig_im_path")
 _MAX_NUMBER = 10**6
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-_SIMILAR = 0.8
+_SIMILARITY = 0.8
 
 
 class RowSettings(TrialSettings, OrderSettings):
-    """What a row may override."""
+    """Settings that a row may override."""
 
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial. `url` is an address, or `<variant>/<im_path>` of a picture in stimuli.root."""
+    """One trial. `url` is an address, or `<variant>/<im_path>` of an image in stimuli.root."""
 
     trialset_id: int
     condition_idx: int
@@ -54,7 +54,7 @@ class TrialRow:
 
 
 def read_trialsets(path: Path) -> tuple[list[TrialRow], list[str]]:
-    """The rows of trialsets.csv in their order, and warnings.
+    """The rows of trialsets.csv in order, and warnings.
 
     Raises
     ------
@@ -64,12 +64,12 @@ def read_trialsets(path: Path) -> tuple[list[TrialRow], list[str]]:
     rows: list[TrialRow] = []
     problems: list[str] = []
     columns: Sequence[str] = ()
-    remedy = "a study without a dirmap needs its trials"
+    remedy = "a study without a dirmap needs this file"
     settings_of = lru_cache(maxsize=10_000)(_settings)
     for line, values in read_csv(path, required=REQUIRED_COLUMNS, remedy=remedy):
         if not columns:
             columns = tuple(values)
-            problems += _misspelt(columns)
+            problems += _misspelt_columns(columns)
             overriding = [column for column in columns if column in RowSettings.model_fields]
         try:
             settings = settings_of(tuple((column, values[column]) for column in overriding if values[column] != ""))
@@ -77,13 +77,13 @@ def read_trialsets(path: Path) -> tuple[list[TrialRow], list[str]]:
         except InputError as error:
             problems.append(f"line {line}: {error}")
     if not problems:
-        problems += _inconsistent(rows)
+        problems += _inconsistencies(rows)
     refuse_if_any(path, problems)
     if not rows:
         raise InputError(f"{path}: has no trials; expected one row per trial below the header")
     known = {*REQUIRED_COLUMNS, *_OTHER_COLUMNS, *_DIRMAP_COLUMNS, *RowSettings.model_fields}
     warnings = [
-        f"{path.name}: column {column} is no setting and is not used" for column in columns if column not in known
+        f"{path.name}: column {column} is not a setting and is ignored" for column in columns if column not in known
     ]
     return rows, warnings
 
@@ -94,14 +94,14 @@ def is_address(text: str) -> bool:
 
 
 def checked_address(url: str, column: str = "url") -> str:
-    """An https or http address of a picture; raises `InputError` for anything else, credentials and `..` included."""
+    """Validate the https or http address of an image; raise `InputError` for others, or with credentials or `..`."""
     try:
         parts = urlsplit(url)
         host, path = parts.netloc, unquote(parts.path)
     except ValueError:
         parts, host, path = None, "", ""
     if "@" in host:
-        raise InputError(f"{column} holds a user name or password; every participant would see them, so leave them out")
+        raise InputError(f"{column} contains a user name or password, which every participant could read; remove them")
     if (
         parts is None
         or parts.scheme not in ("https", "http")
@@ -116,7 +116,7 @@ def checked_address(url: str, column: str = "url") -> str:
 def _row(values: Mapping[str, str], settings: RowSettings) -> TrialRow:
     url = values["url"]
     if not values["class"] or values["class"] != values["class"].strip():
-        raise InputError(f"class is {values['class']!r}; expected a name, without blanks around it")
+        raise InputError(f"class is {values['class']!r}; expected a name without surrounding spaces")
     return TrialRow(
         trialset_id=_whole(values, "trialset_id"),
         condition_idx=_whole(values, "condition_idx"),
@@ -133,44 +133,44 @@ def _row(values: Mapping[str, str], settings: RowSettings) -> TrialRow:
 
 def _hosted_path(path: str) -> str:
     if len(PurePosixPath(path).parts) < 2:
-        raise InputError(f"url is {path!r}; expected an address, or <variant>/<path> of a picture in stimuli.root")
+        raise InputError(f"url is {path!r}; expected an address, or <variant>/<path> of an image in stimuli.root")
     return inside_root(path, "url")
 
 
 def _whole(values: Mapping[str, str], column: str) -> int:
     text = values[column]
-    # Tables written by pandas have 0.0 for 0 where a column also has empty cells.
+    # pandas writes 0 as 0.0 in a column with empty cells.
     digits = text.removesuffix(".0")
     if not digits.isdecimal() or int(digits) > _MAX_NUMBER:
         raise InputError(f"{column} is {text!r}; expected a whole number from 0 to {_MAX_NUMBER}")
     return int(digits)
 
 
-def _settings(written: tuple[tuple[str, str], ...]) -> RowSettings:
+def _settings(cells: tuple[tuple[str, str], ...]) -> RowSettings:
     try:
-        return RowSettings.model_validate({key: _as_written(key, text) for key, text in written})
+        return RowSettings.model_validate({key: _parsed(key, text) for key, text in cells})
     except ValidationError as error:
         raise InputError("; ".join(problems_of(error, RowSettings))) from None
 
 
-def _as_written(key: str, text: str) -> str | None:
+def _parsed(key: str, text: str) -> str | None:
     if text == "null":
         return None
-    # Tables written by pandas have 1.0 for true where a column also has empty cells.
+    # pandas writes true as 1.0 in a column with empty cells.
     return text.removesuffix(".0") if RowSettings.model_fields[key].annotation is bool else text
 
 
-def _misspelt(columns: Sequence[str]) -> list[str]:
-    known = [*RowSettings.model_fields, *_OTHER_COLUMNS]
-    taken = {*known, *REQUIRED_COLUMNS, *_DIRMAP_COLUMNS}
+def _misspelt_columns(columns: Sequence[str]) -> list[str]:
+    optional = [*RowSettings.model_fields, *_OTHER_COLUMNS]
+    known = {*optional, *REQUIRED_COLUMNS, *_DIRMAP_COLUMNS}
     return [
-        f"unknown column {column}; did you mean {meant[0]}?"
+        f"unknown column {column}; did you mean {similar[0]}?"
         for column in columns
-        if column not in taken and (meant := get_close_matches(column, known, n=1, cutoff=_SIMILAR))
+        if column not in known and (similar := get_close_matches(column, optional, n=1, cutoff=_SIMILARITY))
     ]
 
 
-def _inconsistent(rows: Sequence[TrialRow]) -> list[str]:
+def _inconsistencies(rows: Sequence[TrialRow]) -> list[str]:
     condition_of: dict[int, int] = {}
     mixed = set()
     for row in rows:
@@ -182,14 +182,14 @@ def _inconsistent(rows: Sequence[TrialRow]) -> list[str]:
     ]
     class_of: dict[str, str] = {}
     for row in rows:
-        known = class_of.setdefault(row.url, row.class_name)
-        if known != row.class_name:
-            problems.append(f"{row.url} is given as {known!r} and {row.class_name!r}; expected one class per picture")
+        first = class_of.setdefault(row.url, row.class_name)
+        if first != row.class_name:
+            problems.append(f"{row.url} has the classes {first!r} and {row.class_name!r}; expected one class per image")
             class_of[row.url] = row.class_name
     missing = sorted(set(range(max(condition_of, default=-1) + 1)) - set(condition_of))
     if missing:
         problems.append(
             f"trialset_id {', '.join(map(str, missing[:5]))}{' …' if len(missing) > 5 else ''} has no rows; trial sets "
-            "are counted from 0 without gaps"
+            "are numbered from 0 without gaps"
         )
     return problems

@@ -1,6 +1,7 @@
 """Studies: from config.yaml and a dirmap to the trial list of any participant.
 
-Everything here is standard library only and ships inside the function that serves participants: the compiled study
-(`study`, `bundle`), trial sets (`trialset`, from `conditions`, `sampling`, `supply`, `choices` and `draws`), what is
-seen of them (`views`) and the count of many (`audit`). What reads and checks the files that people write: `authoring`.
+Standard library only: this package ships inside the function that serves participants. It holds the compiled study
+(`study`, `bundle`), trial sets (`trialset`, built from `conditions`, `feasibility`, `sampling` and `choices`), and what
+researchers and participants see of them (`payloads`). `lwise_core.authoring` reads and validates the files that people
+write.
 """

@@ -1,4 +1,4 @@
-"""The bundle: a compiled study as one JSON file with its own SHA-256 inside. Standard library only."""
+"""The bundle: a compiled study as one JSON file that contains its own SHA-256. Standard library only."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BUNDLE_FORMAT = 2
 
 
 def to_bundle(study: Study) -> str:
-    """The bundle's text. Equal studies give equal bytes."""
+    """A study as the text of a bundle. Equal studies give equal bytes."""
     return f"{_opening(BUNDLE_FORMAT, study.sha256)}{canonical_json(study.content())}}}\n"
 
 
@@ -48,12 +48,12 @@ def load_bundle(path: Path) -> Study:
     Raises
     ------
     InputError
-        If the file is missing, of another format, or was changed after it was compiled.
+        If the file is missing, has another format, or was changed after it was compiled.
     """
     try:
         text = path.read_text(encoding="utf-8")
         document = json.loads(text)
-        content, recorded, bundle_format = document["study"], document["sha256"], document["format"]
+        content, sha256, bundle_format = document["study"], document["sha256"], document["format"]
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); make a bundle with `lwise experiments compile`"
@@ -64,18 +64,20 @@ def load_bundle(path: Path) -> Study:
         raise InputError(
             f"{path}: bundle format {bundle_format}; this version reads format {BUNDLE_FORMAT}, compile again"
         )
-    # Hashing the text as it stands is many times faster than writing the content anew, and serving begins with it.
-    opening = _opening(BUNDLE_FORMAT, recorded)
+    # Hashing the file's own text is many times faster than serialising the content again, and a server starts with it.
+    opening = _opening(BUNDLE_FORMAT, sha256)
     study_text = text.removeprefix(opening).removesuffix("}\n")
-    if not text.startswith(opening) or hashlib.sha256(study_text.encode()).hexdigest() != recorded:
-        raise InputError(f"{path}: was changed after it was compiled (its hash does not fit); compile the study again")
+    if not text.startswith(opening) or hashlib.sha256(study_text.encode()).hexdigest() != sha256:
+        raise InputError(
+            f"{path}: was changed after it was compiled (its hash does not match); compile the study again"
+        )
     for name, key in JSON_KEYS.items():
         if key in content:
             content[name] = content.pop(key)
     if unknown := sorted(content.keys() - {field.name for field in fields(Study)}):
         raise InputError(f"{path}: has {', '.join(unknown)}, which this version does not know; use a newer lwise")
     study = _study(content)
-    vars(study)["sha256"] = recorded
+    vars(study)["sha256"] = sha256
     return study
 
 
@@ -108,7 +110,7 @@ def _study(content: dict[str, Any]) -> Study:
             "prespecified": tuple(_trialset(trialset) for trialset in content["prespecified"]),
             "bonus_tiers": tuple(BonusTier(**tier) for tier in content["bonus_tiers"]),
             "images": _images(content["images"]),
-            **{name: made(**content[name]) for name, made in _OPTIONAL_PARTS.items() if name in content},
+            **{name: part(**content[name]) for name, part in _OPTIONAL_PARTS.items() if name in content},
         }
     )
 

@@ -1,4 +1,4 @@
-"""Which condition a trial set belongs to: a pure function of (study, trialset_id), for ids without end."""
+"""The condition of a trial set, as a pure function of (study, trialset_id)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from lwise_core.keyed_random import RandomStream
 def condition_of(study: Study, trialset_id: int) -> int:
     """The condition_idx of a trial set.
 
-    blocked : every run of `block_size` ids, counted from 0, holds each condition equally often, shuffled.
+    blocked : each block of `block_size` consecutive ids contains every condition equally often, in random order.
     alternating : 0, 1, 2, … in turn.
-    random : each id on its own, so that counts differ as chance has it.
+    random : drawn independently for each id; counts vary by chance.
 
-    A prespecified study says it in its file.
+    In a prespecified study, trialsets.csv gives the condition.
     """
     if study.prespecified:
         return study.prespecified[trialset_id].condition_idx

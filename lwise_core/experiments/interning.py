@@ -1,4 +1,4 @@
-"""A table in which equal entries stand once, so that many rows can name them by their index."""
+"""A table that stores equal entries once, so that many rows can refer to them by index."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ T = TypeVar("T")
 
 
 class InternTable(Generic[T]):
-    """Distinct entries in the order of their first use."""
+    """The distinct entries, in the order of their first use."""
 
     def __init__(self) -> None:
         self.entries: list[T] = []
         self._index: dict[Hashable, int] = {}
 
     def index_of(self, entry: T, key: Hashable = None) -> int:
-        """Index of the entry, added if it is new. `key` stands for an entry that cannot be hashed."""
-        found = self._index.setdefault(entry if key is None else key, len(self.entries))
-        if found == len(self.entries):
+        """Index of the entry, which is added if it is new. `key` identifies an entry that cannot be hashed."""
+        index = self._index.setdefault(entry if key is None else key, len(self.entries))
+        if index == len(self.entries):
             self.entries.append(entry)
-        return found
+        return index

@@ -1,4 +1,4 @@
-"""The two views of a trial set: the researcher's, with every field, and the participant's, without the answers.
+"""What is sent of a trial set: every field to the researcher, and to the participant's page no answers.
 
 Standard library only.
 """
@@ -28,7 +28,7 @@ _NOT_FOR_PAGES = frozenset(
         "feedback_incorrect_url",
     }
 )
-"""Settings that a participant's page has no use for, some of which would tell it how the study was made."""
+"""Settings that the participant's page does not need; some would reveal the design of the study."""
 
 _ICON_SETTINGS = ("choice_image_bucket_name", "choice_url_suffix", "keypress_fj_response")
 
@@ -36,19 +36,19 @@ ROW_COLUMNS = ("block", "kind", "folder", "file", "shape", "offer", "i_correct_c
 
 
 def expanded(study: Study, trialset: Trialset) -> list[dict[str, Any]]:
-    """Every trial with every field, under L-WISE's names; docs/formats/trialsets.md says what they hold."""
+    """Every trial with every field, under L-WISE's names; docs/formats/trialsets.md describes them."""
     shared = {trial.kind: _of_kind(study, study.kinds[trial.kind]) for trial in trialset.trials}
     return [_fields(study, trialset, index, shared[trial.kind]) for index, trial in enumerate(trialset.trials)]
 
 
 def expanded_trial(study: Study, trialset: Trialset, index: int) -> dict[str, Any]:
-    """One of the trials of `expanded`."""
+    """One trial as in `expanded`."""
     kind = study.kinds[trialset.trials[index].kind]
     return _fields(study, trialset, index, _of_kind(study, kind))
 
 
 def provenance_fields(study: Study, trial: Trial) -> dict[str, Any]:
-    """How the variant was made that a trial shows; never for participants."""
+    """Provenance of the variant that a trial shows; never for participants."""
     source = None if trial.source is None else study.sources[trial.source]
     known = None if source is None or source.variant is None else study.provenance_of.get(source.variant)
     return {
@@ -60,11 +60,10 @@ def provenance_fields(study: Study, trial: Trial) -> dict[str, Any]:
 
 
 def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
-    """The trial set as the participant's page may see it: no classes, no paths, no condition, and no answers without
-    feedback.
+    """The trial set for the participant's page: no classes, paths or condition, and answers only with feedback.
 
-    Compact: settings common to all trials once (`settings`), those of a kind of trial once (`kinds`), and a row per
-    trial. `kind`, `folder` and `offer` of a row are indices into the lists of these names.
+    Compact: settings that all trials share once (`settings`), those of each kind of trial once (`kinds`), and one row
+    per trial. A row's `kind`, `folder` and `offer` are indices into the lists of these names.
     """
     kinds, folders, offers = InternTable[dict[str, Any]](), InternTable[str](), InternTable[dict[str, Any]]()
     shared = {index: _of_page(study, study.kinds[index]) for index in {trial.kind for trial in trialset.trials}}
@@ -95,16 +94,16 @@ def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
 
 
 def image_url(image: StudyImage, source: ImageSource) -> str:
-    """Where a picture lies: relative to the study's page, or elsewhere."""
+    """Address of an image: relative to the study's page, or absolute."""
     folder, file = _address(image, source)
     return folder + file
 
 
 def icon_urls(settings: Mapping[str, Any], names: tuple[str, ...], *, is_calibration: bool) -> tuple[str, ...] | None:
-    """Pictures of the choices in the S3 bucket `choice_image_bucket_name`; None where the page draws the choices.
+    """Addresses of the choices' icons in the S3 bucket `choice_image_bucket_name`; None where the page draws them.
 
-    The file of a choice is its shown name with underscores for spaces, then `choice_url_suffix`; on attention checks
-    that are answered by key, the key stands before the suffix.
+    A file is named by the shown name with underscores for spaces, then `choice_url_suffix`; on attention checks that
+    are answered by key, the key comes before the suffix.
     """
     return _icon_urls(*(settings[key] for key in _ICON_SETTINGS), names, is_calibration)
 
@@ -123,7 +122,7 @@ def _icon_urls(
 
 
 def external_origins(study: Study) -> list[str]:
-    """Origins other than the study's own from which its page loads pictures."""
+    """Web origins other than the study's own from which its page loads images."""
     urls = {
         _address(image, source)[0]
         for source in study.sources
@@ -183,7 +182,7 @@ def _of_image(study: Study, trial: Trial) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _OfPage:
-    """What a page may know of a kind of trial; `icons` is what the addresses of the choices' pictures depend on."""
+    """What a page may know of a kind of trial; `icons` holds the settings that determine the choices' icons."""
 
     differences: dict[str, Any]
     key: str
@@ -216,7 +215,7 @@ def _folder_and_file(study: Study, trial: Trial) -> tuple[str | None, str | None
 
 
 def _address(image: StudyImage, source: ImageSource) -> tuple[str, str]:
-    """The address of a picture in two parts, the first of which many pictures share."""
+    """The address of an image in two parts; many images share the first."""
     if source.variant is not None:
         return f"{STIMULUS_FOLDER}/", image.objects[source.variant]
     url = image.url or ""
@@ -227,5 +226,5 @@ def _address(image: StudyImage, source: ImageSource) -> tuple[str, str]:
 
 
 def _origin(url: str) -> str:
-    # By hand, because it is called for every trial; compiling has checked that the address has these parts.
+    # Not urlsplit: this runs for every trial, and compiling has checked that the address has these parts.
     return "/".join(url.split("/", 3)[:3])

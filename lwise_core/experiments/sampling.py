@@ -1,4 +1,4 @@
-"""Which images a session shows: drawn without replacement, the easiest first under the difficulty curriculum.
+"""Draw the images of a session: without replacement, and from the easiest under the difficulty curriculum.
 
 Standard library only.
 """
@@ -16,7 +16,7 @@ from lwise_core.keyed_random import RandomStream
 
 @dataclass(frozen=True)
 class SessionImages:
-    """Indices into `Study.images`: per block the images of each (split, class_num), and the one that comes back."""
+    """Indices into `Study.images`: the images of each (split, class_num) per block, and the repeat image."""
 
     of_blocks: Sequence[Mapping[Cell, Sequence[int]]]
     repeat: int | None
@@ -25,10 +25,9 @@ class SessionImages:
 def draw_images(study: Study, condition: int, stream: RandomStream) -> SessionImages:
     """Draw the images of a session.
 
-    The repeat image comes first, uniformly over the classes of its split that can spare one, so that a curriculum has
-    no say in it. Then come the blocks that draw without replacement from all images, and last the curriculum blocks,
-    from what those have left: a curriculum block therefore shares images with other curriculum blocks only, and shows
-    none twice.
+    The repeat image is drawn first, uniformly over the classes of its split that can spare one, so that a curriculum
+    does not affect it. Next are the blocks that draw without replacement from all images, and last the curriculum
+    blocks, from what remains: a curriculum block shares images only with other curriculum blocks, and shows none twice.
 
     Raises
     ------
@@ -36,7 +35,7 @@ def draw_images(study: Study, condition: int, stream: RandomStream) -> SessionIm
         If the data set has too few images.
     """
     n_curriculum = feasibility.curriculum_length(study, condition)
-    left = {
+    remaining = {
         cell: list(study.pools.get(cell, ()))
         for block in study.blocks
         for cell, _ in feasibility.required_images(study, block)
@@ -45,13 +44,13 @@ def draw_images(study: Study, condition: int, stream: RandomStream) -> SessionIm
     if repeat is not None:
         image = study.images[repeat]
         cell = (image.split or "", image.class_num)
-        left[cell] = [index for index in left.get(cell, ()) if index != repeat]
+        remaining[cell] = [index for index in remaining.get(cell, ()) if index != repeat]
     try:
         later = [
-            {cell: stream.take(left[cell], count) for cell, count in feasibility.required_images(study, block)}
+            {cell: stream.take(remaining[cell], count) for cell, count in feasibility.required_images(study, block)}
             for block in study.blocks[n_curriculum:]
         ]
-        curriculum = _draw_curriculum(study, condition, left, repeat, stream)
+        curriculum = _draw_curriculum(study, condition, remaining, repeat, stream)
     except (ValueError, IndexError):
         raise InputError("; ".join(feasibility.shortages(study, condition))) from None
     return SessionImages([*curriculum, *later], repeat)
@@ -69,7 +68,7 @@ def _draw_repeat_image(study: Study, condition: int, stream: RandomStream) -> in
 
 
 def _draw_curriculum(
-    study: Study, condition: int, left: Mapping[Cell, Sequence[int]], repeat: int | None, stream: RandomStream
+    study: Study, condition: int, remaining: Mapping[Cell, Sequence[int]], repeat: int | None, stream: RandomStream
 ) -> Sequence[Mapping[Cell, Sequence[int]]]:
     ranked: dict[Cell, list[int]] = {}
     blocks = []
@@ -77,8 +76,8 @@ def _draw_curriculum(
         chosen = {}
         for cell, count in feasibility.required_images(study, block):
             if cell not in ranked:
-                choosable = {*left[cell], repeat}
-                ranked[cell] = [index for index in study.ranked_pools.get(cell, ()) if index in choosable]
+                candidates = {*remaining[cell], repeat}
+                ranked[cell] = [index for index in study.ranked_pools.get(cell, ()) if index in candidates]
             fraction = block.conditions[condition].easiest_fraction
             chosen[cell] = stream.sample(feasibility.easiest_images(ranked[cell], fraction, repeat=repeat), count)
         blocks.append(chosen)

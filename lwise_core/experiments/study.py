@@ -1,7 +1,7 @@
 """A compiled study: what a server needs to build any trial set, as frozen dataclasses.
 
-Standard library only: this module ships inside the function that serves participants. How a study is written to a file
-and read again is `bundle`'s business.
+Standard library only: this module ships inside the function that serves participants. `bundle` writes and reads the
+file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NATURAL = "natural"
 
 CALIBRATION = "calibration"
 REPEAT = "repeat_stimulus"
-"""Trial types that the project gives: attention checks, and trials of the one image that comes back."""
+"""Trial types that every study has: attention checks, and trials of the repeat image."""
 
 
 PAGES = ("consent", "task", "test", "done", "screened_out")
@@ -30,14 +30,14 @@ PAGES = ("consent", "task", "test", "done", "screened_out")
 
 @dataclass(frozen=True)
 class StudyImage:
-    """One picture.
+    """One image.
 
     Attributes
     ----------
-    im_path : path inside any variant; of a picture known by its URL only, the path of the URL.
+    im_path : path inside any variant; for an image known only by its URL, the path of the URL.
     difficulty : 0 (easiest) to 1 (hardest), or None if it was not scored.
-    url : where the picture lies outside of the project, or None.
-    objects : variant -> opaque name of the file that the project holds; it says nothing of the class.
+    url : address of an external image, or None.
+    objects : variant -> opaque file name of a hosted image, which does not reveal its class.
     """
 
     split: str | None
@@ -51,8 +51,8 @@ class StudyImage:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Which copy of a picture is shown: a variant that the project holds, the S3 bucket that holds it, or (both None)
-    the one at its own URL."""
+    """Which copy of an image is shown: a hosted variant, the one in an S3 bucket, or (both None) the one at its own
+    URL."""
 
     variant: str | None = None
     bucket: str | None = None
@@ -64,12 +64,12 @@ class ImageSource:
 
 @dataclass(frozen=True)
 class VariantProvenance:
-    """How a variant was made; None: not known, or not of this kind of variant.
+    """How a variant was made; None: unknown, or not applicable.
 
     Attributes
     ----------
     epsilon : L2 budget, pixels in [0, 1].
-    method : objective that was raised (or ``lowered``), or the method of an off-the-shelf control.
+    method : the objective (with ``, lowered`` where it was lowered), or the method of an off-the-shelf control.
     model_sha256 : of the guide model's file, hexadecimal.
     package_version : version of lwise.
     """
@@ -86,8 +86,8 @@ ChoiceOrder = Literal["fixed", "shuffled", "rotated"]
 
 @dataclass(frozen=True)
 class TrialKind:
-    """What the trials of one type, made for one block, have in common: how their choices are placed, and the settings
-    that differ from the study's."""
+    """What the trials of one type in one block share: the order of their choices, and the settings that differ from
+    the study's."""
 
     block: int
     trial_type: str
@@ -96,7 +96,7 @@ class TrialKind:
 
 
 DEFAULT_SOURCE = 0
-"""Index of the source that is shown where nothing else is said."""
+"""Index of the source that is shown unless a trial type or block names another."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,9 @@ class BlockCondition:
     Attributes
     ----------
     easiest_fraction : share of the images of a class, easiest first, that a curriculum block draws from.
-    combine_and_shuffle : whether the block's trials change places with those of the other blocks so marked.
-    class_sources : ways of dealing the classes to sources, each as (source, number of classes) pairs; a session draws
-        one of them. Empty: every class has the study's default source.
+    combine_and_shuffle : whether the block's trials change places with those of other blocks that have it set.
+    class_sources : alternative ways to deal the classes to sources, each as (source, number of classes) pairs; a
+        session draws one. Empty: every class has the study's default source.
     """
 
     trial_types: tuple[TrialType, ...]
@@ -160,7 +160,7 @@ class PrespecifiedTrialset:
 
 @dataclass(frozen=True)
 class Choices:
-    """How the classes are offered: their order (class_num), the name shown for each, what is drawn per session."""
+    """How the classes are offered: their order (class_num), the name shown for each, and what each session shuffles."""
 
     order: tuple[int, ...]
     shown_names: tuple[str, ...]
@@ -174,7 +174,7 @@ Assignment = Literal["blocked", "alternating", "random"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """How trial sets are dealt to conditions; see `conditions.condition_of`."""
+    """How trial sets are assigned to conditions; see `conditions.condition_of`."""
 
     count: int
     assignment: Assignment
@@ -183,7 +183,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Slots:
-    """How many trial sets there are (None: without end) and what an arrival gets after the last one."""
+    """How many trial sets there are (None: no limit), and whether they are used again after the last one."""
 
     count: int | None
     reuse: bool
@@ -191,7 +191,7 @@ class Slots:
 
 @dataclass(frozen=True)
 class BonusTier:
-    """A share of right answers (0 to 1) and what reaching it is worth, in USD."""
+    """A share of correct answers (0 to 1) and the bonus for reaching it, in USD."""
 
     at_least: float
     usd: float
@@ -199,8 +199,8 @@ class BonusTier:
 
 @dataclass(frozen=True)
 class Screening:
-    """Who goes on after `block`: at least `min_correct` main trials of it right, and `min_correct_per_class` of each
-    class."""
+    """Who continues after `block`: those with at least `min_correct` of its main trials correct, and
+    `min_correct_per_class` of each class."""
 
     block: int
     min_correct: int
@@ -209,7 +209,7 @@ class Screening:
 
 @dataclass(frozen=True)
 class CodeReferences:
-    """Where the codes are kept that a platform pays for, never the codes themselves: ``env:NAME`` or ``ssm:NAME``."""
+    """Where the completion codes are stored, never the codes themselves: ``env:NAME`` or ``ssm:NAME``."""
 
     completion: str | None
     screen_out: str | None
@@ -220,8 +220,8 @@ ReturnPolicy = Literal["resume", "restart", "block"]
 
 @dataclass(frozen=True)
 class Returning:
-    """What a participant finds who left amid the trials and comes back, and for how long after the last sign of life
-    one may come back at all (None: for ever)."""
+    """What happens when a participant who left during the trials returns, and for how long after the last activity
+    returning is possible (None: no limit)."""
 
     policy: ReturnPolicy = "resume"
     within_hours: float | None = None
@@ -229,15 +229,15 @@ class Returning:
 
 @dataclass(frozen=True)
 class PageSettings:
-    """What the participant's page asks for besides the trials.
+    """What the participant's page does besides showing trials.
 
     Attributes
     ----------
-    desktop_only : phones and tablets are turned away.
-    min_window_px : least width and height of the window, in CSS px; 0: any.
+    desktop_only : phones and tablets are rejected.
+    min_window_px : minimum width and height of the window, in CSS px; 0: any.
     calibrate_screen : measure the screen's scale and the viewing distance before the trials.
-    full_screen : show the trials in full screen.
-    ask_email : offer to leave an e-mail address at the end.
+    full_screen : show the trials full screen.
+    ask_email : ask for an e-mail address at the end (optional).
     """
 
     desktop_only: bool = True
@@ -249,7 +249,7 @@ class PageSettings:
 
 @dataclass(frozen=True)
 class Curriculum:
-    """The difficulty curriculum: the first `n_blocks` blocks, for the conditions that follow it."""
+    """The difficulty curriculum: it applies to the first `n_blocks` blocks in these conditions."""
 
     n_blocks: int
     conditions: tuple[int, ...]
@@ -257,26 +257,26 @@ class Curriculum:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything a trial set depends on besides its id, and what the server says of the study.
+    """Everything a trial set depends on besides its id, and what the server needs to run the study.
 
     Attributes
     ----------
-    platforms : the platforms that may take part besides `test`; empty: any.
-    settings : the trial settings common to all trials unless their kind says otherwise.
-    sources : the first one is shown where nothing else is said.
-    blocks : of a study whose trials are sampled; empty where they are prespecified.
-    prespecified : trial sets given trial by trial; empty where they are sampled.
+    platforms : platforms whose participants may take part, besides `test`; empty: any.
+    settings : trial settings of all trials; a kind of trial overrides them.
+    sources : the first one is the default.
+    blocks : of a study with sampled trials; else empty.
+    prespecified : trial sets given trial by trial; empty if trials are sampled.
     repeat_split : split of the image that repeat trials show.
-    bonus_tiers : rule of the bonus by accuracy, lowest first; empty: the sum of `bonus_usd_if_correct`.
+    bonus_tiers : bonus by accuracy, lowest tier first; empty: the sum of `bonus_usd_if_correct`.
     pages : page name -> sanitised HTML.
-    lease_minutes : how long a slot is kept for a participant who gives no sign of life.
-    allow_repeats : whether a person known to the platform may take part again.
-    screening : who goes on after a block; None: everyone.
-    codes : where the completion codes are kept.
-    returning : what a participant finds who comes back.
-    page : what the participant's page asks for.
-    allow_origins : sites that may show the page in a frame of theirs.
-    provenance : how its variants were made, for the records; no part of what decides the trials.
+    lease_minutes : how long an inactive participant holds a slot.
+    allow_repeats : whether the same person may take part again.
+    screening : who continues after a block; None: everyone.
+    codes : where the completion codes are stored.
+    returning : what happens when a participant returns.
+    page : settings of the participant's page.
+    allow_origins : sites that may embed the page in a frame.
+    provenance : how its variants were made, for the records; it does not affect the trials.
     """
 
     study_id: str
@@ -309,7 +309,7 @@ class Study:
     def content(self) -> dict[str, Any]:
         """Everything as JSON values; images column by column, so that thousands of them load in milliseconds.
 
-        What has its default is left out, so that a study keeps its version when the program learns to do more.
+        Defaults are omitted, so that a study keeps its version when lwise gains settings.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         omitted = {"images", *(field.name for field in fields(self) if values[field.name] == field.default)}
@@ -318,17 +318,17 @@ class Study:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of everything: the version of a study."""
+        """Hash of all content: the version of a study."""
         return hashlib.sha256(canonical_json(self.content()).encode()).hexdigest()
 
     @cached_property
     def trials_sha256(self) -> str:
-        """Hash of what decides the trials of each participant. Sessions are bound to it, not to texts, codes or rules
-        about who may take part, which may be mended while a study is under way."""
+        """Hash of everything that determines the trials of each participant. Sessions are bound to it, not to texts,
+        codes or rules about who may take part, which may change while a study is running."""
         content = self.content()
-        decisive = {name: content[name] for name in _DECIDES_TRIALS}
+        decisive = {name: content[name] for name in _DETERMINES_TRIALS}
         if self.slots.reuse:
-            decisive["slots"] = content["slots"]  # after so many the first trial set comes again
+            decisive["slots"] = content["slots"]  # after the last trial set the first is used again
         return hashlib.sha256(canonical_json(decisive).encode()).hexdigest()
 
     @cached_property
@@ -342,7 +342,7 @@ class Study:
 
     @cached_property
     def ranked_pools(self) -> Mapping[Cell, Sequence[int]]:
-        """The same, easiest image first; equally difficult ones in the order of the dirmap."""
+        """The same, easiest image first; images of equal difficulty in the order of the dirmap."""
         return {
             cell: sorted(pool, key=lambda index: self.images[index].difficulty or 0.0)
             for cell, pool in self.pools.items()
@@ -354,21 +354,21 @@ class Study:
         return {known.variant: known for known in self.provenance}
 
     def block_name(self, block: int) -> str:
-        """The block's name in config.yaml; in a prespecified study, where blocks have none, its number."""
+        """The block's name in config.yaml; its number in a prespecified study, where blocks have no names."""
         return self.blocks[block].name if self.blocks else str(block)
 
 
 JSON_KEYS = {"provenance": "origins"}
 """Fields of `Study` that a bundle has under another key."""
 
-_DECIDES_TRIALS = (
+_DETERMINES_TRIALS = (
     *("study_id", "seed", "conditions", "classes", "choices", "settings", "kinds", "sources", "blocks"),
     *("curriculum", "repeat_split", "prespecified", "images"),
 )
 
 
 def canonical_json(content: object) -> str:
-    """One text per content: keys sorted, no spaces. Raises ValueError for NaN and infinities."""
+    """JSON with sorted keys and no spaces: equal content gives equal text. Raises ValueError for NaN and infinity."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -389,4 +389,4 @@ def _columns(images: Sequence[StudyImage]) -> dict[str, Any]:
 
 
 IMAGE_COLUMNS = ("split", "class_num", "im_path", "difficulty", "robust_gt_logit", "url")
-"""The attributes of an image that the bundle keeps as they are."""
+"""The attributes of an image that the bundle stores unchanged."""

@@ -1,8 +1,8 @@
 """`build_trialset`: the trial list of one participant slot, as a pure function of (study, trialset_id).
 
 The same call in a test, the command line, the local server and the cloud gives the same trials. Random numbers come
-from streams named by seed, id and purpose, never from global state or the clock. What people and pages see of a trial
-set is `views`' business. Standard library only.
+from streams keyed by seed, id and purpose, never from global state or the clock. `payloads` turns trial sets into what
+people and pages see. Standard library only.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Trial(NamedTuple):
 
     Attributes
     ----------
-    block : the block in which it is shown; its kind says for which block it was made.
-    image, source : None on calibration trials, which show a shape: the right one of the choices.
-    choice_names : in the order of their places on the ring.
+    block : the block in which it is shown; `kind` gives the block whose settings it has.
+    image, source : None on calibration trials, which show a shape: the correct choice.
+    choice_names : in the order of their positions on the ring.
     """
 
     block: int
@@ -41,7 +41,7 @@ class Trial(NamedTuple):
 
     @property
     def stimulus_name(self) -> str:
-        """The name under which the participant knows what is shown."""
+        """The participant's name for what is shown."""
         return self.choice_names[self.i_correct_choice]
 
 
@@ -54,17 +54,17 @@ class Trialset:
     trials: tuple[Trial, ...]
 
 
-class NoTrialsetLeft(InputError):  # noqa: N818 - a refusal is an answer, not a failure
-    """The study has no trial set of this number and does not begin anew."""
+class NoTrialsetLeft(InputError):  # noqa: N818 - an expected answer, not a failure
+    """The study has no such trial set, and does not reuse the existing ones."""
 
 
 def trialset_of_slot(study: Study, slot: int) -> int:
-    """The trialset_id that the arrival number `slot` gets: the slot itself, while there are such trial sets.
+    """The trialset_id of arrival number `slot`: the slot itself, up to the last trial set.
 
     Raises
     ------
     NoTrialsetLeft
-        If they have run out and the study says `when_trialsets_run_out: refuse`.
+        If there are no more and the study has `when_trialsets_run_out: refuse`.
     """
     count = study.slots.count
     if count is None or slot < count:
@@ -104,9 +104,9 @@ def build_trialset(study: Study, trialset_id: int) -> Trialset:
 def _prespecified_trials(study: Study, trialset_id: int, choices: SessionChoices) -> list[Trial]:
     trials = []
     for kind, image, source in study.prespecified[trialset_id].trials:
-        shown = study.kinds[kind]
-        offered = choices.offer(study.images[image].class_num, shown.choice_order)
-        trials.append(Trial(shown.block, kind, image, source, *offered))
+        block, choice_order = study.kinds[kind].block, study.kinds[kind].choice_order
+        offer = choices.offer(study.images[image].class_num, choice_order)
+        trials.append(Trial(block, kind, image, source, *offer))
     return trials
 
 
@@ -115,9 +115,9 @@ def _sampled_trials(study: Study, condition: int, choices: SessionChoices, strea
     types, buckets, order = stream_for("types"), stream_for("buckets"), stream_for("order")
     blocks = []
     for number, (block, chosen) in enumerate(zip(study.blocks, images.of_blocks, strict=True)):
-        here = block.conditions[condition]
-        source_of_class = _deal_sources(study, here, buckets)
-        trials = _main_trials(study, number, here, chosen, source_of_class, choices, types)
+        in_condition = block.conditions[condition]
+        source_of_class = _deal_sources(study, in_condition, buckets)
+        trials = _main_trials(study, number, in_condition, chosen, source_of_class, choices, types)
         trials += _repeat_trials(study, number, block, images.repeat, source_of_class, choices)
         trials += _calibration_trials(study, number, block, choices)
         blocks.append(order.shuffled(trials))
@@ -125,32 +125,32 @@ def _sampled_trials(study: Study, condition: int, choices: SessionChoices, strea
     return _exchanged(study, blocks, marked, stream_for("exchange"))
 
 
-def _deal_sources(study: Study, here: BlockCondition, stream: RandomStream) -> Sequence[int]:
-    """The source of each class in a block: the default one, or as `n_classes_per_bucket` deals them."""
-    if not here.class_sources:
+def _deal_sources(study: Study, in_condition: BlockCondition, stream: RandomStream) -> Sequence[int]:
+    """The source of each class in a block: the default, or as `n_classes_per_bucket` deals them."""
+    if not in_condition.class_sources:
         return [DEFAULT_SOURCE] * len(study.classes)
-    deal = stream.pick(here.class_sources)
+    deal = stream.pick(in_condition.class_sources)
     return stream.shuffled([source for source, n_classes in deal for _ in range(n_classes)])
 
 
 def _main_trials(
     study: Study,
     number: int,
-    here: BlockCondition,
+    in_condition: BlockCondition,
     chosen: Mapping[Cell, Sequence[int]],
     source_of_class: Sequence[int],
     choices: SessionChoices,
     stream: RandomStream,
 ) -> list[Trial]:
-    """One trial per image; within a class and split the trial types are dealt evenly, the remainder at random."""
+    """One trial per image; each class and split has every trial type equally often, the remainder at random."""
     trials = []
     for (_, class_num), images in chosen.items():
-        types = stream.shuffled(here.trial_types)
-        for place, image in enumerate(images):
-            trial_type = types[place % len(types)]
+        types = stream.shuffled(in_condition.trial_types)
+        for number_in_cell, image in enumerate(images):
+            trial_type = types[number_in_cell % len(types)]
             source = source_of_class[class_num] if trial_type.source is None else trial_type.source
-            offered = choices.offer(class_num, study.kinds[trial_type.kind].choice_order)
-            trials.append(Trial(number, trial_type.kind, image, source, *offered))
+            offer = choices.offer(class_num, study.kinds[trial_type.kind].choice_order)
+            trials.append(Trial(number, trial_type.kind, image, source, *offer))
     return trials
 
 
@@ -174,27 +174,27 @@ def _repeat_trials(
 def _calibration_trials(study: Study, number: int, block: Block, choices: SessionChoices) -> list[Trial]:
     shapes, order = study.choices.calibration_stimuli, study.kinds[block.calibration_kind].choice_order
     offers = (
-        choices.calibration_offer(shapes[place % len(shapes)], order) for place in range(block.n_calibration_trials)
+        choices.calibration_offer(shapes[check % len(shapes)], order) for check in range(block.n_calibration_trials)
     )
-    return [Trial(number, block.calibration_kind, None, None, *offered) for offered in offers]
+    return [Trial(number, block.calibration_kind, None, None, *offer) for offer in offers]
 
 
 def _exchanged(
     study: Study, blocks: Sequence[Sequence[Trial]], marked: Sequence[int], stream: RandomStream
 ) -> list[Trial]:
-    """All trials in order; those of the marked blocks permuted among places of equal class, trial type and split.
+    """All trials in order; those of the marked blocks permuted among positions of equal class, trial type and split.
 
-    A moved trial keeps its kind, and with it the settings of the block that it was made for.
+    A moved trial keeps its kind, and so the settings of its source block.
     """
     trials = [trial for block in blocks for trial in block]
-    places: dict[tuple[object, ...], list[int]] = {}
-    for place, trial in enumerate(trials):
+    positions: dict[tuple[object, ...], list[int]] = {}
+    for position, trial in enumerate(trials):
         if trial.block in marked:
-            places.setdefault(_exchange_group(study, trial), []).append(place)
+            positions.setdefault(_exchange_group(study, trial), []).append(position)
     exchanged = list(trials)
-    for group in places.values():
-        for place, from_place in zip(group, stream.shuffled(group), strict=True):
-            exchanged[place] = trials[from_place]._replace(block=trials[place].block)
+    for group in positions.values():
+        for position, from_position in zip(group, stream.shuffled(group), strict=True):
+            exchanged[position] = trials[from_position]._replace(block=trials[position].block)
     return exchanged
 
 

@@ -1,6 +1,6 @@
-"""The picture of an audit: what participants would get, before there are any.
+"""The figure of an audit: what participants would get.
 
-Knows the counts of `experiments.audit` and matplotlib's objects; nothing of how trial sets are built.
+Knows the counts of `authoring.audit` and matplotlib; nothing of how trial sets are built.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _DPI = 160
 _TITLE, _TEXT, _SMALL = 9.5, 8.5, 7.5
 _MOST_NAMES = 16
 _HATCHES = ("", "////", "....", "xxxx")
-"""For trial types beyond the seven colours."""
+"""Distinguish trial types beyond the seven colours."""
 
 
 def write_audit_figure(path: Path, audit: Audit) -> None:
-    """Write the picture of an audit.
+    """Write the figure of an audit.
 
     Raises
     ------
@@ -39,14 +39,14 @@ def write_audit_figure(path: Path, audit: Audit) -> None:
         If `path` does not end in .png, .pdf or .svg or cannot be written.
     """
     if path.suffix.lower() not in _FORMATS:
-        raise InputError(f"{path}: cannot be drawn; expected a name that ends in {', '.join(_FORMATS)}")
+        raise InputError(f"{path}: cannot be written; expected a file name that ends in {', '.join(_FORMATS)}")
     file = io.BytesIO()
     audit_figure(audit).savefig(file, format=path.suffix.lower()[1:], dpi=_DPI, facecolor="white")
     atomic_files.write_bytes(path, file.getvalue())
 
 
 def audit_figure(audit: Audit) -> Figure:
-    """Five panels: what each condition sees, how even conditions are, how often images and classes come."""
+    """Five panels: the design per condition, balance of conditions, runs of a class, exposures and attention checks."""
     n_conditions = audit.study.conditions.count
     design_height = 1.5 + 0.24 * n_conditions
     figure = Figure(figsize=(WIDTH_INCHES, design_height + 4.6), layout="constrained")
@@ -63,21 +63,21 @@ def audit_figure(audit: Audit) -> Figure:
 
 
 def _design(axes: Axes, audit: Audit) -> None:
-    """A cell per condition and block, striped by the trial types of its main trials, with their number."""
+    """A bar per condition and block, divided by the trial types of its main trials, with their number."""
     per_cell: dict[tuple[int, int], Counter[str]] = {}
     least: Counter[tuple[int, int]] = Counter()
-    for cell, spread in audit.cells.items():
-        if cell.class_name is None and cell.trial_type not in (CALIBRATION, REPEAT):
-            per_cell.setdefault((cell.condition_idx, cell.block), Counter())[cell.trial_type] += spread.most
-            least[cell.condition_idx, cell.block] += spread.least
+    for group, spread in audit.groups.items():
+        if group.class_name is None and group.trial_type not in (CALIBRATION, REPEAT):
+            per_cell.setdefault((group.condition_idx, group.block), Counter())[group.trial_type] += spread.most
+            least[group.condition_idx, group.block] += spread.least
     blocks = sorted({block for _, block in per_cell})
     types = list(dict.fromkeys(name for counts in per_cell.values() for name in counts))
-    look = {name: (COLOURS[n % len(COLOURS)], _HATCHES[n // len(COLOURS) % 4]) for n, name in enumerate(types)}
+    style = {name: (COLOURS[n % len(COLOURS)], _HATCHES[n // len(COLOURS) % 4]) for n, name in enumerate(types)}
     for (condition, block), counts in per_cell.items():
         left, fewest, most = blocks.index(block) - 0.47, least[condition, block], counts.total()
         for name, count in sorted(counts.items(), key=lambda item: types.index(item[0])):
             width = 0.94 * count / most
-            colour, hatch = look[name]
+            colour, hatch = style[name]
             axes.barh(condition, width, 0.86, left, color=colour, alpha=0.75, hatch=hatch, edgecolor="white")
             left += width
         axes.text(
@@ -100,7 +100,7 @@ def _design(axes: Axes, audit: Audit) -> None:
     axes.tick_params(length=0)
     handles = [
         Patch(facecolor=colour, hatch=hatch, alpha=0.75, edgecolor="white", label=plain(_short(name, 36)))
-        for name, (colour, hatch) in list(look.items())[:_MOST_NAMES]
+        for name, (colour, hatch) in list(style.items())[:_MOST_NAMES]
     ]
     axes.legend(
         handles=handles,
@@ -113,14 +113,14 @@ def _design(axes: Axes, audit: Audit) -> None:
 
 
 def _conditions(axes: Axes, audit: Audit) -> None:
-    """The largest difference between the fullest and the emptiest condition until then, as participants arrive."""
+    """Largest difference in participants between two conditions so far, as participants arrive."""
     n_conditions = audit.study.conditions.count
     arrived = np.zeros((len(audit.arrivals), n_conditions), dtype=int)
     arrived[np.arange(len(audit.arrivals)), list(audit.arrivals)] = 1
     counts = arrived.cumsum(axis=0)
     difference = np.maximum.accumulate(counts.max(axis=1) - counts.min(axis=1))
     axes.step(np.arange(1, len(difference) + 1), difference, where="post", color=COLOURS[0], linewidth=2)
-    axes.set_title("How even the conditions are", fontsize=_TITLE, color=INK, loc="left")
+    axes.set_title("Balance of conditions", fontsize=_TITLE, color=INK, loc="left")
     axes.set_xlabel("participants so far", fontsize=_TEXT, color=SOFT)
     axes.set_ylabel("largest difference so far", fontsize=_TEXT, color=SOFT)
     axes.set_ylim(-0.05, max(1.2, 1.15 * difference.max()))
@@ -137,10 +137,10 @@ def _runs(axes: Axes, audit: Audit) -> None:
 
 
 def _exposures(axes: Axes, audit: Audit) -> None:
-    """Per split, how many images were shown how often."""
+    """Histogram of how often each image is shown, per split."""
     splits: dict[str, list[int]] = {}
-    for image, times in zip(audit.study.images, audit.exposures, strict=True):
-        splits.setdefault(image.split or "all", []).append(times)
+    for image, count in zip(audit.study.images, audit.exposures, strict=True):
+        splits.setdefault(image.split or "all", []).append(count)
     most = max((max(counts) for counts in splits.values()), default=1)
     width = max(1, round(most / 40))
     edges = list(np.arange(-0.5, most + width + 0.5, width))
@@ -155,18 +155,18 @@ def _exposures(axes: Axes, audit: Audit) -> None:
 
 
 def _calibration(axes: Axes, audit: Audit) -> None:
-    """Share of a block's attention checks among its first trials; on the diagonal where they are spread evenly."""
-    axes.set_title("Where attention checks stand", fontsize=_TITLE, color=INK, loc="left")
-    for number, (block, places) in enumerate(audit.calibration_places.items()):
-        share = np.array([0, *accumulate(places)]) / sum(places)
+    """Cumulative share of a block's attention checks over its trials; the diagonal means evenly spread."""
+    axes.set_title("Positions of attention checks", fontsize=_TITLE, color=INK, loc="left")
+    for number, (block, counts) in enumerate(audit.calibration_positions.items()):
+        share = np.array([0, *accumulate(counts)]) / sum(counts)
         label = plain(_short(audit.study.block_name(block), 14)) if number < _MOST_NAMES else None
         colour = COLOURS[number % len(COLOURS)]
         axes.plot(np.linspace(0, 1, len(share)), share, color=colour, linewidth=1, alpha=0.8, label=label)
-    axes.set_xlabel("part of the block's trials", fontsize=_TEXT, color=SOFT)
-    axes.set_ylabel("part of its checks", fontsize=_TEXT, color=SOFT)
+    axes.set_xlabel("share of the block's trials", fontsize=_TEXT, color=SOFT)
+    axes.set_ylabel("share of its checks", fontsize=_TEXT, color=SOFT)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    if audit.calibration_places:
+    if audit.calibration_positions:
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=3, zorder=0)
         axes.legend(fontsize=6, frameon=False, ncols=2, loc="lower right")
     else:
@@ -178,5 +178,5 @@ def _whole_numbers(axes: Axes) -> None:
         axis.set_major_locator(MaxNLocator(integer=True, nbins=7))
 
 
-def _short(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def _short(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"

@@ -23,7 +23,7 @@ def test_every_cell_of_the_taper_study_has_the_trials_that_the_study_asks_for(ta
         expected |= _cells(TrialGroup(condition, 5, "natural", "val", None), CLASSES, each=7)
         for block in (1, 5):
             expected |= _cells(TrialGroup(condition, block, "calibration", None, None), ("circle", "triangle"), each=1)
-    assert audit(taper.study, _N).cells == expected
+    assert audit(taper.study, _N).groups == expected
 
 
 def _cells(whole: TrialGroup, names: Sequence[str], *, each: int) -> dict[TrialGroup, Spread]:
@@ -37,7 +37,7 @@ def test_a_cell_that_some_trial_sets_lack_begins_at_none(taper: CompiledStudy) -
     block = taper.study.blocks[0]
     both = block.conditions[0].trial_types + block.conditions[1].trial_types
     only = replace(block, n_per_class={"train": 1}, conditions=(replace(block.conditions[0], trial_types=both),) * 2)
-    cells = audit(replace(taper.study, blocks=(only,)), 200).cells
+    cells = audit(replace(taper.study, blocks=(only,)), 200).groups
     assert {cell.trial_type for cell in cells} == {"control", "taper_curriculum"}
     assert {spread for cell, spread in cells.items() if cell.class_name is not None} == {Spread(0, 1)}
     assert {spread for cell, spread in cells.items() if cell.class_name is None} == {Spread(0, 3)}
@@ -58,7 +58,7 @@ def test_exposures_and_runs_are_those_of_a_count_by_hand(taper: CompiledStudy) -
 
 
 def test_places_of_attention_checks_are_counted_within_their_block(taper: CompiledStudy) -> None:
-    found = audit(taper.study, _N).calibration_places
+    found = audit(taper.study, _N).calibration_positions
     assert {block: len(places) for block, places in found.items()} == {1: 11, 5: 23}
     assert all(sum(places) == 2 * _N for places in found.values())
 

@@ -114,15 +114,15 @@ def test_a_page_cannot_bring_scripts_along(data_set: DataSet, tmp_path: Path) ->
     [
         (
             _with_trial_config(choice_names_order=["aversata", "biselata"]),
-            "choice_names_order lacks dimidiata; expected each class of the data: aversata, biselata, dimidiata",
+            "choice_names_order lacks dimidiata; expected every class of the data: aversata, biselata, dimidiata",
         ),
         (
             _with_trial_config(choice_names_order=["aversata", "biselata", "dimidiata", "seriata"]),
-            "choice_names_order names seriata; the classes of the data are aversata, biselata, dimidiata",
+            "choice_names_order has seriata; the classes of the data are aversata, biselata, dimidiata",
         ),
         (
             _with_trial_config(choice_names_order=["aversata", "aversata", "biselata", "dimidiata"]),
-            "choice_names_order names a class twice",
+            "choice_names_order has a class twice",
         ),
         (
             _with_trial_config(choice_names_aliases={"aversata": "A"}, choice_aliases_random_shuffle=True),
@@ -145,8 +145,8 @@ def test_a_page_cannot_bring_scripts_along(data_set: DataSet, tmp_path: Path) ->
             "block 'only': follows the difficulty curriculum in condition 0, but has no max_difficulty_selection there",
         ),
         ({"trial_config": {}}, "session_config: is missing; expected a list of one or more blocks"),
-        (_with_trial_config(choice_names_aliases={"avers": "A"}), "choice_names_aliases names avers; the classes are"),
-        (_with_trial_config(choice_names_aliases={"aversata": "biselata"}), "two classes are shown under one name"),
+        (_with_trial_config(choice_names_aliases={"avers": "A"}), "choice_names_aliases has avers; the classes are"),
+        (_with_trial_config(choice_names_aliases={"aversata": "biselata"}), "two classes have the same shown name"),
         (_with_trial_config(difficulty_curriculum=True), "curriculum_num_blocks is 0; expected 1 or more"),
         (
             {
@@ -257,7 +257,9 @@ def test_a_shortage_of_all_conditions_is_named_once(data_set: DataSet, tmp_path:
 
 def test_the_repeat_image_needs_an_image_that_no_block_needs(data_set: DataSet, tmp_path: Path) -> None:
     block = {"n_trials_per_class_val": 8, "n_repeats_of_one_stim": 1}
-    with pytest.raises(InputError, match="n_repeats_of_one_stim: no image of split 'val' is left over"):
+    with pytest.raises(
+        InputError, match="n_repeats_of_one_stim: no image of split 'val' remains to be the repeat image"
+    ):
         compile_study(write_study(tmp_path / "short", data_set, {"session_config": [{"only": block}]}))
     block["n_trials_per_class_val"] = 7
     compile_study(write_study(tmp_path / "enough", data_set, {"session_config": [{"only": block}]}))
@@ -299,7 +301,7 @@ def test_a_picture_that_a_variant_lacks_is_named(tmp_path: Path) -> None:
     missing.unlink()
     block = {"n_trials_per_class_train": 1, "trial_types": {"taught": {"variant": "eps2"}}}
     folder = write_study(tmp_path / "study", data_set, {"session_config": [{"only": block}]})
-    with pytest.raises(InputError, match=re.escape(f"{missing}: no such picture")):
+    with pytest.raises(InputError, match=re.escape(f"{missing}: no such image")):
         compile_study(folder)
 
 
@@ -323,7 +325,7 @@ def test_a_dirmap_with_addresses_needs_no_pictures(tmp_path: Path) -> None:
         ("https:///a.png", "expected an address"),
         ("https://host/../a.png", "expected an address"),
         ("https://host/%2e%2e/a.png", "expected an address"),
-        ("https://name:word@host/a.png", "url holds a user name or password"),
+        ("https://name:word@host/a.png", "url contains a user name or password"),
         ("https://[host/a.png", "expected an address"),
     ],
 )
@@ -354,19 +356,19 @@ def test_the_same_picture_twice_is_worth_a_warning(tmp_path: Path) -> None:
     paths = [data_set.root / "natural" / row.im_path for row in data_set.rows]
     paths[5].write_bytes(paths[0].read_bytes())
     (warning,) = compile_study(write_study(tmp_path / "study", data_set, _ONE_BLOCK)).warnings
-    assert "train/aversata/000.png and train/biselata/002.png are one and the same picture" in warning
+    assert "train/aversata/000.png and train/biselata/002.png are the same image" in warning
 
 
 def test_the_same_file_name_elsewhere_is_worth_a_warning(tmp_path: Path) -> None:
     rows = scored_rows(CLASSES, {"train": 2}, bucket="moths-natural")
     warning, _ = compile_study(write_url_study(tmp_path, rows, _ONE_BLOCK)).warnings
-    assert "have the same file name, and 1 more such groups" in warning
+    assert "have the same file name, and 1 more groups" in warning
 
 
 def test_an_address_that_names_the_class_is_worth_a_warning(tmp_path: Path) -> None:
     rows = scored_rows(CLASSES, {"train": 2}, bucket="moths-natural")
     *_, warning = compile_study(write_url_study(tmp_path / "telling", rows, _ONE_BLOCK)).warnings
-    assert warning.startswith(f"6 of 6 pictures have an address that names their class, e.g. {rows[0].extra['url']}")
+    assert warning.startswith(f"6 of 6 images have an address that contains their class, e.g. {rows[0].extra['url']}")
     silent = [
         replace(row, extra={"url": f"https://moths.s3.amazonaws.com/{number}.png"}) for number, row in enumerate(rows)
     ]
@@ -378,7 +380,7 @@ def test_a_curriculum_that_is_asked_for_too_late_is_worth_a_warning(data_set: Da
     easy = {"n_trials_per_class_train": 1, "difficulty_curriculum": True, "max_difficulty_selection": 0.5}
     config = {"session_config": [{"one": easy}, {"two": dict(easy)}], "trial_config": {"curriculum_num_blocks": 1}}
     (warning,) = compile_study(write_study(tmp_path, data_set, config)).warnings
-    assert warning.startswith("block 'two': asks for the difficulty curriculum, which only the first 1 blocks follow")
+    assert warning.startswith("block 'two': sets difficulty_curriculum, which only applies to the first 1 blocks")
 
 
 def test_every_picture_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -86,8 +86,8 @@ def test_an_odd_number_of_attention_checks_is_rounded_down_with_a_warning(tmp_pa
 def test_keys_that_never_had_an_effect_are_named(tmp_path: Path) -> None:
     text = "session_config: [{a: {warmup_trial_type: x}}]\ntrial_config: {repeat_trial_type: y}\nsite: {}"
     assert _warnings(tmp_path, text) == (
-        "trial_config: repeat_trial_type has no effect and may be left out",
-        "block 'a': warmup_trial_type has no effect and may be left out",
+        "trial_config: repeat_trial_type has no effect and may be omitted",
+        "block 'a': warmup_trial_type has no effect and may be omitted",
     )
 
 
@@ -95,7 +95,7 @@ def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_
     """In L-WISE a block overrides only what stands in trial_config; a file with sections of ours knows better."""
     text = "session_config: [{a: {show_fixation: true, show_test_instructions: true}}]\n"
     (warning,) = _warnings(tmp_path, text)
-    assert warning.startswith("block 'a': show_fixation does not stand in trial_config; L-WISE would ignore it")
+    assert warning.startswith("block 'a': show_fixation is not set in trial_config; L-WISE would ignore it")
     assert _warnings(tmp_path, text + "trial_config: {show_fixation: false}") == ()
     assert _warnings(tmp_path, text + "deployment: {}") == ()
 
@@ -116,7 +116,7 @@ def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_
         ("session_config: []", ["session_config: expected a list of one or more blocks", "(found [])"]),
         ("session_config: {train_1: {}}", ["session_config", "list"]),
         # blocks
-        ("session_config: [train_1]", ["block 0", "begins with the block's name", "'train_1'"]),
+        ("session_config: [train_1]", ["block 0", "starts with the block's name", "'train_1'"]),
         ("session_config: [{train_1: 5}]", ["block 'train_1'", "train_1': 5", "expected the block's name"]),
         ("session_config: [{train_1: [a]}]", ["block 'train_1'", "expected the block's name"]),
         ("session_config: [{show_feedback: true}]", ["'show_feedback': True", "expected the block's name"]),
@@ -177,14 +177,14 @@ def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_
             ["both n_classes_per_bucket and n_classes_per_variant"],
         ),
         # keys that stand where they mean nothing
-        ("session_config: [{a: {variant: eps8}}]", ["block 'a', variant", "it belongs into a trial type"]),
-        ("session_config: [{a: {seed: 1}}]", ["block 'a', seed", "it belongs into deployment"]),
-        (_BLOCK + "trial_config: {n_calibration_trials: 2}", ["trial_config.n_calibration_trials", "into a block"]),
-        (_BLOCK + "deployment: {choice_names_aliases: {}}", ["choice_names_aliases", "belongs into trial_config"]),
+        ("session_config: [{a: {variant: eps8}}]", ["block 'a', variant", "it belongs in a trial type"]),
+        ("session_config: [{a: {seed: 1}}]", ["block 'a', seed", "it belongs in deployment"]),
+        (_BLOCK + "trial_config: {n_calibration_trials: 2}", ["trial_config.n_calibration_trials", "in a block"]),
+        (_BLOCK + "deployment: {choice_names_aliases: {}}", ["choice_names_aliases", "belongs in trial_config"]),
         # the other sections
         (_BLOCK + "trial_confg: {}", ["trial_confg: unknown key; did you mean trial_config?"]),
         (_BLOCK + "trial_config: {show_feedbck: true}", ["trial_config.show_feedbck", "did you mean show_feedback?"]),
-        (_BLOCK + "site: {xyz: 1}", ["site.xyz: unknown key; known are ", "title"]),
+        (_BLOCK + "site: {xyz: 1}", ["site.xyz: unknown key; expected one of ", "title"]),
         (_BLOCK + "trial_config: {choice_duration_msec: 0}", ["choice_duration_msec: expected more than 0 (found 0)"]),
         (_BLOCK + "trial_config: {choice_duration_msec: .nan}", ["choice_duration_msec", "nan"]),
         (_BLOCK + "trial_config: {stimulus_duration_msec: .inf}", ["stimulus_duration_msec", "600000", "inf"]),
@@ -219,7 +219,7 @@ def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_
         (_BLOCK + "deployment: {when_trialsets_run_out: restart}", ["'refuse' or 'reuse'", "'restart'"]),
         (_BLOCK + "deployment: {data_spec_file_name: ../x.csv}", ["data_spec_file_name", "file in the study's folder"]),
         (_BLOCK + "deployment: {seed: abc}", ["deployment.seed: expected a whole number", "'abc'"]),
-        (_BLOCK + "site: {bonus: [{at_least: 0.9, usd: 2}, {at_least: 0.8, usd: 1}]}", ["[0.9, 0.8]", "rise"]),
+        (_BLOCK + "site: {bonus: [{at_least: 0.9, usd: 2}, {at_least: 0.8, usd: 1}]}", ["[0.9, 0.8]", "increase"]),
         (_BLOCK + "deployment:", ["deployment: expected a mapping", "(found None)"]),
         (
             _BLOCK + "deployment: {allow_origins: ['https://lab.example.edu; script-src *']}",
@@ -233,7 +233,7 @@ def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_
         (
             _BLOCK
             + "deployment: {domain: {name: a.edu, certificate: 'arn:aws:acm:eu-west-1:123456789012:certificate/1'}}",
-            ["deployment.domain.certificate", "of us-east-1 only"],
+            ["deployment.domain.certificate", "in us-east-1"],
         ),
     ],
 )
@@ -285,7 +285,7 @@ def test_every_block_that_forgets_a_condition_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["nowhere/config.yaml", "file/config.yaml", "."])
 def test_a_config_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match=r"cannot be read .*a study folder holds config\.yaml"):
+    with pytest.raises(InputError, match=r"cannot be read .*expected a study folder with config\.yaml"):
         read_config(tmp_path / name)
 
 

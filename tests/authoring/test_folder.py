@@ -42,7 +42,7 @@ def test_the_only_study_in_a_folder_is_the_one_that_is_meant(tmp_path: Path) -> 
     write_url_study(tmp_path / "moths_3", _ROWS, _config())
     assert find_study(tmp_path).study_id == "moths_3"
     write_url_study(tmp_path / "moths_4", _ROWS, _config())
-    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: holds 2 studies; name one, e.g. {tmp_path}")):
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: contains 2 studies; choose one, e.g. {tmp_path}")):
         find_study(tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_a_data_file_that_the_config_names_and_that_is_not_there(tmp_path: Path)
 def test_of_two_data_files_the_config_has_to_name_one(tmp_path: Path) -> None:
     folder = write_url_study(tmp_path / "moths_3", _ROWS, _config())
     (folder / "dataset_dirmap.csv").write_bytes((folder / "dirmap.csv").read_bytes())
-    with pytest.raises(InputError, match=r"has dirmap\.csv and dataset_dirmap\.csv; say which one to use"):
+    with pytest.raises(InputError, match=r"has dirmap\.csv and dataset_dirmap\.csv; choose one"):
         compile_study(folder)
     named = write_url_study(folder, _ROWS, _config(data_spec_file_name="dirmap.csv"))
     assert compile_study(named).study.seed == 1

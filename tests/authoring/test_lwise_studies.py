@@ -79,8 +79,8 @@ def _row_of(name: str) -> dict[str, dict[str, str]]:
 @pytest.mark.parametrize(
     ("name", "warnings"),
     [
-        ("idaea4_learn_10", ["trial_config: repeat_trial_type has no effect and may be left out"]),
-        ("imagenet_animals_main_10", ["block 'main': warmup_trial_type has no effect and may be left out"]),
+        ("idaea4_learn_10", ["trial_config: repeat_trial_type has no effect and may be omitted"]),
+        ("imagenet_animals_main_10", ["block 'main': warmup_trial_type has no effect and may be omitted"]),
         ("turtlequal_10", []),
         ("example_custom_experiment_0", []),
     ],
@@ -90,7 +90,7 @@ def test_a_published_study_loads_as_it_is(name: str, warnings: list[str]) -> Non
     compiled = _compiled(name)
     *others, telling = compiled.warnings
     assert others == warnings
-    assert "pictures have an address that names their class" in telling
+    assert "images have an address that contains their class" in telling
     assert compiled.files == {}
     assert compiled.study.study_id == name
 

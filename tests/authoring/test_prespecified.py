@@ -214,7 +214,7 @@ def test_a_given_trial_can_show_a_picture_that_the_project_holds(data_set: DataS
 def test_a_picture_that_is_not_there_is_named(data_set: DataSet, tmp_path: Path) -> None:
     rows = [row(url="eps4/train/aversata/999.png"), row(class_name="cat", url="eps4/train/biselata/000.png")]
     folder = write_given(tmp_path / "s_1", rows, {"stimuli": {"root": str(data_set.root)}})
-    with pytest.raises(InputError, match=r"eps4/train/aversata/999\.png: no such picture"):
+    with pytest.raises(InputError, match=r"eps4/train/aversata/999\.png: no such image"):
         compile_study(folder)
 
 
@@ -235,7 +235,7 @@ def test_there_are_as_many_trial_sets_as_the_file_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize("policy", ["refuse", "reuse"])
 def test_there_are_no_more_trial_sets_than_the_file_has(tmp_path: Path, policy: str) -> None:
     deployment = {"num_trialsets": 4, "when_trialsets_run_out": policy}
-    with pytest.raises(InputError, match=r"num_trialsets is 4, but there are 2 trial sets; expected at most as many"):
+    with pytest.raises(InputError, match=r"num_trialsets is 4, but there are only 2 trial sets"):
         compile_study(write_given(tmp_path / "s_1", _two_sets(), {"deployment": deployment}))
 
 
@@ -282,17 +282,17 @@ def test_without_aliases_given_trials_have_none_to_shuffle_and_every_class_keeps
     [
         ({"trialset_id": "-1"}, "line 3: trialset_id is '-1'; expected a whole number from 0"),
         ({"trialset_id": "first"}, "line 3: trialset_id is 'first'"),
-        ({"trialset_id": "2"}, "trialset_id 1 has no rows; trial sets are counted from 0 without gaps"),
+        ({"trialset_id": "2"}, "trialset_id 1 has no rows; trial sets are numbered from 0 without gaps"),
         ({"block": "1.5"}, "line 3: block is '1.5'"),
         ({"block": ""}, "line 3: block is ''"),
         ({"condition_idx": "1"}, "trialset_id 0 has rows of several conditions"),
         ({"class": ""}, "line 3: class is ''; expected a name"),
-        ({"class": "dog "}, "line 3: class is 'dog '; expected a name, without blanks around it"),
+        ({"class": "dog "}, "line 3: class is 'dog '; expected a name without surrounding spaces"),
         ({"url": ""}, "line 3: url is ''; expected an address, or <variant>/<path>"),
         ({"url": "picture.png"}, "line 3: url is 'picture.png'; expected an address, or <variant>/<path>"),
         ({"url": "natural/../../secret.png"}, "line 3: url is 'natural/../../secret.png'; expected a relative path"),
         ({"url": "ftp://host/a.png"}, "line 3: url is 'ftp://host/a.png'; expected an address"),
-        ({"url": "https://me:word@host/a.png"}, "line 3: url holds a user name or password"),
+        ({"url": "https://me:word@host/a.png"}, "line 3: url contains a user name or password"),
         ({"show_fixation": "maybe"}, "line 3: show_fixation: expected true or false (found 'maybe')"),
         ({"stimulus_duration_msec": "-5"}, "line 3: stimulus_duration_msec: expected 0 or more (found '-5')"),
         ({"difficulty": "hard"}, "line 3: difficulty is 'hard'; expected a finite number or nothing"),
@@ -309,7 +309,7 @@ def test_a_row_that_cannot_be_shown_is_named_with_its_line(
 def test_a_misspelt_column_is_refused_and_a_column_of_the_author_s_own_is_not(tmp_path: Path) -> None:
     rows = [row(0, remarks="x"), row(1, "big_cat", remarks="y")]
     warnings = _compiled(tmp_path, rows).warnings
-    assert "trialsets.csv: column remarks is no setting and is not used" in warnings
+    assert "trialsets.csv: column remarks is not a setting and is ignored" in warnings
     with pytest.raises(InputError, match=r"unknown column show_fixatoin; did you mean show_fixation\?"):
         _compiled(tmp_path, [row(0, show_fixatoin="1"), row(1, "big_cat", show_fixatoin="0")])
 
@@ -326,7 +326,9 @@ def test_a_file_without_a_column_that_is_needed(tmp_path: Path, column: str) -> 
 
 def test_one_picture_shows_one_class(tmp_path: Path) -> None:
     url = "https://x.org/1.png"
-    with pytest.raises(InputError, match=r"https://x\.org/1\.png is given as 'dog' and 'big_cat'; expected one class"):
+    with pytest.raises(
+        InputError, match=r"https://x\.org/1\.png has the classes 'dog' and 'big_cat'; expected one class"
+    ):
         _compiled(tmp_path, [row(0, url=url), row(1, "big_cat", url=url)])
 
 

@@ -44,7 +44,7 @@ def test_without_credentials_nothing_is_deployed(account: StandIn, tmp_path: Pat
 
 def test_a_study_without_its_data_file_is_named_with_the_command_that_gets_it(account: StandIn, tmp_path: Path) -> None:
     said = _refused(account, tmp_path, "deploy", "--exclusively", _STUDY)
-    assert "turtles_10: this study is kept without its data file" in said
+    assert "turtles_10: this study does not include its data file" in said
     assert "`lwise experiments fetch-dirmap experiment_site/experiments/turtles_10`" in said
 
 

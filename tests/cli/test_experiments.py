@@ -129,7 +129,7 @@ def test_a_folder_that_exists_gets_the_study_under_the_name_it_had(published: Pa
     assert (tmp_path / "studies" / "moths_learn_10" / "config.yaml").is_file()
     again = lwise("experiments", "import", published, "--out", "studies", folder=tmp_path)
     assert again.returncode == 2
-    assert "holds a study already" in again.stderr
+    assert "already contains a study" in again.stderr
 
 
 def test_given_trial_sets_are_imported_too(tmp_path: Path) -> None:
@@ -291,12 +291,12 @@ def test_validate_warns_of_what_is_odd_but_works(published: Path) -> None:
     assert facts["n_trials"] == [23, 23]
     assert facts["blocks"] == ["train_1", "test_1"]
     idle_key, revealing_addresses, unread = facts["warnings"]
-    assert idle_key == "trial_config: repeat_trial_type has no effect and may be left out"
+    assert idle_key == "trial_config: repeat_trial_type has no effect and may be omitted"
     assert revealing_addresses.startswith(
-        "48 of 48 pictures have an address that names their class, e.g. https://moths-"
+        "48 of 48 images have an address that contains their class, e.g. https://moths-"
     )
     assert unread.startswith("hit_config: title, description, reward, num_respondents, max_time_seconds, ")
-    assert "lifetime_seconds: read by nothing yet" in unread
+    assert "lifetime_seconds: nothing reads" in unread
     assert "autoapprove" not in unread  # not written in this file
     assert all(f"warning: {warning}" in done.stderr for warning in facts["warnings"])
 
@@ -328,9 +328,11 @@ def test_an_audit_counts_what_participants_would_get(published: Path, tmp_path: 
 
 def test_an_audit_says_it_in_tables_and_sentences(published: Path, tmp_path: Path) -> None:
     printed = succeed("experiments", "audit", published, "--n", 10, "--out", "a.svg", folder=tmp_path)
-    for words in ("Trials of a trial set", "How often an image is shown", "Where attention checks stand", "ajax_minor"):
+    for words in ("Trials per trial set", "How often an image is shown", "Positions of attention checks", "ajax_minor"):
         assert words in printed
-    assert "Conditions after 10 participants: 5, 5; they differ by 0 at the end and by 1 at most on the way." in printed
+    assert (
+        "Conditions after 10 participants: 5, 5; they differ by 0 at the end, and by at most 1 on the way." in printed
+    )
     assert (tmp_path / "a.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
@@ -340,7 +342,7 @@ def test_an_audit_stops_at_the_last_trial_set_and_draws_only_what_can_be_drawn(p
     assert audit["n_trialsets"] == 4
     done = lwise("experiments", "audit", published, "--out", "a.doc", folder=tmp_path)
     assert done.returncode == 2
-    assert "a.doc: cannot be drawn; expected a name that ends in .png, .pdf, .svg" in done.stderr
+    assert "a.doc: cannot be written; expected a file name that ends in .png, .pdf, .svg" in done.stderr
 
 
 def test_a_study_is_found_by_its_id(published: Path, tmp_path: Path) -> None:
@@ -400,7 +402,7 @@ def _million_rows(folder: Path) -> None:
             _config(lambda text: text.replace('"leda", ', "", 1).replace('"leda": "A"', '"lida": "A"')),
             [
                 "choice_names_order lacks leda",
-                "choice_names_aliases names lida; the classes are ajax_minor, eris, leda",
+                "choice_names_aliases has lida; the classes are ajax_minor, eris, leda",
             ],
         ),
         (
@@ -424,7 +426,7 @@ def _million_rows(folder: Path) -> None:
         (_data(lambda text: text.replace("train/eris/train-eris-1.jpg,", "/1.jpg,")), ["im_path is '/1.jpg'"]),
         (
             _data(lambda text: text.replace("https://moths", "https://me:secret@moths", 1)),
-            ["url holds a user name or password"],
+            ["url contains a user name or password"],
         ),
         (_data(lambda text: text.replace(",", ";")), ["its columns are separated by semicolons; expected commas"]),
         (_million_rows, ["the blocks draw from 1000000 images", "expected at most 100000"]),

@@ -188,7 +188,7 @@ def test_another_file_than_the_recorded_one_is_refused(study: Path, server: str,
 
 def test_a_file_that_is_there_is_never_replaced(study: Path) -> None:
     (study / "dirmap.csv").write_text("mine\n", encoding="utf-8")
-    assert "is there already with other content" in _refused(study)
+    assert "exists with other content" in _refused(study)
     assert _Files.asked == []
 
 
@@ -238,7 +238,7 @@ def test_only_https_is_spoken_with_other_machines(url: str, allowed: bool) -> No
     [
         (["--url", "http://example.org/dirmap.csv"], "expected an address with https"),
         (["--sha256", "abc"], "--sha256 is 'abc'; expected 64 hexadecimal digits"),
-        (["--sha256", "0" * 64], "leave one of them out"),
+        (["--sha256", "0" * 64], "omit one of them"),
         (["--from", "nowhere.csv"], "nowhere.csv: cannot be read (No such file or directory)"),
     ],
 )
@@ -249,8 +249,8 @@ def test_options_that_cannot_be_used(study: Path, options: list[object], complai
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (None, "no such file; the data file of this study comes with it or is made by you"),
-        ("- dirmap.csv\n", "expected a mapping from names of files to their source"),
+        (None, "no such file; this study does not say where its data file comes from"),
+        ("- dirmap.csv\n", "expected a mapping from file names to their sources"),
         ("a: {b\n", "not a YAML file"),
         ("dirmap.csv: {sha256: abc}\n", "dirmap.csv.url: is missing"),
         ("dirmap.csv: {url: https://example.org, size: 3}\n", "dirmap.csv.size: unknown key"),

@@ -145,7 +145,7 @@ def test_a_name_keeps_its_meaning_or_hands_it_on(
     shutil.copyfile(data_set.root / "eps2" / row.im_path, data_set.root / "eps4" / row.im_path)
     again = ("dirmap.csv", "--variants", ".", "--dataset", "moths", "--manifest", "../stimuli.csv")
     refused = lwise("stimuli", "publish", *again, folder=data_set.root)
-    assert (refused.returncode, "eps4: was published before, made otherwise" in refused.stderr) == (2, True)
+    assert (refused.returncode, "eps4: a different variant of this name was published" in refused.stderr) == (2, True)
     assert ((manifest.read_bytes(), beside.read_bytes()), _objects(account)) == (files, objects)
 
     _publish(data_set, "--overwrite")
@@ -162,7 +162,7 @@ def test_pictures_that_changed_under_one_provenance_are_refused_too(data_set: Da
     row = data_set.rows[0]
     shutil.copyfile(data_set.root / "eps2" / row.im_path, data_set.root / "eps4" / row.im_path)
     again = ("dirmap.csv", "--variants", ".", "--dataset", "moths", "--manifest", "../stimuli.csv")
-    assert "made otherwise" in lwise("stimuli", "publish", *again, folder=data_set.root).stderr
+    assert "a different variant of this name" in lwise("stimuli", "publish", *again, folder=data_set.root).stderr
 
 
 def test_a_study_knows_how_its_published_variants_were_made(data_set: DataSet, bucket: str, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_study_is_refused_whose_pictures_are_not_those_that_were_published(stu
     root = study / "variants"
     (root / "eps4" / row.im_path).parent.mkdir(parents=True)
     shutil.copyfile(data_set.root / "eps4" / data_set.rows[1].im_path, root / "eps4" / row.im_path)
-    with pytest.raises(InputError, match=rf"{row.im_path}: is not the picture that was put online"):
+    with pytest.raises(InputError, match=rf"{row.im_path}: is not the published image"):
         compile_study(study)
 
 
@@ -213,7 +213,7 @@ def test_a_study_is_refused_whose_manifest_lacks_a_picture(study: Path) -> None:
     manifest = study / "stimuli.csv"
     lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
     manifest.write_text("".join(line for line in lines if not line.startswith("eps4,val/aversata/000")), "utf-8")
-    with pytest.raises(InputError, match=r"eps4/val/aversata/000.png: was not put online"):
+    with pytest.raises(InputError, match=r"eps4/val/aversata/000.png: is not published"):
         compile_study(study)
 
 

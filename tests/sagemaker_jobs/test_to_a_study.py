@@ -86,7 +86,7 @@ def test_from_pictures_to_what_a_participant_is_shown_and_recorded_with(
     before = (study / "stimuli.csv").read_bytes()
     refused = lwise("jobs", "publish", enhanced, *into, folder=tmp_path)
     assert refused.returncode == 2
-    assert "eps2: was published before, made otherwise" in refused.stderr
+    assert "eps2: a different variant of this name was published" in refused.stderr
     assert (study / "stimuli.csv").read_bytes() == before
     succeed("jobs", "publish", enhanced, *into, "--overwrite", folder=tmp_path)
     assert {variant for variant, _ in read_manifest(study / "stimuli.csv")} == {
