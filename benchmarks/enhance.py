@@ -41,13 +41,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lwise_core import __version__
 from lwise_core.dirmap import DirmapRow
+from lwise_core.vision.budget import Budget
 from lwise_core.vision.checkpoints.native import save_model
 from lwise_core.vision.engine import Engine, preferred_device
-from lwise_core.vision.enhance import Enhancement, write_variants
+from lwise_core.vision.enhance import write_variants
+from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.images import load_rgb
 from lwise_core.vision.objectives import logit
-from lwise_core.vision.perturb import Budget
 from lwise_core.vision.shared_gradients import ascend_many, n_gradients
 from lwise_core.vision.training.flops import peak_tflops
 
@@ -137,7 +138,7 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
                 images_root=folder / "photographs",
                 rows=rows,
                 model_file=folder / "guide.safetensors",
-                enhancement=Enhancement(budgets={"eps8": _ONE}, objective="logit"),
+                config=EnhancementConfig(epsilon=(_ONE.epsilon,), step=_STEP, objective="logit"),
                 engine=engine,
             )
 

@@ -27,15 +27,14 @@ from in_turns import write_photographs
 from lwise_core import __version__
 from lwise_core.dirmap import read_dirmap, write_dirmap
 from lwise_core.vision.checkpoints.native import save_model
-from lwise_core.vision.engine import Engine
-from lwise_core.vision.enhance import Enhancement, write_variants
+from lwise_core.vision.enhance import write_variants
+from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.guide import IMAGENET, GuideDescription, new_guide
-from lwise_core.vision.perturb import Budget
 from lwise_core.vision.shard import Shard
 
 _N_CLASSES = 10
 _PROCESSES = (1, 2, 4)
-_BUDGETS = {f"eps{epsilon:g}": Budget.along_radius(epsilon, step=0.5) for epsilon in (0.5, 1, 2)}
+_CONFIG = EnhancementConfig(epsilon=(0.5, 1, 2), step=0.5, objective="logit", name="eps{eps}")
 
 
 def main(images: int = 600, size: int = 64, rounds: int = 2, part: str = "") -> None:
@@ -84,7 +83,7 @@ def _run(root: Path, n: int, number: int) -> float:
 
 def _work(place: Path) -> None:
     number, index, n = map(int, place.name.split("-"))
-    root, engine = place.parent, Engine.automatic()
+    root = place.parent
     rows = read_dirmap(root / "dirmap.csv")
     place.with_suffix(".ready").touch()
     while not (root / f"{number}-{n}.go").exists():
@@ -94,8 +93,7 @@ def _work(place: Path) -> None:
         images_root=root / "images",
         rows=rows,
         model_file=root / "guide.safetensors",
-        enhancement=Enhancement(budgets=_BUDGETS, objective="logit"),
-        engine=engine,
+        config=_CONFIG,
         shard=Shard(index, n),
     )
 

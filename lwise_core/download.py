@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
+from lwise_core.progress import OnProgress
 
 if TYPE_CHECKING:
     import httpx
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 50_000_000
 """Of `download`; more is not a table of images."""
 
-OnProgress = Callable[[int, int], None]
-"""Called with the number of bytes that have come and their total, which is 0 where the server does not say it."""
 
 _TIMEOUT_SECONDS = 30
 _SHA256 = re.compile(r"[0-9a-f]{64}")

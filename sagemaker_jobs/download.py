@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from lwise_core.cloud.aws_client import asking, at_once, client
-from lwise_core.cloud.uploading import OnProgress, sizes_in
+from lwise_core.cloud.uploading import sizes_in
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
+from lwise_core.progress import OnProgress
 from sagemaker_jobs.artefacts import S3Place, artefacts
 from sagemaker_jobs.container.job import read_job
 from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, JOB_FILE, MODEL_FILE

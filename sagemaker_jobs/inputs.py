@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lwise_core.cloud.aws_client import asking, client
-from lwise_core.cloud.uploading import OnProgress, put_files, sizes_in
+from lwise_core.cloud.uploading import put_files, sizes_in
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.progress import OnProgress
 from sagemaker_jobs.artefacts import Artefacts, S3Place, dataset_place
 from sagemaker_jobs.container.job import Job, packed
 from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, MODEL_FILE, UNFINISHED

@@ -13,10 +13,10 @@ from lwise_core.authoring.republishing import Publication, merged, read_publicat
 from lwise_core.authoring.stimuli import opaque_name_of
 from lwise_core.cloud.publishing import publish_from_s3
 from lwise_core.cloud.stimuli import stimulus_bucket
-from lwise_core.cloud.uploading import OnProgress
 from lwise_core.dirmap import read_dirmap, write_dirmap
 from lwise_core.errors import InputError
-from lwise_core.vision.enhance import Recorded, recorded_variants
+from lwise_core.progress import OnProgress
+from lwise_core.vision.enhance import RecordedVariants, recorded_variants
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.settings import settings_from
 from sagemaker_jobs.artefacts import S3Place, artefacts
@@ -82,7 +82,7 @@ def publish_job(
     return len(names)
 
 
-def _recorded(folder: S3Place) -> tuple[Job, Recorded]:
+def _recorded(folder: S3Place) -> tuple[Job, RecordedVariants]:
     """The job, and what its machines' journals say; of the pictures nothing is fetched."""
     with tempfile.TemporaryDirectory() as here:
         root = Path(here)

@@ -49,6 +49,6 @@ def complete(job: Job, output: Path, *, rows: list[DirmapRow], model: Path, imag
         (output / VARIANTS).replace(out)
         return skipped
     scoring = settings_from(ScoringConfig, job.settings, source=JOB_FILE)
-    scored = score_dirmap(rows, images, model, output / SCORES, config=scoring, called=job.dataset_name)
+    scored = score_dirmap(rows, images, model, output / SCORES, config=scoring, images_name=job.dataset_name)
     (output / SCORES).replace(out)
     return [why for _, why in sorted(scored.unreadable.items())]

@@ -15,10 +15,11 @@ from markdown_it import MarkdownIt
 from lwise_core.authoring.folder import StudyFolder, find_study, is_prespecified
 from lwise_core.authoring.prespecified import compile_prespecified
 from lwise_core.authoring.sampled import compile_sampled
-from lwise_core.authoring.study_parts import CompiledStudy, OnProgress
+from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.experiments import feasibility
 from lwise_core.experiments.study import PAGES, Study
+from lwise_core.progress import OnProgress
 
 _TO_FILL_IN = "[FILL IN"
 """Start of the placeholders in the instruction pages that each lab has to fill in."""

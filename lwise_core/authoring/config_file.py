@@ -5,12 +5,10 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from lwise_core.authoring.config import (
     BlockConfig,
@@ -26,6 +24,7 @@ from lwise_core.authoring.config import (
     TrialTypeConfig,
 )
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.validation_errors import DescribeUnknownKey, Place, problems_of, unknown_key
 from lwise_core.yaml_files import read_yaml
 
 _SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -68,7 +67,8 @@ def read_config(path: Path) -> ConfigFile:
     if not isinstance(document, Mapping):
         raise InputError(f"{path}: expected a mapping (key: value) of sections (found {reprlib.repr(document)})")
     warnings: list[str] = []
-    problems = [_unknown(str(key), key, StudyConfig) for key in document if key not in StudyConfig.model_fields]
+    describe = describe_unknown_key(StudyConfig)
+    problems = [f"{key}: {describe((str(key),))}" for key in document if key not in StudyConfig.model_fields]
     parts: dict[str, Any] = {}
     for name, model in _SECTIONS.items():
         if name in document:
@@ -118,53 +118,22 @@ def _validated(model: type[BaseModel], section: Any, where: str, problems: list[
     try:
         return model.model_validate(section)
     except ValidationError as error:
-        problems += problems_of(error, model, where)
+        problems += problems_of(error, describe_unknown_key(model), where=where)
         return None
 
 
-def _problem(details: ErrorDetails, where: str, model: type[BaseModel]) -> str:
-    place, kind, value = details["loc"], details["type"], details["input"]
-    # pydantic names the alternatives of a union in brackets.
-    inner = ".".join(str(part) for part in place if "[" not in str(part))
-    at = (", " if where.startswith("block") else ".").join(part for part in (where, inner) if part)
-    if kind == "extra_forbidden":
+def describe_unknown_key(model: type[BaseModel]) -> DescribeUnknownKey:
+    """For `problems_of`: a suggestion, the section that the key belongs to, or all keys that are allowed."""
+
+    def describe(place: Place) -> str:
+        key = str(place[-1])
         section = next((_PARTS[part] for part in reversed(place[:-1]) if part in _PARTS), model)
-        return _unknown(at, place[-1], section)
-    if kind == "missing":
-        return f"{at}: is missing"
-    expected = _EXPECTED.get(kind)
-    if expected is None:
-        expected = details["msg"].removeprefix("Value error, ")
-    else:
-        expected = "expected " + expected.format(**details.get("ctx", {}))
-    return f"{at}: {expected}" + ("" if isinstance(value, Mapping) and value else f" (found {reprlib.repr(value)})")
+        known = [name for name in section.model_fields if (section, name) != (BlockConfig, "name")]
+        if key in _SECTION_OF:
+            return f"unknown key here; it belongs in {_SECTION_OF[key]}"
+        return unknown_key(key, known)
 
-
-_EXPECTED: Mapping[str, str] = {
-    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
-    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
-    **dict.fromkeys(("float_parsing", "float_type"), "a number"),
-    "finite_number": "a finite number",
-    "string_type": "text",
-    "list_type": "a list",
-    **dict.fromkeys(("dict_type", "model_type"), "a mapping (key: value)"),
-    "literal_error": "{expected}",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "{ge:g} or more",
-    "less_than_equal": "{le:g} at most",
-    "too_short": "{min_length} or more entries",
-}
-"""What is allowed, in plainer words than pydantic's."""
-
-
-def _unknown(at: str, key: object, section: type[BaseModel]) -> str:
-    """An unknown key, with a suggestion, the section that it belongs to, or all keys that are allowed."""
-    known = [name for name in section.model_fields if (section, name) != (BlockConfig, "name")]
-    if str(key) in _SECTION_OF:
-        return f"{at}: unknown key here; it belongs in {_SECTION_OF[str(key)]}"
-    if close := get_close_matches(str(key), known, n=1):
-        return f"{at}: unknown key; did you mean {close[0]}?"
-    return f"{at}: unknown key; expected one of {', '.join(sorted(known))}"
+    return describe
 
 
 _SECTION_OF: Mapping[str, str] = {
@@ -270,8 +239,3 @@ def _rounded_down(config: StudyConfig) -> list[str]:
         for block in config.session_config
         if block.n_calibration_trials % n_shapes
     ]
-
-
-def problems_of(error: ValidationError, model: type[BaseModel], where: str = "") -> list[str]:
-    """The errors of pydantic in plain words: the place, what is allowed, the value found."""
-    return [_problem(details, where, model) for details in error.errors(include_url=False)]

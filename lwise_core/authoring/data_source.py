@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lwise_core import atomic_files
 from lwise_core.authoring.config import StudyConfig
-from lwise_core.authoring.config_file import problems_of
+from lwise_core.authoring.config_file import describe_unknown_key
 from lwise_core.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
-from lwise_core.authoring.study_parts import OnProgress
 from lwise_core.download import checked_sha256, download
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.progress import OnProgress
+from lwise_core.validation_errors import problems_of
 from lwise_core.yaml_files import read_yaml
 
 
@@ -123,7 +124,7 @@ def _read_sources(path: Path) -> dict[str, DataSource]:
         try:
             sources[str(name)] = DataSource.model_validate(entry)
         except ValidationError as error:
-            problems += problems_of(error, DataSource, str(name))
+            problems += problems_of(error, describe_unknown_key(DataSource), where=str(name))
     refuse_if_any(path, problems)
     return sources
 

@@ -11,7 +11,6 @@ from lwise_core.authoring.config import StudyConfig, TrialSettings
 from lwise_core.authoring.stimuli import HostedImages, revealing_addresses
 from lwise_core.authoring.study_parts import (
     CompiledStudy,
-    OnProgress,
     choice_order,
     choices_of,
     common_parts,
@@ -34,6 +33,7 @@ from lwise_core.experiments.study import (
     StudyImage,
     TrialKind,
 )
+from lwise_core.progress import OnProgress
 
 
 def compile_prespecified(

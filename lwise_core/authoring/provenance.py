@@ -68,7 +68,7 @@ def _method(provenance: Provenance) -> str | None:
     objective = _text(provenance.get("objective"))
     if objective is None:
         return _text(provenance.get("method"))
-    return f"{objective}, lowered" if provenance.get("turned") is True else objective
+    return f"{objective}, lowered" if provenance.get("lower", provenance.get("turned")) is True else objective
 
 
 def _text(value: object) -> str | None:

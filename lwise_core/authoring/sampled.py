@@ -23,7 +23,6 @@ from lwise_core.authoring.stimuli import (
 )
 from lwise_core.authoring.study_parts import (
     CompiledStudy,
-    OnProgress,
     choice_order,
     choices_of,
     common_parts,
@@ -37,7 +36,6 @@ from lwise_core.experiments.interning import InternTable
 from lwise_core.experiments.study import (
     CALIBRATION,
     DEFAULT_SOURCE,
-    NATURAL,
     REPEAT,
     Block,
     BlockCondition,
@@ -49,6 +47,8 @@ from lwise_core.experiments.study import (
     TrialKind,
     TrialType,
 )
+from lwise_core.file_names import NATURAL
+from lwise_core.progress import OnProgress
 
 _SPLITS = ("test", "train", "val")
 _NEW_STIMULUS = "new_stimulus"

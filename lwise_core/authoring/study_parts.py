@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,6 @@ from lwise_core.experiments.study import (
     Slots,
     Study,
 )
-
-OnProgress = Callable[[int, int], None]
-"""Called with the number of images done and their total."""
 
 _CURRICULUM_DEFAULTS = {"combine_and_shuffle": False, "difficulty_curriculum": False, "max_difficulty_selection": None}
 

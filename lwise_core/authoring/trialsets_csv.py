@@ -17,9 +17,10 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from lwise_core.authoring.config import OrderSettings, TrialSettings
-from lwise_core.authoring.config_file import problems_of
+from lwise_core.authoring.config_file import describe_unknown_key
 from lwise_core.dirmap import SCORE_COLUMNS, inside_root, number_or_none, read_csv
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.validation_errors import problems_of
 
 REQUIRED_COLUMNS = ("trialset_id", "condition_idx", "block", "class", "url")
 _OTHER_COLUMNS = ("trial_type", "split", *SCORE_COLUMNS)
@@ -150,7 +151,7 @@ def _settings(cells: tuple[tuple[str, str], ...]) -> RowSettings:
     try:
         return RowSettings.model_validate({key: _parsed(key, text) for key, text in cells})
     except ValidationError as error:
-        raise InputError("; ".join(problems_of(error, RowSettings))) from None
+        raise InputError("; ".join(problems_of(error, describe_unknown_key(RowSettings)))) from None
 
 
 def _parsed(key: str, text: str) -> str | None:

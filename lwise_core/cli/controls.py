@@ -3,54 +3,54 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from lwise_core.cli.image_options import DIRMAP, IMAGES, SKIP_BAD
+from lwise_core.cli.image_options import DIRMAP, IMAGES
 from lwise_core.cli.progress import say, step, warn
+from lwise_core.cli.setting_options import choose_settings, with_settings
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
+from lwise_core.file_names import NATURAL
+from lwise_core.vision.control_config import ControlConfig
 
 
+@with_settings(ControlConfig)
 def controls(
     dirmap: Path = DIRMAP,
     images: Path = IMAGES,
     model: Path | None = typer.Option(
-        None, "--model", "-m", help="Guide model (.safetensors): pictures get the side of those that it sees."
+        None, "--model", "-m", help="Guide model (.safetensors), for the size of its images."
     ),
-    size: int | None = typer.Option(None, min=16, max=4096, help="Side of the pictures in pixels, instead of --model."),
-    method: list[str] = typer.Option(
-        ["clahe", "msrcr", "auto_levels"], "--method", help="clahe, msrcr or auto_levels; once per variant."
-    ),
-    stored_as: str = typer.Option("png", "--format", help="png, webp (lossless) or jpeg."),
-    quality: int | None = typer.Option(None, min=1, max=100, help="Of jpeg (default: 95)."),
-    skip_bad: bool = SKIP_BAD,
     out: Path = typer.Option(Path("controls"), "--out", "-o", help="New folder for the variants."),
+    **options: Any,
 ) -> None:
-    """Make every image clearer by methods that know no classes, and write one variant folder per method.
+    """Make every image clearer by methods that ignore its class, and write one variant folder per method.
 
-    May be cut short and run again: it goes on where it stopped.
+    An interrupted run resumes when it is started again.
 
     Example: `lwise controls dirmap.csv --images photos --model guide.safetensors --method clahe`
     """
+    config = choose_settings(ControlConfig, options, command="lwise controls")
     from lwise_core.vision.control_variants import write_control_variants
     from lwise_core.vision.encoding import encoding
 
-    rows = read_dirmap(dirmap)
-    with step(f"Changing {len(rows)} pictures by {', '.join(method)}") as on_progress:
+    rows, methods = read_dirmap(dirmap), ", ".join(config.method)
+    with step(f"Changing {len(rows)} images by {methods}") as on_progress:
         skipped = write_control_variants(
             out,
             images_root=images,
             rows=rows,
-            methods=method,
-            size=_size(model, size),
-            stored_as=encoding(stored_as, quality=quality),
-            skip_bad=skip_bad,
+            methods=config.method,
+            size=_size(model, config.size),
+            stored_as=encoding(config.format, quality=config.quality),
+            skip_bad=config.skip_bad,
             on_progress=on_progress,
         )
     for why in skipped:
         warn(f"skipped: {why}")
-    say(f"{out}: variants natural, {', '.join(method)}")
+    say(f"{out}: variants {NATURAL}, {methods}")
 
 
 def _size(model: Path | None, size: int | None) -> int:
@@ -60,4 +60,4 @@ def _size(model: Path | None, size: int | None) -> int:
         return load_model(model).description.size
     if size is not None and model is None:
         return size
-    raise InputError("expected one of --model and --size, which say how large the pictures become")
+    raise InputError("expected either --model or --size, which give the size of the images")

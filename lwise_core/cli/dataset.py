@@ -150,7 +150,8 @@ def build(
 
     Example: `lwise dataset build dirmap.csv --images photos --take train=100 --take val=50 --size 224 --out small`
     """
-    from lwise_core.vision.data.build import DIRMAP_FILE, Storage, build_dataset
+    from lwise_core.file_names import DIRMAP_FILE
+    from lwise_core.vision.data.build import Storage, build_dataset
     from lwise_core.vision.data.recipe import read_recipe
     from lwise_core.vision.data.selection import Selection
 

@@ -26,7 +26,7 @@ from lwise_core.errors import InputError
 from lwise_core.simulation.moths import write_moths
 
 if TYPE_CHECKING:
-    from lwise_core.vision.enhance import Enhancement
+    from lwise_core.vision.enhancement_config import EnhancementConfig
 
 MOTHS_PER_SPECIES = {"train": 200, "val": 60}
 _LARGEST_SIDE, _SMALLEST_SIDE = 96, 32
@@ -76,7 +76,7 @@ def demo(
             photographs,
             model,
             variants,
-            enhancement=_enhancement(epsilons),
+            config=_enhancement(epsilons),
         )
     if not (out / "study").exists():
         write_taper_study(
@@ -159,12 +159,10 @@ def _score(rows: list[DirmapRow], photographs: Path, model: Path, dirmap: Path) 
         score_dirmap(rows, photographs, model, dirmap, on_progress=on_progress)
 
 
-def _enhancement(epsilons: list[float]) -> Enhancement:
-    from lwise_core.vision.enhance import Enhancement
-    from lwise_core.vision.perturb import Budget
+def _enhancement(epsilons: list[float]) -> EnhancementConfig:
+    from lwise_core.vision.enhancement_config import EnhancementConfig
 
-    budgets = {f"eps{epsilon:g}": Budget.along_radius(epsilon, step=epsilons[-1]) for epsilon in epsilons}
-    return Enhancement(budgets=budgets, objective="logit_diverge")
+    return EnhancementConfig(epsilon=tuple(epsilons), step=epsilons[-1], objective="logit_diverge", name="eps{eps}")
 
 
 def _teach_learners(study: Path, data: Path, n_learners: int, seed: int) -> None:

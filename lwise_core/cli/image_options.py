@@ -1,4 +1,4 @@
-"""Arguments that the commands of the image side share."""
+"""Arguments shared by the commands that work on images."""
 
 from __future__ import annotations
 
@@ -14,27 +14,16 @@ if TYPE_CHECKING:
 DIRMAP = typer.Argument(help="The dirmap of the data set.")
 IMAGES = typer.Option(..., "--images", help="Folder that the dirmap's im_path starts from.")
 MODEL = typer.Option(..., "--model", "-m", help="Guide model (.safetensors).")
-SETTINGS_FILE = typer.Option(None, "--config", help="YAML file of the settings below; options win.")
-SPLIT = typer.Option(None, help="Only the images of this split (default: all).")
-CLASS_NUM_COL = typer.Option(
-    None, help="Column with the numbers of the model's logits (default: classes are found by their names)."
-)
-SUPERCLASSES = typer.Option(
-    None, help="For classes that are several of the model's: a YAML file, class: [logits], or a known data set."
-)
-PRESENT_ONLY = typer.Option(
-    False, "--present-only", help="Leave out the model's classes that the data set does not have."
-)
+SETTINGS_FILE = typer.Option(None, "--config", help="YAML file of the settings below; options take precedence.")
 SHARD = typer.Option(
     None,
     "--shard",
-    help="Of N runs at once, e.g. on N cards, this one's part: I/N, I from 0; then once without --shard.",
+    help="This run's part of N parallel runs, e.g. on N GPUs: I/N, I from 0. Finish with a run without --shard.",
 )
-SKIP_BAD = typer.Option(False, "--skip-bad", help="Leave out what cannot be read instead of stopping.")
 
 
-def shard_told(text: str | None) -> Shard | None:
-    """The shard of `--shard`, if it was given."""
+def parse_shard(text: str | None) -> Shard | None:
+    """The shard of `--shard`, if given."""
     from lwise_core.vision.shard import Shard
 
     if text is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def enhance(
     Example: `lwise jobs enhance idaea4 --model lwise-train-idaea4-1f2e-20261125101500 --eps 0.25 0.5 1 2 4 8`
     """
     job = _job("enhance", dataset, model, EnhancementConfig, {**told, "name": told["name"] or "eps{eps}"})
-    _do(replace(job, goes_on=goes_on), local=local, out=out, dry_run=dry_run, yes=yes, save=save)
+    _do(job.model_copy(update={"goes_on": goes_on}), local=local, out=out, dry_run=dry_run, yes=yes, save=save)
 
 
 @app.command(cls=ManyNumbers)

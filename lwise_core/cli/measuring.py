@@ -1,4 +1,4 @@
-"""Measuring the images of a data set, with progress and a word about what was skipped."""
+"""Measure the images of a data set, showing progress and what was skipped."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lwise_core.dirmap import DirmapRow
 
 if TYPE_CHECKING:
     from lwise_core.vision.engine import Engine
-    from lwise_core.vision.per_image import Measure, Measured
-    from lwise_core.vision.resumable import UnfinishedVariants
+    from lwise_core.vision.per_image import Measure, Measurements
+    from lwise_core.vision.resumable import ResumableFolder
     from lwise_core.vision.shard import Shard
 
 
-def measured(
+def measure_with_progress(
     description: str,
     measure: Measure,
     rows: list[DirmapRow],
@@ -25,30 +25,30 @@ def measured(
     engine: Engine,
     split: str | None = None,
     skip_bad: bool = False,
-    begun: UnfinishedVariants | None = None,
+    folder: ResumableFolder | None = None,
     shard: Shard | None = None,
-) -> Measured:
-    """`vision.measuring.measure_images` for people. Shared by the commands that measure images."""
+) -> Measurements:
+    """`measure_images` with a progress bar. Shared by the commands that measure images."""
     from lwise_core.vision.per_image import measure_images
     from lwise_core.vision.shard import WHOLE
 
     with step(description) as on_progress:
-        found = measure_images(
+        measurements = measure_images(
             measure,
             rows,
             images_root=images,
             engine=engine,
             split=split,
             skip_bad=skip_bad,
-            begun=begun,
+            folder=folder,
             shard=shard or WHOLE,
             on_progress=on_progress,
         )
-    say_skipped(found.unreadable)
-    return found
+    print_skipped(measurements.unreadable)
+    return measurements
 
 
-def say_skipped(unreadable: Mapping[int, str]) -> None:
-    """What could not be read, by the index of its row."""
+def print_skipped(unreadable: Mapping[int, str]) -> None:
+    """Print why images could not be read, by index of the row."""
     for index, why in sorted(unreadable.items()):
         warn(f"skipped: {why} (row {index + 1} of the dirmap)")

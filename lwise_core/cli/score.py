@@ -1,4 +1,4 @@
-"""`lwise score`: how hard each picture is, and how often a model is right."""
+"""`lwise score`: how hard each image is, and the accuracy of a model."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL, SETTINGS_FILE, SHARD, shard_told
-from lwise_core.cli.measuring import say_skipped
+from lwise_core.cli.image_options import DIRMAP, IMAGES, MODEL, SETTINGS_FILE, SHARD, parse_shard
+from lwise_core.cli.measuring import print_skipped
 from lwise_core.cli.progress import say, step
-from lwise_core.cli.setting_options import chosen, with_settings
+from lwise_core.cli.setting_options import choose_settings, with_settings
 from lwise_core.dirmap import read_dirmap
 from lwise_core.vision.scoring_config import ScoringConfig
 
 if TYPE_CHECKING:
     from lwise_core.vision.accuracy import Confusion
 
-_MOST_CLASSES_TOLD = 20
+_MAX_CLASSES_PRINTED = 20
 
 
 @with_settings(ScoringConfig)
@@ -29,35 +29,35 @@ def score(
     report: Path | None = typer.Option(None, help="Folder for accuracy per class and the confusion matrix."),
     config: Path | None = SETTINGS_FILE,
     shard: str | None = SHARD,
-    **settings: Any,
+    **options: Any,
 ) -> None:
-    """Add `robust_gt_logit`, `difficulty` and what else a model makes of each image to a dirmap.
+    """Add `robust_gt_logit`, `difficulty` and the other scores of each image to a dirmap.
 
-    May be cut short and run again: it goes on where it stopped.
+    An interrupted run resumes when it is started again.
 
     Example: `lwise score dirmap.csv --images photos --model guide.safetensors --report scores`
     """
-    settled = chosen(ScoringConfig, settings, command="lwise score", file=config)
+    settings = choose_settings(ScoringConfig, options, command="lwise score", file=config)
     from lwise_core.vision.accuracy import write_report
     from lwise_core.vision.score_dirmap import score_dirmap, score_part
 
-    rows, table, part = read_dirmap(dirmap), out or dirmap, shard_told(shard)
-    with step("Scoring how hard each picture is") as on_progress:
+    rows, table, part = read_dirmap(dirmap), out or dirmap, parse_shard(shard)
+    with step("Scoring the difficulty of each image") as on_progress:
         if part is not None:
-            score_part(rows, images, model, table, config=settled, shard=part, on_progress=on_progress)
+            score_part(rows, images, model, table, config=settings, shard=part, on_progress=on_progress)
             return
-        scored = score_dirmap(rows, images, model, table, config=settled, on_progress=on_progress)
-    say_skipped(scored.unreadable)
+        scored = score_dirmap(rows, images, model, table, config=settings, on_progress=on_progress)
+    print_skipped(scored.unreadable)
     if report is not None:
         with step(f"Drawing the confusion matrix in {report}"):
             write_report(report, scored.confusion)
     say(f"{table}: {scored.n_images} images scored")
-    _say_accuracy(scored.confusion)
+    _print_accuracy(scored.confusion)
 
 
-def _say_accuracy(matrix: Confusion) -> None:
+def _print_accuracy(matrix: Confusion) -> None:
     say(f"accuracy {matrix.accuracy:.1%} (n = {matrix.n_images})")
-    if len(matrix.classes) > _MOST_CLASSES_TOLD:
+    if len(matrix.classes) > _MAX_CLASSES_PRINTED:
         return
     for number, name in enumerate(matrix.classes):
         share, n = matrix.accuracy_of(number), sum(matrix.counts[number])

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lwise_core.cli.image_options import DIRMAP, IMAGES, SETTINGS_FILE
-from lwise_core.cli.progress import OnProgress, say, step, warn
-from lwise_core.cli.setting_options import chosen, with_settings
+from lwise_core.cli.progress import say, step, warn
+from lwise_core.cli.setting_options import choose_settings, with_settings
 from lwise_core.cli.training_table import training_table
 from lwise_core.dirmap import DirmapRow, read_dirmap
+from lwise_core.progress import OnProgress
 from lwise_core.vision.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def train(
 
     Example: `lwise train dirmap.csv --images photos --eps 1 --out guide.safetensors`
     """
-    training_config = chosen(TrainingConfig, settings, command="lwise train", file=config)
+    training_config = choose_settings(TrainingConfig, settings, command="lwise train", file=config)
     from lwise_core.vision.training.distributed import process_group
 
     with process_group() as group:

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from lwise_core.cli.progress import OnProgress, errors, warn
+from lwise_core.cli.progress import errors, warn
+from lwise_core.progress import OnProgress
 
 if TYPE_CHECKING:
     from lwise_core.vision.training.log import EpochRecord

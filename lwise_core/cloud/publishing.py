@@ -17,9 +17,10 @@ from typing import Any
 from lwise_core.authoring.manifest import Published
 from lwise_core.authoring.stimuli import opaque_name_of
 from lwise_core.cloud.aws_client import asking, at_once, client
-from lwise_core.cloud.uploading import FOR_EVER, OnProgress, sizes_in
+from lwise_core.cloud.uploading import FOR_EVER, sizes_in
 from lwise_core.errors import refuse_if_any
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
+from lwise_core.progress import OnProgress
 
 
 def publish_from_s3(

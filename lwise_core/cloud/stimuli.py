@@ -13,9 +13,10 @@ from lwise_core.authoring.manifest import Published
 from lwise_core.authoring.stimuli import opaque_name
 from lwise_core.cloud.naming import stimulus_stack_name
 from lwise_core.cloud.outputs import stack_outputs
-from lwise_core.cloud.uploading import OnProgress, missing_in, put_files
+from lwise_core.cloud.uploading import missing_in, put_files
 from lwise_core.errors import refuse_if_any
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
+from lwise_core.progress import OnProgress
 
 
 def stimulus_bucket(dataset: str) -> str:

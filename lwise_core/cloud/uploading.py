@@ -13,8 +13,7 @@ from typing import Any
 
 from lwise_core.cloud.aws_client import AT_ONCE, asking, at_once, client
 from lwise_core.errors import InputError
-
-OnProgress = Callable[[int, int], None]
+from lwise_core.progress import OnProgress
 
 FOR_EVER = "public, max-age=31536000, immutable"
 """The cache rule of objects that never change under their name."""

@@ -16,8 +16,6 @@ from typing import Any, Literal, NamedTuple
 Cell = tuple[str, int]
 """(split, class_num): images are drawn within it."""
 
-NATURAL = "natural"
-"""The variant of the original images."""
 
 CALIBRATION = "calibration"
 REPEAT = "repeat_stimulus"

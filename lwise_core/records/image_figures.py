@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from lwise_core.experiments.study import NATURAL
+from lwise_core.file_names import NATURAL
 from lwise_core.records.figures import COLOURS, FAINT, INK, SOFT, WIDTH_INCHES, plain, styled
 from lwise_core.records.variants import Variant, open_image, short_names
 

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
-from lwise_core.experiments.study import NATURAL
+from lwise_core.file_names import NATURAL
 from lwise_core.records.tables import read_cells
 
 _MEASURED = ("logit_natural", "logit_enhanced", "l2")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lwise_core.errors import InputError
+from lwise_core.progress import OnProgress
 from lwise_core.vision.encoding import read_8_bits
-from lwise_core.vision.images import Pixels, Progress, problem_with, save_png
+from lwise_core.vision.images import Pixels, problem_with, save_png
 from lwise_core.vision.pictures import (
     Captioned,
     animation,
@@ -36,7 +37,7 @@ class Compared:
     variants: Mapping[str, Path]
 
 
-def write_comparison(folder: Path, compared: Sequence[Compared], *, on_progress: Progress | None = None) -> None:
+def write_comparison(folder: Path, compared: Sequence[Compared], *, on_progress: OnProgress | None = None) -> None:
     """Write `sheet.png`, a row per image, and of each image a folder with a difference, a heat map and an overlay per
     variant and `animation.gif`, from the natural picture through all variants.
 

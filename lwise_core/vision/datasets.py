@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import Dataset
 
 from lwise_core.dirmap import DirmapRow
-from lwise_core.vision.images import Progress, load_rgb
+from lwise_core.progress import OnProgress
+from lwise_core.vision.images import load_rgb
 
 
 class DirmapDataset(Dataset[tuple[torch.Tensor, int]]):
@@ -28,7 +29,7 @@ class DirmapDataset(Dataset[tuple[torch.Tensor, int]]):
         row = self.rows[index]
         return torch.from_numpy(load_rgb(self.root / row.im_path, size=self.size)), row.class_num
 
-    def load(self, on_progress: Progress | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def load(self, on_progress: OnProgress | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Decode everything once: uint8 images (N, 3, size, size) and int64 labels (N,)."""
         images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
         labels = torch.tensor([row.class_num for row in self.rows])

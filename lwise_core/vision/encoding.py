@@ -67,7 +67,7 @@ def encoding(name: str, *, quality: int | None = None) -> Encoding:
         If there is none, or `quality` is given for another than `jpeg`.
     """
     if quality is not None and name != "jpeg":
-        raise InputError(f"--quality goes with --format jpeg; the format is {name}, which keeps every value")
+        raise InputError(f"--quality needs --format jpeg; the format is {name}, which is lossless")
     of_jpeg = 95 if quality is None else quality
     known = {
         "png": Encoding("png", ".png", 255, True, _png),

@@ -1,68 +1,86 @@
-"""How to enhance: every setting with its default, its range and what it means."""
+"""How to enhance images."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import AfterValidator, Field
 
-from lwise_core.vision.shared_settings import ClassNumCol, SkipBad, Superclasses
+from lwise_core.errors import InputError
+from lwise_core.file_names import NATURAL
+from lwise_core.vision.budget import Budget
+from lwise_core.vision.shared_settings import TargetSettings
 
-Objective = Literal["logit", "logit_diverge", "cross_entropy"]
-Format = Literal["png", "webp", "png16", "jpeg"]
-NAMES = ("dataset", "eps", "step", "steps", "objective")
-"""What the name of a variant may be made of."""
+_NAME_FIELDS = ("dataset", "eps", "step", "steps", "objective")
 
 
-def _each_once(epsilons: tuple[float, ...]) -> tuple[float, ...]:
-    if not epsilons or len(set(epsilons)) < len(epsilons):
-        raise ValueError("expected one ε at least" if not epsilons else "expected each ε once")
+def _check_unique(epsilons: tuple[float, ...]) -> tuple[float, ...]:
+    if not epsilons:
+        raise ValueError("expected at least one ε")
+    if len(set(epsilons)) < len(epsilons):
+        raise ValueError("expected each ε once")
     return epsilons
 
 
-Epsilons = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_each_once)]
+class EnhancementConfig(TargetSettings):
+    """How to enhance images. Lengths are L2 over the whole image, pixels in [0, 1]."""
 
+    epsilon: Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_check_unique)] = (4, 2, 1, 0.5)
+    """L2 radii in [0,1] pixels, one per variant."""
+    step: float = Field(default=0.5, ge=0.001)
+    """L2 length of one step."""
+    steps: int | None = Field(default=None, ge=1)
+    """Number of steps (default: the length of the radius in steps)."""
+    objective: Literal["logit", "logit_diverge", "cross_entropy"] = "logit_diverge"
+    """What to raise: logit, logit_diverge or cross_entropy."""
+    diverge_from: tuple[str, ...] = ()
+    """With logit_diverge: classes to diverge from (default: all)."""
+    lower: bool = False
+    """Lower the objective instead of raising it."""
+    best: bool = True
+    """Keep each image's best iterate, or the last one."""
+    views: int = Field(default=0, ge=0)
+    """Raise the mean over this many random views per step; for transformers."""
+    format: Literal["png", "webp", "png16", "jpeg"] = "png"
+    """png, webp (lossless), png16 (16 bits) or jpeg."""
+    quality: int | None = Field(default=None, ge=1, le=100)
+    """Quality of jpeg (default: 95)."""
+    name: str = "{dataset}_{eps}_{step}_{steps}_{objective}"
+    """Name of a variant, with any of {dataset}, {eps}, {step}, {steps} and {objective}."""
+    precision: Literal["fp32", "bf16", "fp64"] | None = None
+    """Precision of the network (default: the fastest without loss)."""
+    batch: int | None = Field(default=None, ge=1)
+    """Images per batch (default: what suits the device)."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the random views."""
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class EnhancementConfig:
-    """How to enhance.
+    def budgets(self, *, dataset: str) -> dict[str, Budget]:
+        """Budgets by the names of their variants.
 
-    Descriptions, units and ranges stand with the fields. Lengths are L2 over the whole picture, pixels in [0, 1].
+        Parameters
+        ----------
+        dataset : what {dataset} stands for in `name`.
 
-    Raises
-    ------
-    pydantic.ValidationError
-        If a value is out of its range.
-    """
+        Raises
+        ------
+        InputError
+            If `name` has an unknown field, or gives two variants the same name.
+        """
+        named: dict[str, Budget] = {}
+        for epsilon in self.epsilon:
+            budget = Budget.along_radius(epsilon, step=self.step)
+            if self.steps is not None:
+                budget = Budget(epsilon, self.step, self.steps)
+            name = self._variant_name(budget, dataset)
+            if name in (NATURAL, *named):
+                raise InputError(f"--name is {self.name!r}, which gives two variants the name {name}; add {{eps}}")
+            named[name] = budget
+        return named
 
-    eps: Annotated[Epsilons, Field(description="L2 budgets in [0,1] pixels, one for each variant.")] = (4, 2, 1, 0.5)
-    step: Annotated[float, Field(ge=0.001, description="L2 length of one step.")] = 0.5
-    steps: Annotated[int | None, Field(ge=1, description="Number of steps (default: as many as walk the radius).")] = (
-        None
-    )
-    objective: Annotated[Objective, Field(description="What to raise: logit, logit_diverge or cross_entropy.")] = (
-        "logit_diverge"
-    )
-    diverge_from: Annotated[
-        tuple[str, ...], Field(description="With logit_diverge: classes to tell images apart from (default: all).")
-    ] = ()
-    attack: Annotated[bool, Field(description="Lower it instead.")] = False
-    best: Annotated[bool, Field(description="Keep each picture's best iterate, or the last one.")] = True
-    views: Annotated[
-        int, Field(ge=0, description="Raise the mean over so many random views a step; for transformers.")
-    ] = 0
-    class_num_col: ClassNumCol = None
-    superclasses: Superclasses = None
-    format: Annotated[Format, Field(description="png, webp (lossless), png16 (16 bits) or jpeg.")] = "png"
-    quality: Annotated[int | None, Field(ge=1, le=100, description="Of jpeg (default: 95).")] = None
-    name: Annotated[
-        str, Field(description=f"What variants are called, of {', '.join(f'{{{name}}}' for name in NAMES)}.")
-    ] = "{dataset}_{eps}_{step}_{steps}_{objective}"
-    precision: Annotated[
-        Literal["fp32", "bf16", "fp64"] | None,
-        Field(description="Of the network (default: the fastest as good)."),
-    ] = None
-    batch: Annotated[int | None, Field(ge=1, description="Pictures at once (default: what suits the device).")] = None
-    skip_bad: SkipBad = False
-    seed: Annotated[int, Field(ge=0, description="Of the random views.")] = 0
+    def _variant_name(self, budget: Budget, dataset: str) -> str:
+        values = (dataset, f"{budget.epsilon:g}", f"{budget.step:g}", budget.steps, self.objective)
+        try:
+            return self.name.format(**dict(zip(_NAME_FIELDS, values, strict=True)))
+        except (KeyError, IndexError, ValueError):
+            expected = ", ".join(f"{{{field}}}" for field in _NAME_FIELDS)
+            raise InputError(f"--name is {self.name!r}; expected a name with any of {expected}") from None

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
+from lwise_core.progress import OnProgress
 from lwise_core.vision.data.description import DatasetDescription
 from lwise_core.vision.data.listing import list_images, split_rank
 from lwise_core.vision.data.splitting import split_by_class
-from lwise_core.vision.images import Progress, problem_with
-from lwise_core.vision.prefetch import ahead
+from lwise_core.vision.images import problem_with
+from lwise_core.vision.prefetch import prefetch
 
 _SHOWN_PROBLEMS = 5
 _AHEAD = 64
@@ -43,7 +44,7 @@ def index_image_folder(
     val_fraction: float = 0.25,
     seed: int = 0,
     skip_bad: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> ImageIndex:
     """List every photograph of a data set, as `list_images` does, in the order of the splits.
 
@@ -106,12 +107,12 @@ def with_validation(
     return sorted([*parted, *others], key=lambda row: split_rank(row.split))
 
 
-def _checked(paths: Sequence[Path], on_progress: Progress | None) -> tuple[dict[int, str], list[tuple[int, int]]]:
+def _checked(paths: Sequence[Path], on_progress: OnProgress | None) -> tuple[dict[int, str], list[tuple[int, int]]]:
     """What is wrong with which file, and the sizes of the others."""
     problems: dict[int, str] = {}
     sizes = []
     with ThreadPoolExecutor() as pool:
-        checks = ahead(
+        checks = prefetch(
             paths, begin=lambda path: pool.submit(problem_with, path), end=lambda job: job.result(), n=_AHEAD
         )
         for number, (problem, size) in enumerate(checks):

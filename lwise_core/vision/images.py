@@ -6,7 +6,6 @@ of PyTorch, whose loading takes seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,6 @@ MAX_PIXELS = 64_000_000
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 _WHITE = (255, 255, 255)
-
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
 
 Pixels = NDArray[np.uint8]
 """RGB, (3, height, width)."""

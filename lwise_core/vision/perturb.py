@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lwise_core.vision.budget import ROUNDING, Budget
 from lwise_core.vision.objectives import Objective
 from lwise_core.vision.random_views import RandomViews
 
@@ -21,25 +22,6 @@ Model = Callable[[Tensor], Tensor]
 
 _TINY = 1e-10
 """Keeps a zero gradient from dividing by zero; the same constant as in the published attack."""
-_ROUNDING = 1 + 1e-9
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Radius ε of the ball and length of one step, both L2 over the whole image in [0, 1] pixels; number of steps."""
-
-    epsilon: float
-    step: float
-    steps: int
-
-    @classmethod
-    def along_radius(cls, epsilon: float, *, step: float) -> Budget:
-        """The rule of the learning studies: as many steps of `step` as the radius is long, at least one."""
-        return cls(epsilon=epsilon, step=step, steps=max(1, round(epsilon / step)))
-
-    def may_leave_ball(self, n_steps: int) -> bool:
-        """Whether `n_steps` steps from the centre may lead out of the ball."""
-        return n_steps * self.step > self.epsilon * _ROUNDING
 
 
 def ascend(
@@ -88,7 +70,7 @@ def project(points: Tensor, images: Tensor, epsilon: float) -> Tensor:
     """The nearest points of the balls around `images`, clamped to [0, 1]; points inside a ball stay as they are."""
     offset = points - images
     length = _per_image(_norms(offset))
-    return torch.where(length > epsilon * _ROUNDING, images + offset * (epsilon / length), points).clamp(0, 1)
+    return torch.where(length > epsilon * ROUNDING, images + offset * (epsilon / length), points).clamp(0, 1)
 
 
 def random_starts(images: Tensor, *, epsilon: float, seeds: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Work that is done ahead of whoever needs it, in order and never far ahead, so that memory stays bounded."""
+"""Start work before its result is needed, in order and with bounded memory."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
-Begun = TypeVar("Begun")
-Done = TypeVar("Done")
+Pending = TypeVar("Pending")
+Result = TypeVar("Result")
 
 
-def ahead(
-    items: Iterable[Item], *, begin: Callable[[Item], Begun], end: Callable[[Begun], Done], n: int
-) -> Iterator[Done]:
-    """`end(begin(item))` for each item in order, with up to `n` more begun than were asked for."""
-    begun: deque[Begun] = deque()
+def prefetch(
+    items: Iterable[Item], *, begin: Callable[[Item], Pending], end: Callable[[Pending], Result], n: int
+) -> Iterator[Result]:
+    """Yield `end(begin(item))` for each item in order, with up to `n` more items begun than yielded."""
+    pending: deque[Pending] = deque()
     for item in items:
-        begun.append(begin(item))
-        if len(begun) > n:
-            yield end(begun.popleft())
-    while begun:
-        yield end(begun.popleft())
+        pending.append(begin(item))
+        if len(pending) > n:
+            yield end(pending.popleft())
+    while pending:
+        yield end(pending.popleft())

@@ -1,4 +1,4 @@
-"""Pictures from disk, in batches, decoded by threads while the batches before them are computed on."""
+"""Read images from disk in batches; threads decode the next batches while the last one is computed on."""
 
 from __future__ import annotations
 
@@ -13,44 +13,50 @@ from torch import Tensor
 
 from lwise_core.errors import InputError
 from lwise_core.vision.images import Pixels, load_rgb
-from lwise_core.vision.prefetch import ahead
+from lwise_core.vision.prefetch import prefetch
 
 _READ_AHEAD = 2
-"""Batches that are decoded or wait while one is computed on: memory holds no more of a data set of any size."""
+"""Batches that are decoded or wait while one is computed on; memory holds no more of a data set."""
 
 
 @dataclass(frozen=True)
 class ReadBatch:
-    """What could be read of a batch.
+    """The readable images of a batch.
 
     Attributes
     ----------
-    indices : of the pictures, as they were asked for.
-    pictures : uint8 (N, 3, size, size), in the order of `indices`.
-    unreadable : index -> why a picture could not be read.
+    indices : of the readable images.
+    images : uint8 (N, 3, size, size), in the order of `indices`.
+    unreadable : index -> why an image cannot be read.
     """
 
     indices: list[int]
-    pictures: Tensor
+    images: Tensor
     unreadable: dict[int, str]
 
 
 def read_batches(paths: Mapping[int, Path], batches: Sequence[Sequence[int]], *, size: int) -> Iterator[ReadBatch]:
-    """The pictures of one batch after another, each batch given as the indices of its `paths`."""
+    """Read one batch after another, each given as indices of `paths`."""
     with ThreadPoolExecutor() as threads:
 
         def begin(batch: Sequence[int]) -> dict[int, Future[Pixels]]:
             return {index: threads.submit(load_rgb, paths[index], size=size) for index in batch}
 
-        yield from ahead(batches, begin=begin, end=lambda reading: _read(reading, size), n=_READ_AHEAD)
+        yield from prefetch(batches, begin=begin, end=lambda futures: _read(futures, size), n=_READ_AHEAD)
 
 
-def _read(reading: Mapping[int, Future[Pixels]], size: int) -> ReadBatch:
-    read, unreadable = {}, {}
-    for index, picture in reading.items():
+def collect_readable(futures: Mapping[int, Future[Pixels]]) -> tuple[dict[int, Pixels], dict[int, str]]:
+    """The images that could be read, and why the others could not, by index."""
+    images, unreadable = {}, {}
+    for index, future in futures.items():
         try:
-            read[index] = picture.result()
+            images[index] = future.result()
         except InputError as error:
             unreadable[index] = str(error)
-    pictures = np.stack(list(read.values())) if read else np.empty((0, 3, size, size), dtype=np.uint8)
-    return ReadBatch(list(read), torch.from_numpy(pictures), unreadable)
+    return images, unreadable
+
+
+def _read(futures: Mapping[int, Future[Pixels]], size: int) -> ReadBatch:
+    images, unreadable = collect_readable(futures)
+    stacked = np.stack(list(images.values())) if images else np.empty((0, 3, size, size), dtype=np.uint8)
+    return ReadBatch(list(images), torch.from_numpy(stacked), unreadable)

@@ -1,4 +1,4 @@
-"""A dirmap scored by a model: what `lwise score` does, and a job does elsewhere."""
+"""Score the images of a dirmap with a model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lwise_core.dirmap import DirmapRow, write_dirmap
+from lwise_core.progress import OnProgress
 from lwise_core.vision.accuracy import Confusion, confusion
 from lwise_core.vision.checkpoints.native import file_sha256, load_model
 from lwise_core.vision.engine import Engine, preferred_device
-from lwise_core.vision.images import Progress
-from lwise_core.vision.per_image import Measured, measure_images, measurements_of
+from lwise_core.vision.per_image import Measurements, measure_images, measurement_folder
 from lwise_core.vision.score import scores, scoring, with_columns
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.shard import WHOLE, Shard
@@ -21,12 +21,12 @@ from lwise_core.vision.targets import targets_for
 
 @dataclass(frozen=True)
 class Scored:
-    """What came of it.
+    """Result of `score_dirmap`.
 
     Attributes
     ----------
-    n_images : scored.
-    unreadable : index of the row -> why its picture could not be read.
+    n_images : number of scored images.
+    unreadable : index of the row -> why its image cannot be read.
     """
 
     n_images: int
@@ -41,29 +41,31 @@ def score_dirmap(
     table: Path,
     *,
     config: ScoringConfig | None = None,
-    called: str | None = None,
-    on_progress: Progress | None = None,
+    images_name: str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Scored:
     """Write the rows to `table` with the columns of `score.with_columns`.
 
-    A run that was cut short goes on where it stopped, with what `score_part` measured too.
+    Resumes an interrupted run, and uses what `score_part` has measured.
 
     Parameters
     ----------
-    called : as in `measurements_of`.
+    images_name : as in `measurement_folder`.
 
     Raises
     ------
     InputError
-        If the model does not know a class, a picture cannot be read, or a run with other settings was begun there.
+        If the model does not know a class, an image cannot be read, or there is unfinished work with other settings.
     """
-    how = config or ScoringConfig()
-    begun = _Begun(rows, images_root, model_file, table, how, called)
-    found = begun.measure(shard=WHOLE, on_progress=on_progress)
-    scored = scores(found.values, rows, targets=begun.targets, model_classes=begun.guide.description.classes)
-    write_dirmap(table, with_columns(rows, scored, column=how.column, unreadable=found.unreadable))
-    begun.written_down.discard()
-    return Scored(len(scored), found.unreadable, confusion(rows, scored))
+    config = config or ScoringConfig()
+    scoring_run = _ScoringRun(rows, images_root, model_file, table, config, images_name)
+    measurements = scoring_run.measure(shard=WHOLE, on_progress=on_progress)
+    scored = scores(
+        measurements.values, rows, targets=scoring_run.targets, model_classes=scoring_run.guide.description.classes
+    )
+    write_dirmap(table, with_columns(rows, scored, column=config.column, unreadable=measurements.unreadable))
+    scoring_run.folder.discard()
+    return Scored(len(scored), measurements.unreadable, confusion(rows, scored))
 
 
 def score_part(
@@ -74,22 +76,22 @@ def score_part(
     *,
     config: ScoringConfig | None = None,
     shard: Shard,
-    called: str | None = None,
-    on_progress: Progress | None = None,
+    images_name: str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
-    """Measure what one of several runs at once does of a table's scores; `score_dirmap` makes the whole of them.
+    """Measure the part of one of several parallel runs; `score_dirmap` then writes the table.
 
     Raises
     ------
     InputError
         As `score_dirmap`.
     """
-    begun = _Begun(rows, images_root, model_file, table, config or ScoringConfig(), called)
-    begun.measure(shard=shard, on_progress=on_progress)
+    scoring_run = _ScoringRun(rows, images_root, model_file, table, config or ScoringConfig(), images_name)
+    scoring_run.measure(shard=shard, on_progress=on_progress)
 
 
-class _Begun:
-    """The measurements that become the scores of a table."""
+class _ScoringRun:
+    """Measures the images of a table."""
 
     def __init__(
         self,
@@ -98,7 +100,7 @@ class _Begun:
         model_file: Path,
         table: Path,
         config: ScoringConfig,
-        called: str | None,
+        images_name: str | None,
     ) -> None:
         self._rows, self._images_root, self._config = rows, images_root, config
         self._engine = Engine(preferred_device())
@@ -111,7 +113,7 @@ class _Begun:
             present_only=config.present_only,
         )
         self._measure = scoring(self.guide, self.targets, self._engine)
-        self.written_down = measurements_of(
+        self.folder = measurement_folder(
             table,
             config.column,
             self._measure,
@@ -119,10 +121,10 @@ class _Begun:
             images_root=images_root,
             engine=self._engine,
             settings={"model_sha256": file_sha256(model_file)},
-            called=called,
+            images_name=images_name,
         )
 
-    def measure(self, *, shard: Shard, on_progress: Progress | None) -> Measured:
+    def measure(self, *, shard: Shard, on_progress: OnProgress | None) -> Measurements:
         return measure_images(
             self._measure,
             self._rows,
@@ -130,7 +132,7 @@ class _Begun:
             engine=self._engine,
             split=self._config.split,
             skip_bad=self._config.skip_bad,
-            begun=self.written_down,
+            folder=self.folder,
             shard=shard,
             on_progress=on_progress,
         )

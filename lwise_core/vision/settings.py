@@ -1,7 +1,7 @@
-"""Settings of work on images: dataclasses whose fields carry default, range and meaning.
+"""Settings of work on images: typed models whose fields carry default, range and meaning.
 
-Each is the one source for the options of a command, for YAML files of settings, for jobs on other machines, and for
-what a result records. Knows nothing of PyTorch, whose loading takes seconds.
+Each model is the one source for the options of a command, for YAML files of settings, for jobs on other machines, and
+for what a result records. Knows nothing of PyTorch, whose loading takes seconds.
 """
 
 from __future__ import annotations
@@ -11,28 +11,36 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.validation_errors import Place, problems_of, unknown_key
 from lwise_core.yaml_files import read_yaml
 
-Settings = TypeVar("Settings")
+
+class Settings(BaseModel):
+    """Base of all settings. The docstring of each field is its description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-def fields_of(kind: type) -> dict[str, FieldInfo]:
-    """Name of each setting -> its description and default."""
-    fields: dict[str, FieldInfo] = kind.__pydantic_fields__  # type: ignore[attr-defined]
-    return fields
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
-def settings_from(kind: type[Settings], values: Mapping[str, Any], *, source: str) -> Settings:
-    """Settings from plain values; what is not given has its default.
+def fields_of(kind: type[Settings]) -> dict[str, FieldInfo]:
+    """Name of each setting -> its description and default; inherited ones last."""
+    own = {name: field for name, field in kind.model_fields.items() if name in kind.__annotations__}
+    return {**own, **kind.model_fields}
+
+
+def settings_from(kind: type[AnySettings], values: Mapping[str, Any], *, source: str) -> AnySettings:
+    """Settings from plain values and defaults.
 
     Parameters
     ----------
-    source : where the values stand, for people.
+    source : where the values come from, for the error message.
 
     Raises
     ------
@@ -40,20 +48,19 @@ def settings_from(kind: type[Settings], values: Mapping[str, Any], *, source: st
         Naming every setting that is unknown, of another type or out of range.
     """
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        return kind.model_validate(dict(values))
     except ValidationError as error:
-        problems = [_problem(kind, one["loc"], one["type"], one["input"], one["msg"]) for one in error.errors()]
-        refuse_if_any(source, list(dict.fromkeys(problems)))
+        refuse_if_any(source, problems_of(error, lambda place: _describe_unknown(kind, place)))
         raise
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings of a YAML file, `name: value` on each line, not yet checked.
+    """The settings of a YAML file, `name: value` on each line, not validated.
 
     Raises
     ------
     InputError
-        If there is no such file, or it is no such YAML.
+        If the file is missing, or is not such YAML.
     """
     try:
         values = read_yaml(path)
@@ -65,20 +72,19 @@ def read_settings(path: Path) -> dict[str, Any]:
     return values
 
 
-def write_settings(path: Path, settings: Any) -> None:
-    """All settings as a file that `read_settings` reads."""
+def write_settings(path: Path, settings: Settings) -> None:
+    """Write all settings as a file that `read_settings` reads."""
     atomic_files.write_text(path, yaml.safe_dump(plain(settings), sort_keys=False))
 
 
-def plain(settings: Any) -> dict[str, Any]:
-    """Settings as values that JSON and YAML know."""
-    values: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
-    return values
+def plain(settings: Settings) -> dict[str, Any]:
+    """Settings as JSON and YAML values."""
+    return settings.model_dump(mode="json")
 
 
-def _problem(kind: type, place: tuple[int | str, ...], what: str, value: object, message: str) -> str:
-    name = str(place[0])
-    if what == "unexpected_keyword_argument":
-        return f"{name} is no setting; expected some of {', '.join(fields_of(kind))}"
-    said = message.removeprefix("Value error, ")
-    return f"{name} is {value!r}; {said[0].lower()}{said[1:]}"
+def _describe_unknown(kind: type[Settings], place: Place) -> str:
+    for part in place[:-1]:
+        annotation = kind.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, Settings):
+            kind = annotation
+    return unknown_key(place[-1], kind.model_fields)

@@ -12,8 +12,9 @@ from functools import partial
 
 from torch import Tensor
 
+from lwise_core.vision.budget import Budget
 from lwise_core.vision.objectives import Objective
-from lwise_core.vision.perturb import Budget, Highest, Model, Values, project, step_along
+from lwise_core.vision.perturb import Highest, Model, Values, project, step_along
 from lwise_core.vision.random_views import RandomViews
 
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
-from pydantic import Field
+from lwise_core.vision.settings import Settings
 
-ClassNumCol = Annotated[
-    str | None,
-    Field(description="Column with the numbers of the model's logits (default: classes are found by their names)."),
-]
-Superclasses = Annotated[
-    str | Mapping[str, list[int]] | None,
-    Field(
-        description="For classes that are several of the model's: a YAML file, class: [logits], or a known data set."
-    ),
-]
-SkipBad = Annotated[bool, Field(description="Leave out what cannot be read instead of stopping.")]
+
+class SkipSettings(Settings):
+    """What to do with unreadable images."""
+
+    skip_bad: bool = False
+    """Skip unreadable images instead of stopping."""
+
+
+class TargetSettings(SkipSettings):
+    """How the model's logits stand for the classes of a data set."""
+
+    class_num_col: str | None = None
+    """Column with the numbers of the model's logits (default: match classes by name)."""
+    superclasses: str | Mapping[str, list[int]] | None = None
+    """For classes that comprise several of the model's: a YAML file, class: [logits], or a known data set."""
+
+
+class MeasurementSettings(TargetSettings):
+    """Which images are measured, and against which classes."""
+
+    split: str | None = None
+    """Only the images of this split (default: all)."""

@@ -10,10 +10,8 @@ import sys
 import torch
 
 from lwise_core.dirmap import read_dirmap
-from lwise_core.vision.encoding import encoding
 from lwise_core.vision.enhance import write_variants
 from lwise_core.vision.enhancement_config import EnhancementConfig
-from lwise_core.vision.enhancement_setup import engine_of, enhancement_of
 from lwise_core.vision.settings import settings_from
 from sagemaker_jobs.container.entrypoint import log, on_each_card, progress_of, run, shard_of
 from sagemaker_jobs.container.job import read_job, unpacked
@@ -28,21 +26,19 @@ def work(container: Container) -> int:
     told = container.channel("job")
     job = read_job(told / JOB_FILE)
     config = settings_from(EnhancementConfig, unpacked("enhance", job.settings, told), source=JOB_FILE)
-    begun, shard = container.optional_channel(UNFINISHED), shard_of(container)
+    interrupted, shard = container.optional_channel(UNFINISHED), shard_of(container)
     log(f"part {shard.index + 1} of {shard.of}")
     skipped = write_variants(
         container.output / VARIANTS,
         images_root=container.channel("images"),
         rows=read_dirmap(container.channel("dirmap") / DIRMAP_FILE),
         model_file=container.channel("model") / MODEL_FILE,
-        enhancement=enhancement_of(config, dataset=job.dataset_name),
-        stored_as=encoding(config.format, quality=config.quality),
-        engine=engine_of(config),
-        skip_bad=config.skip_bad,
+        config=config,
+        dataset=job.dataset_name,
         shard=shard,
-        begun=None if begun is None else begun / f"{VARIANTS}.unfinished",
-        called=job.dataset_name,
-        on_progress=progress_of("pictures enhanced"),
+        resume_from=None if interrupted is None else interrupted / f"{VARIANTS}.unfinished",
+        images_name=job.dataset_name,
+        on_progress=progress_of("images enhanced"),
     )
     for why in skipped:
         log(f"skipped: {why}")

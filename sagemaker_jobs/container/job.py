@@ -6,24 +6,26 @@ Knows nothing of AWS: the same job runs on this machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from lwise_core import atomic_files
 from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.scoring_config import ScoringConfig
-from lwise_core.vision.settings import plain, read_settings, settings_from, write_settings
+from lwise_core.vision.settings import Settings, plain, read_settings, settings_from, write_settings
 from lwise_core.vision.training.config import TrainingConfig
 from sagemaker_jobs.container.opt_ml import JOB_FILE
 
 Kind = Literal["train", "enhance", "score"]
 
-SETTINGS_OF: Mapping[Kind, type[Any]] = {"train": TrainingConfig, "enhance": EnhancementConfig, "score": ScoringConfig}
+SETTINGS_OF: Mapping[Kind, type[Settings]] = {
+    "train": TrainingConfig,
+    "enhance": EnhancementConfig,
+    "score": ScoringConfig,
+}
 _FILES_OF: Mapping[Kind, tuple[str, ...]] = {
     "train": ("augment", "description"),
     "enhance": ("superclasses",),
@@ -35,58 +37,54 @@ _LONGEST_PROCESSING_H = 216
 """After nine days SageMaker stops whatever is no training."""
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Compute:
-    """The machines of a job, as SageMaker takes them. Descriptions stand with the fields."""
+class Compute(Settings):
+    """The machines of a job, as SageMaker takes them."""
 
-    instance_type: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", description="Kind of machine.")] = (
-        "ml.g5.xlarge"
-    )
-    instance_count: Annotated[int, Field(ge=1, le=1000, description="Number of machines.")] = 1
-    volume_gb: Annotated[int, Field(ge=1, le=16384, description="Disk of each machine in GB.")] = 100
-    spot: Annotated[
-        bool | None,
-        Field(description="Spare machines at a fraction of the price, which AWS may take back; training only."),
-    ] = None
-    max_hours: Annotated[float, Field(gt=0, le=672, description="Stopped after so many hours of work.")] = 24
-    max_wait_hours: Annotated[
-        float | None,
-        Field(gt=0, le=672, description="With spot: hours to wait and to work (default: twice max_hours)."),
-    ] = None
-    image: Annotated[str | None, Field(description="Container image (default: AWS's with this PyTorch).")] = None
-    kms_key: Annotated[str | None, Field(description="KMS key for disks and results (default: S3's own keys).")] = None
-    subnets: Annotated[tuple[str, ...], Field(description="Subnets of your VPC; needs security_groups.")] = ()
-    security_groups: Annotated[tuple[str, ...], Field(description="Security groups of your VPC; needs subnets.")] = ()
-    tags: Annotated[dict[str, str], Field(description="Tags of the job, for the bill.")] = Field(default_factory=dict)
+    instance_type: str = Field(default="ml.g5.xlarge", pattern="^ml\\.[a-z0-9-]+\\.[a-z0-9]+$")
+    """Kind of machine."""
+    instance_count: int = Field(default=1, ge=1, le=1000)
+    """Number of machines."""
+    volume_gb: int = Field(default=100, ge=1, le=16384)
+    """Disk of each machine in GB."""
+    spot: bool | None = None
+    """Spare machines at a fraction of the price, which AWS may take back; training only."""
+    max_hours: float = Field(default=24, gt=0, le=672)
+    """Stopped after so many hours of work."""
+    max_wait_hours: float | None = Field(default=None, gt=0, le=672)
+    """With spot: hours to wait and to work (default: twice max_hours)."""
+    image: str | None = None
+    """Container image (default: AWS's with this PyTorch)."""
+    kms_key: str | None = None
+    """KMS key for disks and results (default: S3's own keys)."""
+    subnets: tuple[str, ...] = ()
+    """Subnets of your VPC; needs security_groups."""
+    security_groups: tuple[str, ...] = ()
+    """Security groups of your VPC; needs subnets."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tags of the job, for the bill."""
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Job:
-    """A job. Descriptions stand with the fields."""
+class Job(Settings):
+    """A job."""
 
-    kind: Annotated[Kind, Field(description="What is done: as `lwise train`, `lwise enhance` or `lwise score`.")]
-    dataset: Annotated[
-        str,
-        Field(
-            description="Name of a data set in the artefact bucket, or `s3://bucket/prefix`; on this machine a folder. "
-            "It holds `dirmap.csv`, and `images/` that the dirmap's `im_path` starts from."
-        ),
-    ]
-    model: Annotated[
-        str | None,
-        Field(
-            description="Guide model: name of a training job, `s3://bucket/….safetensors`, or a file here; of a "
-            "training the one to begin from, if any."
-        ),
-    ] = None
-    goes_on: Annotated[
-        str | None,
-        Field(description="Of an enhancement: name of one like it that was cut short, whose pictures are used again."),
-    ] = None
-    settings: Annotated[dict[str, Any], Field(description="Of that kind of work, as below.")] = Field(
-        default_factory=dict
-    )
-    compute: Annotated[Compute, Field(description="The machines, as below.")] = Field(default_factory=Compute)
+    kind: Kind
+    """What is done: as `lwise train`, `lwise enhance` or `lwise score`."""
+    dataset: str
+    """Name of a data set in the artefact bucket, or `s3://bucket/prefix`; locally a folder.
+
+    It holds `dirmap.csv`, and `images/` that the dirmap's `im_path` starts from.
+    """
+    model: str | None = None
+    """Guide model: name of a training job, `s3://bucket/….safetensors`, or a local file.
+
+    For a training, the model to start from, if any.
+    """
+    goes_on: str | None = None
+    """Of an enhancement: name of one like it that was cut short, whose pictures are used again."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Of that kind of work, as below."""
+    compute: Compute = Compute()
+    """The machines, as below."""
 
     @property
     def dataset_name(self) -> str:
@@ -128,7 +126,7 @@ def read_job(path: Path) -> Job:
     job = settings_from(Job, told, source=str(path))
     chosen = settings_from(SETTINGS_OF[job.kind], job.settings, source=f"{path}: settings")
     refuse_if_any(path, _problems(job))
-    return replace(job, settings=plain(chosen))
+    return job.model_copy(update={"settings": plain(chosen)})
 
 
 def write_job(path: Path, job: Job) -> None:
@@ -154,7 +152,7 @@ def packed(job: Job, folder: Path) -> Job:
                 raise InputError(f"{name} is {path}: cannot be read ({error.strerror})") from None
             settings[name] = f"{name}.yaml"
             atomic_files.write_bytes(folder / settings[name], content)
-    made = replace(job, settings=settings)
+    made = job.model_copy(update={"settings": settings})
     write_job(folder / JOB_FILE, made)
     return made
 

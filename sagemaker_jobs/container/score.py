@@ -34,7 +34,7 @@ def work(container: Container) -> int:
         container.output / SCORES,
         config=settings_from(ScoringConfig, settings, source=JOB_FILE),
         shard=shard,
-        called=job.dataset_name,
+        images_name=job.dataset_name,
         on_progress=progress_of("pictures scored"),
     )
     return 0

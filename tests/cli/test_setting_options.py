@@ -1,4 +1,4 @@
-"""Options that are settings, as a command line gives them."""
+"""Options of the command line that are settings."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lwise_core.cli.setting_options import ManyNumbers, chosen, with_settings
+from lwise_core.cli.setting_options import ManyNumbers, choose_settings, with_settings
 from lwise_core.errors import InputError
 from lwise_core.vision.enhancement_config import EnhancementConfig
 
 
-def _given(*words: str) -> EnhancementConfig:
-    """What a command with the settings of an enhancement, and one word of its own, makes of this."""
-    app, found = typer.Typer(), []
+def _parse(*words: str) -> EnhancementConfig:
+    """Parse the options of a command with an argument of its own and the settings of an enhancement."""
+    app, parsed = typer.Typer(), []
 
     @app.command(cls=ManyNumbers)
     @with_settings(EnhancementConfig)
-    def command(dataset: str, **settings: Any) -> None:
-        found.append((dataset, chosen(EnhancementConfig, settings, command="it")))
+    def command(dataset: str, **options: Any) -> None:
+        parsed.append((dataset, choose_settings(EnhancementConfig, options, command="it")))
 
-    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    ((dataset, config),) = found
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    ((dataset, config),) = parsed
     assert dataset == "moths"
     return config
 
@@ -34,31 +34,31 @@ def _given(*words: str) -> EnhancementConfig:
     [
         ("moths", "--eps", "0.25", "8", "1e-1", "--step", "0.5"),
         ("--eps", "0.25", "8", "--eps", "1e-1", "moths"),
-        ("--eps=0.25", "--eps", "8", "0.1", "--attack", "moths"),
+        ("--eps=0.25", "--eps", "8", "0.1", "--lower", "moths"),
     ],
 )
-def test_numbers_may_stand_in_a_row(words: tuple[str, ...]) -> None:
-    assert _given(*words).eps == (0.25, 8, 0.1)
+def test_option_takes_several_numbers_in_a_row(words: tuple[str, ...]) -> None:
+    assert _parse(*words).epsilon == (0.25, 8, 0.1)
 
 
-def test_a_number_after_another_option_is_that_options_alone() -> None:
-    config = _given("--steps", "3", "--eps", "2", "--views", "4", "moths")
-    assert (config.steps, config.eps, config.views) == (3, (2,), 4)
+def test_number_after_another_option_belongs_to_that_option() -> None:
+    config = _parse("--steps", "3", "--eps", "2", "--views", "4", "moths")
+    assert (config.steps, config.epsilon, config.views) == (3, (2,), 4)
 
 
-def test_what_is_not_given_has_its_default() -> None:
-    assert _given("moths") == EnhancementConfig()
+def test_missing_options_have_defaults() -> None:
+    assert _parse("moths") == EnhancementConfig()
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("settings", "message"),
     [
-        ({"eps": [1, 0]}, "eps is 0; input should be greater than 0"),
-        ({"eps": [-2]}, "eps is -2; input should be greater than 0"),
-        ({"format": "gif"}, "format is 'gif'; input should be 'png', 'webp', 'png16' or 'jpeg'"),
-        ({"superclasses": {"dog": ["many"]}}, "superclasses is 'many'; input should be a valid integer"),
+        ({"epsilon": [1, 0]}, r"epsilon.1: expected more than 0 \(found 0\)"),
+        ({"epsilon": [-2]}, r"epsilon.0: expected more than 0 \(found -2\)"),
+        ({"format": "gif"}, r"format: expected 'png', 'webp', 'png16' or 'jpeg' \(found 'gif'\)"),
+        ({"superclasses": {"dog": ["many"]}}, r"superclasses.dog.0: expected a whole number \(found 'many'\)"),
     ],
 )
-def test_a_setting_out_of_its_range_is_refused(settings: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(InputError, match=f"(?s)options of it: .*{complaint}"):
-        chosen(EnhancementConfig, settings, command="it")
+def test_rejects_settings_out_of_range(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"(?s)options of it: .*{message}"):
+        choose_settings(EnhancementConfig, settings, command="it")

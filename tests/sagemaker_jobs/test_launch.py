@@ -328,15 +328,15 @@ def test_a_refusal_of_sagemaker_is_told_with_the_page_that_helps(
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"kind": "dream"}, "kind is 'dream'; input should be 'train', 'enhance' or 'score'"),
-        ({"settings": {"eps": [1, -1]}}, "eps is -1; input should be greater than 0"),
-        ({"settings": {"lr": 1}}, "lr is no setting; expected some of eps"),
+        ({"kind": "dream"}, r"kind: expected 'train', 'enhance' or 'score' \(found 'dream'\)"),
+        ({"settings": {"epsilon": [1, -1]}}, r"epsilon.1: expected more than 0 \(found -1\)"),
+        ({"settings": {"lr": 1}}, "lr: unknown key; expected one of batch, best"),
         ({"compute": {"spot": True}}, "compute.spot is true; SageMaker has spot machines for training jobs only"),
         ({"compute": {"max_hours": 217}}, "compute.max_hours is 217; expected 216 or less"),
         ({"compute": {"subnets": ["a"]}}, "subnets and compute.security_groups go together"),
-        ({"compute": {"instance_type": "g5.xlarge"}}, "compute is 'g5.xlarge'"),
+        ({"compute": {"instance_type": "g5.xlarge"}}, "compute.instance_type: String should match"),
         ({"model": None}, "model is missing; a job of kind enhance needs the guide model"),
-        ({"colour": "blue"}, "colour is no setting; expected some of kind, dataset, model"),
+        ({"colour": "blue"}, "colour: unknown key; expected one of compute, dataset"),
     ],
 )
 def test_a_file_that_is_no_job_is_refused(changed: dict[str, Any], complaint: str, tmp_path: Path) -> None:
@@ -348,7 +348,7 @@ def test_a_file_that_is_no_job_is_refused(changed: dict[str, Any], complaint: st
 
 
 def test_a_job_that_was_written_is_read_again(tmp_path: Path) -> None:
-    settings = {"eps": [1, 2], "superclasses": {"a": [1], "b": [2, 3]}}
+    settings = {"epsilon": [1, 2], "superclasses": {"a": [1], "b": [2, 3]}}
     job = new_job("enhance", "s3://mine/moths", model="m.safetensors", settings=settings, compute=_MACHINES)
     write_job(tmp_path / "job.yaml", job)
     assert read_job(tmp_path / "job.yaml") == job

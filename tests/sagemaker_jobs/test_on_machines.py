@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from tests.sagemaker_jobs.machines import Machine, all_end, machines_of, until
 from tests.sagemaker_jobs.requests import sent
 
 _TRAINING = {"epochs": 3, "size": 32, "epsilon": 0.5, "batch_size": 12, "augment": "small", "evaluation_steps": 2}
-_SWEEP = {"eps": [0.5, 1, 2], "name": "eps{eps}", "batch": 8}
+_SWEEP = {"epsilon": [0.5, 1, 2], "name": "eps{eps}", "batch": 8}
 
 
 def _fetched(name: str, out: Path) -> Path:
@@ -131,7 +130,7 @@ def test_an_enhancement_of_which_a_machine_was_lost_goes_on_in_another_job(
     machines[1].kill()
     machines[0].wait()
     assert 8 <= n_stored(machines[1]) < 32
-    second, request, _ = sent(replace(_of("enhance", guide, 2, slow), goes_on=name))
+    second, request, _ = sent(_of("enhance", guide, 2, slow).model_copy(update={"goes_on": name}))
     again = machines_of(request, account, tmp_path / "second")
     all_end(again)
     _enhance_here(moths, guide, tmp_path / "here", "--step", 0.01)

@@ -44,7 +44,7 @@ def test_from_pictures_to_what_a_participant_is_shown_and_recorded_with(
     scored = _done(new_job("score", "moths", model=trained, settings={}, compute=compute), account, machines)
     succeed("jobs", "fetch", scored, "--out", "scored.csv", folder=tmp_path)
     succeed("jobs", "upload", "moths", "scored.csv", "--images", moths.images, folder=tmp_path)
-    sweep = {"eps": [1, 2], "name": "eps{eps}"}
+    sweep = {"epsilon": [1, 2], "name": "eps{eps}"}
     enhanced = _done(new_job("enhance", "moths", model=trained, settings=sweep, compute=compute), account, machines)
 
     study.mkdir()

@@ -157,7 +157,7 @@ def test_a_run_that_was_cut_short_ends_as_one_that_was_not(
     undisturbed = write("whole")
     content = (photographs / rows[7].im_path).read_bytes()
     (photographs / rows[7].im_path).write_bytes(content[:60])
-    with pytest.raises(InputError, match=rf"{rows[7].im_path}.*7 images are done, with which the next run goes on"):
+    with pytest.raises(InputError, match=rf"{rows[7].im_path}.*7 images are finished; the next run resumes from there"):
         write("cut")
     (tmp_path / "cut.unfinished" / "clahe" / rows[1].im_path).write_bytes(b"spoilt")
     (photographs / rows[7].im_path).write_bytes(content)
@@ -181,7 +181,7 @@ def test_a_damaged_picture_is_left_out_if_so_told(rows: list[DirmapRow], photogr
     [
         (["lightroom"], "png", "--method is 'lightroom'; expected one of clahe, msrcr, auto_levels"),
         (["clahe", "clahe"], "png", "expected each once"),
-        (["clahe"], "png16", "controls give pictures of 8 bits, so use png"),
+        (["clahe"], "png16", "controls give images of 8 bits, so use png"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(

@@ -1,4 +1,4 @@
-"""Variants: what is on disk is within the budget, raises the logit, and is all there or not there."""
+"""Variants on disk are within the budget, raise the logit, and are complete or absent."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from torch import nn
 from lwise_core import __version__
 from lwise_core.dirmap import DirmapRow, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
+from lwise_core.vision.budget import Budget
 from lwise_core.vision.checkpoints.native import file_sha256, load_model, save_model
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.encoding import encoding
 from lwise_core.vision.engine import Engine, in_parts
-from lwise_core.vision.enhance import Enhancement, complete_variants, mean_kept, write_variants
-from lwise_core.vision.enhancement_setup import variant_names
+from lwise_core.vision.enhance import complete_variants, mean_kept, write_variants
+from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
 from lwise_core.vision.objectives import logit, logit_diverge
-from lwise_core.vision.perturb import Budget, ascend
+from lwise_core.vision.perturb import ascend
 from lwise_core.vision.pixels import as_float
 from lwise_core.vision.shard import Shard
 from tests.conftest import write_photographs
@@ -36,14 +37,14 @@ from tests.run_cli import COMMAND, lwise, succeed
 from tests.vision.rounding import rounding_bound
 
 _CLASSES = ("blue", "green", "red")
-_BUDGETS = {f"eps{epsilon:g}": Budget.along_radius(epsilon, step=0.25) for epsilon in (1.0, 0.5)}
-_ENHANCEMENT = Enhancement(budgets=_BUDGETS, objective="logit_diverge", seed=7)
+_CONFIG = EnhancementConfig(epsilon=(1.0, 0.5), step=0.25, objective="logit_diverge", name="eps{eps}", seed=7)
+_BUDGETS = _CONFIG.budgets(dataset="")
 _ENGINE = Engine(torch.device("cpu"), at_once=16)
 
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes, 30 training and 10 validation pictures each, 32 x 32 pixels."""
+    """Three classes, 30 training and 10 validation images each, 32 x 32 pixels."""
     return write_photographs(tmp_path_factory.mktemp("enhance") / "photographs", per_class={"train": 30, "val": 10})
 
 
@@ -70,9 +71,16 @@ def variants(
     return out
 
 
+_ARGUMENTS = {"shard", "resume_from", "images_name", "on_progress"}
+"""Arguments of `write_variants` that are not settings."""
+
+
 def _write(out: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, **options: object) -> list[str]:
-    settings = {"enhancement": _ENHANCEMENT, "engine": _ENGINE, **options}
-    return write_variants(out, images_root=photographs, rows=rows, model_file=model_file, **settings)  # type: ignore[arg-type]
+    arguments = {name: options.pop(name) for name in _ARGUMENTS & options.keys()}
+    config = _CONFIG.model_copy(update=options)
+    return write_variants(
+        out, images_root=photographs, rows=rows, model_file=model_file, config=config, engine=_ENGINE, **arguments
+    )  # type: ignore[arg-type]
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -84,7 +92,7 @@ def _recorded(variant: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_saved_pictures_keep_the_budget_and_raise_the_logit(variants: Path, model_file: Path) -> None:
+def test_stored_images_keep_the_budget_and_raise_the_logit(variants: Path, model_file: Path) -> None:
     model = load_model(model_file)
     of_variants = read_dirmap(variants / "dirmap.csv")
     natural, labels = DirmapDataset(variants / "natural", of_variants, size=32).load()
@@ -103,32 +111,32 @@ def test_saved_pictures_keep_the_budget_and_raise_the_logit(variants: Path, mode
         assert [float(line["logit_natural"]) for line in recorded] == pytest.approx(before.tolist(), abs=1e-4)
 
 
-def test_saved_pictures_are_the_ascent_s_rounded_to_nearest(
+def test_stored_images_are_the_ascents_rounded_to_nearest(
     variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     ready = _ENGINE.prepared(load_model(model_file))
-    pictures, labels = DirmapDataset(photographs, rows[:16], size=32).load()
-    natural = _ENGINE.placed(pictures)
+    images, labels = DirmapDataset(photographs, rows[:16], size=32).load()
+    natural = _ENGINE.placed(images)
     for name, budget in _BUDGETS.items():
         found = ascend(ready, natural, labels, objective=logit_diverge, budget=budget, best=True)
         stored, _ = DirmapDataset(variants / name, read_dirmap(variants / "dirmap.csv")[:16], size=32).load()
         assert (stored.float() - found * 255).abs().max() <= 0.51  # 0.5, and a last digit of another batch size
 
 
-def test_the_natural_variant_is_what_the_model_saw(variants: Path, photographs: Path, rows: list[DirmapRow]) -> None:
+def test_natural_variant_is_what_the_model_saw(variants: Path, photographs: Path, rows: list[DirmapRow]) -> None:
     seen, _ = DirmapDataset(photographs, rows, size=32).load()
     stored, _ = DirmapDataset(variants / "natural", read_dirmap(variants / "dirmap.csv"), size=32).load()
     assert torch.equal(stored, seen)
 
 
-def test_provenance_says_how_a_variant_was_made(variants: Path, model_file: Path) -> None:
+def test_provenance_records_all_settings(variants: Path, model_file: Path) -> None:
     assert json.loads((variants / "eps0.5" / "provenance.json").read_text()) == {
         "epsilon": 0.5,
         "step": 0.25,
         "steps": 2,
         "objective": "logit_diverge",
         "diverge_from": None,
-        "turned": False,
+        "lower": False,
         "best": True,
         "n_views": 0,
         "seed": 7,
@@ -143,7 +151,7 @@ def test_provenance_says_how_a_variant_was_made(variants: Path, model_file: Path
     }
 
 
-def test_the_same_input_gives_the_same_bytes_and_nothing_else_is_left(
+def test_same_input_gives_the_same_bytes_and_leaves_no_other_files(
     tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     _write(tmp_path / "again", photographs, rows, model_file)
@@ -152,11 +160,11 @@ def test_the_same_input_gives_the_same_bytes_and_nothing_else_is_left(
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 
-# --- cut short
+# --- before runs
 
 
 @pytest.mark.parametrize("harm", ["nothing", "a file is gone", "a file was changed", "half a line was written"])
-def test_a_run_that_was_cut_short_goes_on_and_ends_like_another(
+def test_resumed_run_gives_the_same_bytes(
     tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, harm: str
 ) -> None:
     out, unfinished = tmp_path / "variants", tmp_path / "variants.unfinished"
@@ -177,16 +185,16 @@ def test_a_run_that_was_cut_short_goes_on_and_ends_like_another(
         with (unfinished / "journal-0.jsonl").open("a") as journal:
             journal.write('{"index": 119, "sha')
     untouched = (unfinished / "eps1" / rows[40].im_path).stat().st_mtime_ns
-    told: list[int] = []
-    _write(out, photographs, rows, model_file, on_progress=lambda done, _: told.append(done))
+    progress: list[int] = []
+    _write(out, photographs, rows, model_file, on_progress=lambda done, _: progress.append(done))
     assert _files(out) == _files(variants)
     assert not unfinished.exists()
-    # What was stored is not made anew, but for the batch of the harmed file.
-    assert told[0] > 40
+    # Only the batch of the harmed file is computed again.
+    assert progress[0] > 40
     assert (out / "eps1" / rows[40].im_path).stat().st_mtime_ns == untouched
 
 
-def test_a_run_that_was_killed_goes_on(
+def test_killed_run_resumes(
     tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     write_dirmap(tmp_path / "dirmap.csv", rows)
@@ -205,7 +213,7 @@ def test_a_run_that_was_killed_goes_on(
     assert _files(tmp_path / "variants") == _files(variants)
 
 
-def test_a_run_with_other_settings_does_not_go_on_with_it(
+def test_run_with_other_settings_does_not_resume(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     def interrupt(done: int, total: int) -> None:
@@ -215,32 +223,30 @@ def test_a_run_with_other_settings_does_not_go_on_with_it(
         _write(tmp_path / "variants", photographs, rows, model_file, on_progress=interrupt)
     before = _files(tmp_path)
     with pytest.raises(InputError, match=r"other settings \(objective was 'logit_diverge', now 'logit'\).*remove"):
-        _write(
-            tmp_path / "variants", photographs, rows, model_file, enhancement=replace(_ENHANCEMENT, objective="logit")
-        )
+        _write(tmp_path / "variants", photographs, rows, model_file, objective="logit")
     assert _files(tmp_path) == before
 
 
-def test_several_runs_at_once_make_what_one_makes(
+def test_shards_make_the_same_bytes_as_one_run(
     tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     out = tmp_path / "variants"
     for index in (1, 0, 2):
         _write(out, photographs, rows, model_file, shard=Shard(index, 3))
         assert not out.exists()
-    told: list[int] = []
-    _write(out, photographs, rows, model_file, on_progress=lambda done, _: told.append(done))
-    assert told == []
+    progress: list[int] = []
+    _write(out, photographs, rows, model_file, on_progress=lambda done, _: progress.append(done))
+    assert progress == []
     assert _files(out) == _files(variants)
 
 
-def test_parts_made_on_several_machines_are_put_together(
+def test_completes_shards_from_several_machines(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, variants: Path
 ) -> None:
     together = tmp_path / "variants.unfinished"
     for index in range(2):
         of_machine = tmp_path / f"machine-{index}"
-        _write(of_machine / "variants", photographs, rows, model_file, shard=Shard(index, 2), called="moths")
+        _write(of_machine / "variants", photographs, rows, model_file, shard=Shard(index, 2), images_name="moths")
         shutil.copytree(of_machine / "variants.unfinished", together, dirs_exist_ok=True)
         if index == 0:
             with pytest.raises(InputError, match=r"56 of 120 images are missing or damaged, the first is"):
@@ -257,30 +263,30 @@ def test_parts_made_on_several_machines_are_put_together(
     assert _files(tmp_path / "variants") == _files(variants)
 
 
-def test_a_part_goes_on_with_what_was_begun_elsewhere(
+def test_shard_resumes_from_another_folder(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path, variants: Path
 ) -> None:
-    """All pictures are gone but those of the first batch, so that the rest must come from the run before."""
-    _write(tmp_path / "before", photographs, rows, model_file, shard=Shard(0, 1), called="moths")
-    begun = tmp_path / "before.unfinished"
-    (begun / "natural" / rows[0].im_path).write_bytes(b"damaged")
+    """Only the images of the first batch still exist, so that the others must come from the before run."""
+    _write(tmp_path / "before", photographs, rows, model_file, shard=Shard(0, 1), images_name="moths")
+    before = tmp_path / "before.unfinished"
+    (before / "natural" / rows[0].im_path).write_bytes(b"damaged")
     few = write_photographs(tmp_path / "some", per_class={"train": 30, "val": 10})
     first = rows[: _ENGINE.batch_size(32)]
     for row in rows[len(first) :]:
         (few / row.im_path).unlink()
     for index in range(2):
-        _write(tmp_path / "now", few, rows, model_file, shard=Shard(index, 2), called="moths", begun=begun)
+        _write(tmp_path / "now", few, rows, model_file, shard=Shard(index, 2), images_name="moths", resume_from=before)
     complete_variants(tmp_path / "now", rows)
     assert _files(tmp_path / "now") == _files(variants)
     with pytest.raises(InputError, match=r"other settings \(images was 'moths', now 'beetles'\)"):
-        _write(tmp_path / "else", few, rows, model_file, shard=Shard(0, 1), called="beetles", begun=begun)
+        _write(tmp_path / "else", few, rows, model_file, shard=Shard(0, 1), images_name="beetles", resume_from=before)
 
 
-# --- what cannot be read
+# --- unreadable images
 
 
 @pytest.fixture
-def with_a_damaged_one(tmp_path: Path) -> tuple[Path, list[DirmapRow]]:
+def with_damaged_image(tmp_path: Path) -> tuple[Path, list[DirmapRow]]:
     root = write_photographs(tmp_path / "some", per_class={"train": 30, "val": 10})
     rows = index_image_folder(root).rows
     damaged = root / rows[60].im_path
@@ -288,11 +294,11 @@ def with_a_damaged_one(tmp_path: Path) -> tuple[Path, list[DirmapRow]]:
     return root, rows
 
 
-def test_a_damaged_image_stops_the_run_and_nothing_else_is_lost(
-    tmp_path: Path, with_a_damaged_one: tuple[Path, list[DirmapRow]], model_file: Path
+def test_damaged_image_stops_the_run_and_nothing_else_is_lost(
+    tmp_path: Path, with_damaged_image: tuple[Path, list[DirmapRow]], model_file: Path
 ) -> None:
-    root, rows = with_a_damaged_one
-    with pytest.raises(InputError, match=rf"{rows[60].im_path}.*mend it or use --skip-bad. \d+ images are done"):
+    root, rows = with_damaged_image
+    with pytest.raises(InputError, match=rf"{rows[60].im_path}.*fix it or use --skip-bad. \d+ images are finished"):
         _write(tmp_path / "variants", root, rows, model_file)
     skipped = _write(tmp_path / "variants", root, rows, model_file, skip_bad=True)
     assert len(skipped) == 1
@@ -304,27 +310,27 @@ def test_a_damaged_image_stops_the_run_and_nothing_else_is_lost(
     assert listed["im_path"] == rows[60].im_path
 
 
-def test_of_several_parts_the_whole_says_what_was_skipped(
-    tmp_path: Path, with_a_damaged_one: tuple[Path, list[DirmapRow]], model_file: Path
+def test_completing_shards_lists_skipped_images(
+    tmp_path: Path, with_damaged_image: tuple[Path, list[DirmapRow]], model_file: Path
 ) -> None:
-    root, rows = with_a_damaged_one
+    root, rows = with_damaged_image
     for index in range(2):
         _write(tmp_path / "variants", root, rows, model_file, skip_bad=True, shard=Shard(index, 2))
-    with pytest.raises(InputError, match=rf"{rows[60].im_path}.*mend it or use --skip-bad"):
+    with pytest.raises(InputError, match=rf"{rows[60].im_path}.*fix it or use --skip-bad"):
         complete_variants(tmp_path / "variants", rows)
     (skipped,) = complete_variants(tmp_path / "variants", rows, skip_bad=True)
     assert rows[60].im_path in skipped
     assert len(read_dirmap(tmp_path / "variants" / "dirmap.csv")) == len(rows) - 1
 
 
-def test_a_damaged_image_that_was_mended_is_made_with_the_others(
+def test_repaired_image_is_enhanced_with_its_batch(
     tmp_path: Path,
-    with_a_damaged_one: tuple[Path, list[DirmapRow]],
+    with_damaged_image: tuple[Path, list[DirmapRow]],
     variants: Path,
     photographs: Path,
     model_file: Path,
 ) -> None:
-    root, rows = with_a_damaged_one
+    root, rows = with_damaged_image
     with pytest.raises(InputError):
         _write(tmp_path / "variants", root, rows, model_file)
     (root / rows[60].im_path).write_bytes((photographs / rows[60].im_path).read_bytes())
@@ -332,7 +338,7 @@ def test_a_damaged_image_that_was_mended_is_made_with_the_others(
     assert _files(tmp_path / "variants") == _files(variants)
 
 
-# --- how it is stored
+# --- formats
 
 
 @pytest.mark.parametrize(("name", "suffix"), [("png", ".png"), ("webp", ".webp"), ("png16", ".png")])
@@ -353,18 +359,18 @@ def test_lossless_formats_keep_every_value(name: str, suffix: str) -> None:
 def test_sixteen_bits_keep_a_perturbation_that_eight_lose(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
-    small = replace(_ENHANCEMENT, budgets={"small": Budget(0.02, 0.02, 1)})
+    small = {"epsilon": (0.02,), "step": 0.02, "name": "small"}
     for name in ("png", "png16"):
-        _write(tmp_path / name, photographs, rows[::6], model_file, enhancement=small, stored_as=encoding(name))
+        _write(tmp_path / name, photographs, rows[::6], model_file, format=name, **small)
     assert mean_kept(tmp_path / "png16" / "small") == pytest.approx(1, abs=0.02)
     assert mean_kept(tmp_path / "png" / "small") < 0.5
 
 
-def test_what_is_recorded_of_a_jpeg_is_what_the_jpeg_shows(
+def test_measures_of_a_jpeg_are_those_of_the_stored_file(
     tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     out = tmp_path / "variants"
-    _write(out, photographs, rows[::6], model_file, stored_as=encoding("jpeg", quality=75))
+    _write(out, photographs, rows[::6], model_file, format="jpeg", quality=75)
     model = load_model(model_file)
     of_variants = read_dirmap(out / "dirmap.csv")
     natural, labels = DirmapDataset(out / "natural", of_variants, size=32).load()
@@ -378,32 +384,36 @@ def test_what_is_recorded_of_a_jpeg_is_what_the_jpeg_shows(
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
-    [({"name": "gif"}, "expected one of png, webp"), ({"name": "png", "quality": 80}, "goes with --format jpeg")],
+    ("options", "message"),
+    [({"name": "gif"}, "expected one of png, webp"), ({"name": "png", "quality": 80}, "needs --format jpeg")],
 )
-def test_a_format_that_makes_no_sense_is_refused(options: dict[str, object], complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
+def test_rejects_unknown_format_and_quality_of_png(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         encoding(**options)  # type: ignore[arg-type]
 
 
 # --- names, classes, folders
 
 
-def test_variants_are_named_after_what_they_are() -> None:
-    budgets = [Budget(8, 0.5, 16), Budget(0.25, 0.5, 1)]
-    named = variant_names("{dataset}_{eps}_{step}_{steps}_{objective}", budgets, dataset="idaea4", objective="logit")
-    assert named == {"idaea4_8_0.5_16_logit": budgets[0], "idaea4_0.25_0.5_1_logit": budgets[1]}
+def test_names_of_variants_follow_the_template() -> None:
+    config = EnhancementConfig(epsilon=(8, 0.25), step=0.5, objective="logit")
+    assert config.budgets(dataset="idaea4") == {
+        "idaea4_8_0.5_16_logit": Budget(8, 0.5, 16),
+        "idaea4_0.25_0.5_1_logit": Budget(0.25, 0.5, 1),
+    }
+    assert EnhancementConfig(epsilon=(8,), steps=3, name="a").budgets(dataset="") == {"a": Budget(8, 0.5, 3)}
 
 
 @pytest.mark.parametrize(
-    ("template", "complaint"), [("{size}", "expected a name with any of {dataset}"), ("same", "two variants")]
+    ("template", "message"),
+    [("{size}", "expected a name with any of {dataset}"), ("same", "two variants the name same")],
 )
-def test_names_that_cannot_be_made_are_refused(template: str, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
-        variant_names(template, [Budget(1, 1, 1), Budget(2, 1, 2)], dataset="a", objective="logit")
+def test_rejects_bad_name_templates(template: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        EnhancementConfig(epsilon=(1, 2), name=template).budgets(dataset="a")
 
 
-def test_variants_that_are_there_are_left_alone(
+def test_leaves_existing_folder_alone(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     (tmp_path / "variants").mkdir()
@@ -413,7 +423,7 @@ def test_variants_that_are_there_are_left_alone(
     assert [path.name for path in (tmp_path / "variants").iterdir()] == ["precious.txt"]
 
 
-def test_two_sources_may_not_become_one_picture(
+def test_rejects_two_images_with_the_same_stored_name(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     twin = DirmapRow("train", rows[0].class_name, rows[0].class_num, rows[0].im_path.replace(".png", ".jpg"))
@@ -421,32 +431,30 @@ def test_two_sources_may_not_become_one_picture(
         _write(tmp_path / "variants", photographs, [*rows, twin], model_file)
 
 
-def test_a_model_of_other_classes_is_refused(
+def test_rejects_model_with_other_classes(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     others = [replace(row, class_name={"red": "rouge"}.get(row.class_name, row.class_name)) for row in rows]
     with pytest.raises(InputError, match="knows the classes blue, green, red"):
         _write(tmp_path / "variants", photographs, others, model_file)
-    told = replace(_ENHANCEMENT, diverge_from=("yellow",))
     with pytest.raises(InputError, match="--diverge-from names yellow"):
-        _write(tmp_path / "variants", photographs, rows, model_file, enhancement=told)
+        _write(tmp_path / "variants", photographs, rows, model_file, diverge_from=("yellow",))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_classes_may_be_found_by_the_numbers_of_the_models_logits(
+def test_matches_classes_by_number_of_logit(
     tmp_path: Path, variants: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     others = [
         replace(row, class_name=f"class {row.class_num}", extra={"orig_class_num": str(row.class_num)}) for row in rows
     ]
-    told = replace(_ENHANCEMENT, class_num_col="orig_class_num")
-    _write(tmp_path / "variants", photographs, others, model_file, enhancement=told)
+    _write(tmp_path / "variants", photographs, others, model_file, class_num_col="orig_class_num")
     assert (tmp_path / "variants" / "eps1" / "enhanced.csv").read_bytes() == (
         variants / "eps1" / "enhanced.csv"
     ).read_bytes()
 
 
-def test_a_class_may_be_several_of_the_models(
+def test_superclass_comprises_several_logits(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     coloured = [
@@ -469,7 +477,7 @@ def test_a_class_may_be_several_of_the_models(
     assert recorded == pytest.approx(largest.tolist(), abs=1e-4)
 
 
-def test_the_command_says_what_storing_takes_away(
+def test_command_warns_if_storing_loses_the_perturbation(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     write_dirmap(tmp_path / "few.csv", rows[::12])
@@ -487,7 +495,7 @@ def test_the_command_says_what_storing_takes_away(
 # --- the engine
 
 
-def test_a_batch_that_does_not_fit_is_computed_in_parts() -> None:
+def test_batch_that_does_not_fit_in_memory_is_halved() -> None:
     sizes: list[int] = []
 
     def compute(images: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
@@ -509,8 +517,8 @@ def _never(images: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
     raise torch.OutOfMemoryError
 
 
-@pytest.mark.parametrize("way", ["bf16", "compiled"])
-def test_a_faster_way_keeps_what_is_gained(way: str, photographs: Path, rows: list[DirmapRow]) -> None:
+@pytest.mark.parametrize("kind", ["bf16", "compiled"])
+def test_faster_engines_gain_as_much(kind: str, photographs: Path, rows: list[DirmapRow]) -> None:
     torch.manual_seed(2)
     network = nn.Sequential(
         nn.Conv2d(3, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(),
@@ -518,18 +526,18 @@ def test_a_faster_way_keeps_what_is_gained(way: str, photographs: Path, rows: li
     )  # fmt: skip
     model = GuideModel(GuideDescription("of this test", _CLASSES, size=32), network, IMAGENET).eval()
     exact = Engine(torch.device("cpu"), folds=False)
-    fast = replace(exact, folds=True, precision="bf16") if way == "bf16" else replace(exact, folds=True, compiles=True)
-    pictures, labels = DirmapDataset(photographs, rows[::8], size=32).load()
+    fast = replace(exact, folds=True, precision="bf16") if kind == "bf16" else replace(exact, folds=True, compiles=True)
+    images, labels = DirmapDataset(photographs, rows[::8], size=32).load()
     gains = []
     for engine in (exact, fast):
-        natural = engine.placed(pictures)
+        natural = engine.placed(images)
         with engine.computing():
             found = ascend(engine.prepared(model), natural, labels, objective=logit, budget=Budget(2.0, 0.25, 8))
         gains.append(float((logit(model(found), labels) - logit(model(natural), labels)).mean()))
     assert gains[1] >= 0.98 * gains[0] > 0
 
 
-def test_an_engine_leaves_the_model_as_it_is(model_file: Path) -> None:
+def test_engine_leaves_the_model_unchanged(model_file: Path) -> None:
     model = load_model(model_file)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     Engine(torch.device("cpu"), precision="fp64").prepared(model)

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from lwise_core.errors import InputError
+from lwise_core.vision.budget import Budget
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.objectives import OBJECTIVES, attack, logit, logit_diverge, objective_for
-from lwise_core.vision.perturb import Budget, ascend, project, random_starts
+from lwise_core.vision.perturb import ascend, project, random_starts
 from lwise_core.vision.random_views import RandomViews
 from lwise_core.vision.shared_gradients import ascend_many, n_gradients
 from tests.vision.rounding import rounding_bound

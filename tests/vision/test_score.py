@@ -19,9 +19,9 @@ from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
-from lwise_core.vision.per_image import Measure, Measured, measure_images, measurements_of
+from lwise_core.vision.per_image import Measure, Measurements, measure_images, measurement_folder
 from lwise_core.vision.pixels import as_float
-from lwise_core.vision.resumable import Stored, UnfinishedVariants
+from lwise_core.vision.resumable import BatchResult, Finished, ResumableFolder
 from lwise_core.vision.score import Score, scores, scoring, with_columns, with_difficulty
 from lwise_core.vision.shard import Shard
 from lwise_core.vision.superclasses import superclasses
@@ -60,7 +60,7 @@ def model_file(model: GuideModel, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def _scored(
     model: GuideModel, rows: list[DirmapRow], photographs: Path, *, present_only: bool = False, skip_bad: bool = False
-) -> tuple[dict[int, Score], Measured]:
+) -> tuple[dict[int, Score], Measurements]:
     targets = targets_for(model.description, rows, present_only=present_only)
     found = measure_images(
         scoring(model, targets, _ENGINE), rows, images_root=photographs, engine=_ENGINE, skip_bad=skip_bad
@@ -126,9 +126,7 @@ def test_a_damaged_picture_stops_with_its_file_and_row_or_is_left_out(
 ) -> None:
     undisturbed, _ = _scored(model, rows, photographs)
     (photographs / rows[10].im_path).write_bytes(b"\x89PNG\r\n\x1a\n then nothing")
-    with pytest.raises(
-        InputError, match=rf"{rows[10].im_path}: .* \(row 11 of the dirmap\); mend it or use --skip-bad"
-    ):
+    with pytest.raises(InputError, match=rf"{rows[10].im_path}: .* \(row 11 of the dirmap\); fix it or use --skip-bad"):
         _scored(model, rows, photographs)
     scored, found = _scored(model, rows, photographs, skip_bad=True)
     assert list(found.unreadable) == [10]
@@ -143,11 +141,11 @@ def test_what_could_not_be_read_loses_its_old_scores(rows: list[DirmapRow]) -> N
     assert (after[2].robust_gt_logit, after[2].difficulty, after[2].extra["robust_prediction"]) == (None, None, "")
 
 
-def _begun(
+def _folder(
     table: Path, measure: Measure, rows: list[DirmapRow], images_root: Path, *, model: str = "1"
-) -> UnfinishedVariants:
+) -> ResumableFolder:
     settings = {"model_sha256": model}
-    return measurements_of(
+    return measurement_folder(
         table, "robust_gt_logit", measure, rows, images_root=images_root, engine=_ENGINE, settings=settings
     )
 
@@ -160,38 +158,38 @@ def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
     (photographs / rows[20].im_path).rename(photographs / "elsewhere.png")
     table = tmp_path / "dirmap.csv"
 
-    def begun() -> UnfinishedVariants:
-        return _begun(table, measure, rows, photographs, model="1")
+    def open_folder() -> ResumableFolder:
+        return _folder(table, measure, rows, photographs, model="1")
 
-    def measured() -> Measured:
-        return measure_images(measure, rows, images_root=photographs, engine=_ENGINE, begun=begun())
+    def measured() -> Measurements:
+        return measure_images(measure, rows, images_root=photographs, engine=_ENGINE, folder=open_folder())
 
-    with pytest.raises(InputError, match="23 images are done, with which the next run goes on"):
+    with pytest.raises(InputError, match="23 images are finished; the next run resumes from there"):
         measured()
     (photographs / "elsewhere.png").rename(photographs / rows[20].im_path)
     for row in rows[:16]:  # the first two batches, which need not be read again
         (photographs / row.im_path).unlink()
     assert sorted(measured().values) == list(range(len(rows)))
     with pytest.raises(InputError, match="model_sha256 was '1', now '2'"):
-        _begun(table, measure, rows, photographs, model="2")
+        _folder(table, measure, rows, photographs, model="2")
     with pytest.raises(InputError, match=r"images was .*photographs', now .*elsewhere'"):
-        _begun(table, measure, rows, tmp_path / "elsewhere")
+        _folder(table, measure, rows, tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(
-    ("folder", "split", "complaint"),
+    ("images", "split", "message"),
     [
-        ("elsewhere", None, r"elsewhere/train/blue/000.png: no such picture \(row 1 of the dirmap\) and 7 more; mend"),
+        ("elsewhere", None, r"elsewhere/train/blue/000.png: no such picture \(row 1 of the dirmap\) and 7 more; fix"),
         ("photographs", "test", "no images in split test; it has train, val"),
     ],
 )
 def test_a_run_that_measured_nothing_leaves_nothing(
-    folder: str, split: str | None, complaint: str, model: GuideModel, rows: list[DirmapRow], tmp_path: Path
+    images: str, split: str | None, message: str, model: GuideModel, rows: list[DirmapRow], tmp_path: Path
 ) -> None:
     measure = scoring(model, targets_for(model.description, rows), _ENGINE)
-    begun = _begun(tmp_path / "dirmap.csv", measure, rows, tmp_path / folder)
-    with pytest.raises(InputError, match=complaint):
-        measure_images(measure, rows, images_root=tmp_path / folder, engine=_ENGINE, split=split, begun=begun)
+    folder = _folder(tmp_path / "dirmap.csv", measure, rows, tmp_path / images)
+    with pytest.raises(InputError, match=message):
+        measure_images(measure, rows, images_root=tmp_path / images, engine=_ENGINE, split=split, folder=folder)
     assert not list(tmp_path.glob("dirmap.csv*"))
 
 
@@ -264,14 +262,14 @@ def test_a_shard_that_fails_at_once_leaves_the_others_what_they_have(
 ) -> None:
     """Shard 0 stops at its first picture while shard 1 has opened its journal and written nothing yet."""
     measure = scoring(model, targets_for(model.description, rows), _ENGINE)
-    begun = _begun(tmp_path / "dirmap.csv", measure, rows, photographs)
-    with begun.journal(1) as journal:
+    folder = _folder(tmp_path / "dirmap.csv", measure, rows, photographs)
+    with folder.journal(1) as journal:
         with pytest.raises(InputError, match="no such picture"):
             measure_images(
-                measure, rows, images_root=tmp_path / "nowhere", engine=_ENGINE, begun=begun, shard=Shard(0, 2)
+                measure, rows, images_root=tmp_path / "nowhere", engine=_ENGINE, folder=folder, shard=Shard(0, 2)
             )
-        journal.note([Stored(8, {}, {"measured": dict.fromkeys(measure.names, 1.0)})])
-    assert list(begun.stored({})) == [8]
+        journal.write(BatchResult([Finished(8, dict.fromkeys(measure.names, 1.0))], {}))
+    assert list(folder.finished({})) == [8]
 
 
 def test_several_runs_at_once_score_what_one_does(

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from lwise_core import atomic_files
-from lwise_core.download import OnProgress, download_to
+from lwise_core.download import download_to
 from lwise_core.errors import InputError
+from lwise_core.progress import OnProgress
 from lwise_core.vision.checkpoints.unpack import is_archive, unpack
 
 MAX_BYTES = 50_000_000_000

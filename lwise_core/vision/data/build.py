@@ -8,27 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from lwise_core import __version__, atomic_files
 from lwise_core.dirmap import DirmapRow, inside_root, write_csv, write_dirmap
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.file_names import DIRMAP_FILE, PROVENANCE_FILE, SKIPPED_FILE
+from lwise_core.progress import OnProgress
 from lwise_core.vision.data.class_numbers import renumber_classes
 from lwise_core.vision.data.selection import SelectedImage, Selection, select
 from lwise_core.vision.encoding import Encoding, encoding
-from lwise_core.vision.images import Progress, load_rgb, problem_with
-from lwise_core.vision.prefetch import ahead
-from lwise_core.vision.resumable import Stored, UnfinishedVariants
-
-DIRMAP_FILE = "dirmap.csv"
-SKIPPED_FILE = "skipped.csv"
-PROVENANCE_FILE = "provenance.json"
+from lwise_core.vision.images import load_rgb, problem_with
+from lwise_core.vision.resumable import Finished, ResumableFolder, in_threads, run_batches
+from lwise_core.vision.shard import cut_batches
 
 _IMAGES = "images"
-_AHEAD = 64
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def build_dataset(
     selection: Selection | None = None,
     storage: Storage | None = None,
     skip_bad: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> list[str]:
     """Save the selected images, `dirmap.csv` and `provenance.json` to `out`.
 
@@ -93,60 +89,39 @@ def build_dataset(
         "images": str(images_root.resolve()),
         "pictures_sha256": hashlib.sha256(repr(pictures).encode()).hexdigest(),
     }
-    unfinished = UnfinishedVariants(out, json.loads(json.dumps(plan)))
+    folder = ResumableFolder(out, plan)
+    paths = [folder.root / picture.row.im_path for picture in pictures]
+    for parent in {path.parent for path in paths}:
+        parent.mkdir(parents=True, exist_ok=True)
 
-    def write(picture: _Picture) -> bytes:
-        return _write(images_root / picture.source, unfinished.root / picture.row.im_path, encoder, how.size)
+    def store(index: int) -> Finished:
+        content = _write(images_root / pictures[index].source, paths[index], encoder, how.size)
+        return Finished(index, {}, {_IMAGES: hashlib.sha256(content).hexdigest()})
 
-    problems = _write_all(pictures, unfinished, write, on_progress)
-    bad = list(dict.fromkeys(problems.values()))
-    if bad and not skip_bad:
+    outcome = run_batches(
+        cut_batches(range(len(pictures)), 1),
+        in_threads(store),
+        images_root=images_root,
+        folder=folder,
+        paths={_IMAGES: paths},
+        skip_bad=True,  # all of them are named below
+        on_progress=on_progress,
+    )
+    unreadable = list(dict.fromkeys(outcome.skipped))
+    if unreadable and not skip_bad:
         refuse_if_any(
-            f"{images_root}: repair these and run again, or skip them with --skip-bad (all others are saved)", bad
+            f"{images_root}: repair these and run again, or skip them with --skip-bad (all others are saved)",
+            unreadable,
         )
-    kept = [picture.row for index, picture in enumerate(pictures) if index not in problems]
-    if not kept:
-        raise InputError(f"{images_root}: none of the images can be read; the first: {bad[0]}")
-    if bad:
-        skipped = ([pictures[index].source, why] for index, why in sorted(problems.items()))
-        write_csv(unfinished.root / SKIPPED_FILE, ["im_path", "reason"], skipped)
-    atomic_files.write_text(unfinished.root / PROVENANCE_FILE, json.dumps(provenance, indent=2) + "\n")
-    write_dirmap(unfinished.root / DIRMAP_FILE, renumber_classes(kept))
-    unfinished.complete()
-    return bad
-
-
-def _write_all(
-    pictures: Sequence[_Picture],
-    unfinished: UnfinishedVariants,
-    write: Callable[[_Picture], bytes],
-    on_progress: Progress | None,
-) -> dict[int, str]:
-    """Save the missing images, several at a time; returns the problem of each unreadable image."""
-    paths = [unfinished.root / picture.row.im_path for picture in pictures]
-    for folder in {path.parent for path in paths}:
-        folder.mkdir(parents=True, exist_ok=True)
-    n_before = len(done := unfinished.stored({_IMAGES: paths}))
-    left = [index for index in range(len(pictures)) if index not in done]
-    problems: dict[int, str] = {}
-
-    def store(index: int) -> Stored | str:
-        try:
-            content = write(pictures[index])
-        except InputError as error:
-            return str(error)
-        return Stored(index, {_IMAGES: hashlib.sha256(content).hexdigest()}, {})
-
-    with ThreadPoolExecutor() as pool, unfinished.journal(0) as journal:
-        stored = ahead(left, begin=lambda index: pool.submit(store, index), end=lambda job: job.result(), n=_AHEAD)
-        for n_done, (index, outcome) in enumerate(zip(left, stored, strict=True), start=n_before + 1):
-            if isinstance(outcome, Stored):
-                journal.note([outcome])
-            else:
-                problems[index] = outcome
-            if on_progress:
-                on_progress(n_done, len(pictures))
-    return problems
+    if unreadable:
+        lines = ([pictures[index].source, why] for index, why in sorted(outcome.unreadable.items()))
+        write_csv(folder.root / SKIPPED_FILE, ["im_path", "reason"], lines)
+    atomic_files.write_text(folder.root / PROVENANCE_FILE, json.dumps(provenance, indent=2) + "\n")
+    write_dirmap(
+        folder.root / DIRMAP_FILE, renumber_classes([pictures[index].row for index in sorted(outcome.finished)])
+    )
+    folder.complete()
+    return unreadable
 
 
 def _write(source: Path, path: Path, encoder: Encoding | None, size: int | None) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.validation_errors import Place, problems_of, unknown_key
 from lwise_core.yaml_files import parse_yaml
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def load_dataset_description(name_or_path: str) -> DatasetDescription:
     try:
         return DatasetDescription.model_validate({**document, "name": Path(source).stem})
     except ValidationError as error:
-        refuse_if_any(source, [_problem(details) for details in error.errors()])
+        refuse_if_any(source, problems_of(error, _describe_unknown_key))
         raise
 
 
@@ -69,11 +70,8 @@ def _read(name_or_path: str) -> tuple[str, str]:
         raise InputError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
 
 
-def _problem(details: Any) -> str:
-    key = ".".join(str(part) for part in details["loc"])
-    if details["type"] == "extra_forbidden":
-        return f"{key}: unknown key; known are {', '.join(sorted(DatasetDescription.file_keys()))}"
-    return f"{key}: {details['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+def _describe_unknown_key(place: Place) -> str:
+    return unknown_key(place[-1], (Table.model_fields if len(place) > 1 else DatasetDescription.file_keys()))
 
 
 def _expand_ranges(members: Any) -> Any:

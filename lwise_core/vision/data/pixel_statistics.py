@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwise_core.dirmap import DirmapRow
-from lwise_core.vision.images import Progress, load_rgb
-from lwise_core.vision.prefetch import ahead
+from lwise_core.progress import OnProgress
+from lwise_core.vision.images import load_rgb
+from lwise_core.vision.prefetch import prefetch
 
 _WHITE = 255
 _AHEAD = 64
@@ -28,7 +29,7 @@ class ChannelStatistics:
 
 
 def channel_statistics(
-    root: Path, rows: Sequence[DirmapRow], *, size: int, on_progress: Progress | None = None
+    root: Path, rows: Sequence[DirmapRow], *, size: int, on_progress: OnProgress | None = None
 ) -> ChannelStatistics:
     """Statistics of images at a model's input size, `size` x `size` pixels, streamed so that any number fits in memory.
 
@@ -46,7 +47,7 @@ def channel_statistics(
         return np.stack([values.sum(axis=1), (values * values).sum(axis=1)])
 
     with ThreadPoolExecutor() as pool:
-        sums = ahead(rows, begin=lambda row: pool.submit(sums_of, row), end=lambda job: job.result(), n=_AHEAD)
+        sums = prefetch(rows, begin=lambda row: pool.submit(sums_of, row), end=lambda job: job.result(), n=_AHEAD)
         for done, (value_sums, square_sums) in enumerate(sums, start=1):
             totals = [total + int(value) for total, value in zip(totals, value_sums, strict=True)]
             squares = [total + int(value) for total, value in zip(squares, square_sums, strict=True)]

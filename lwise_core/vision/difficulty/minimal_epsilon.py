@@ -7,11 +7,10 @@ decision boundary, and one that an image was found for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from lwise_core.vision.difficulty.settings import Bisection
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.objectives import logit
@@ -24,23 +23,6 @@ COLUMN = "minimal_epsilon"
 _REACH = 2.5
 """Length of the whole walk in radii: enough to reach any point of the ball and to turn (Madry et al. 2018)."""
 _TINY = 1e-10
-
-
-@dataclass(frozen=True)
-class Bisection:
-    """How the radius is searched.
-
-    Attributes
-    ----------
-    largest : radius beyond which nothing is looked for, L2 in [0, 1] pixels over the whole image.
-    rounds : halvings of what is left between a radius without and one with a misclassified image; the result is at
-        most `largest` / 2^rounds above the smallest radius at which the attack succeeds.
-    steps : of the attack at each radius.
-    """
-
-    largest: float
-    rounds: int
-    steps: int
 
 
 def minimal_epsilon(model: GuideModel, targets: Targets, engine: Engine, bisection: Bisection) -> Measure:

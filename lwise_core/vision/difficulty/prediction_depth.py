@@ -20,9 +20,9 @@ from torch.nn import functional
 
 from lwise_core.dirmap import DirmapRow
 from lwise_core.errors import InputError
+from lwise_core.progress import OnProgress
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
-from lwise_core.vision.images import Progress
 from lwise_core.vision.per_image import Measure
 from lwise_core.vision.reading import read_batches
 from lwise_core.vision.targets import Targets
@@ -66,7 +66,7 @@ def fit_probes(
     targets: Targets,
     engine: Engine,
     layers: Sequence[str],
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Probes:
     """Ridge regression of the classes (1 and 0) on each layer's features, its mean over all positions.
 
@@ -92,7 +92,7 @@ def fit_probes(
             raise InputError(f"{why} (image {index + 1} of those that probes are fitted on); mend it")
         labels = targets.labels([rows[index] for index in batch.indices]).to(engine.device)
         is_class = functional.one_hot(labels, len(targets.column_of)).double()
-        for layer, features in _features(ready, layers, engine.placed(batch.pictures))[1].items():
+        for layer, features in _features(ready, layers, engine.placed(batch.images))[1].items():
             sums[layer].add(features, is_class)
         done += len(batch.indices)
         if on_progress:

@@ -16,10 +16,11 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.transforms import v2
 
+from lwise_core.vision.budget import Budget
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.objectives import attack
-from lwise_core.vision.perturb import Budget, ascend, random_starts
+from lwise_core.vision.perturb import ascend, random_starts
 from lwise_core.vision.training.config import TrainingConfig
 from lwise_core.vision.training.distributed import Group, data_parallel, sync_batch_norm
 from lwise_core.vision.training.initialisation import freeze

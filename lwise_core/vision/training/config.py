@@ -1,90 +1,82 @@
-"""How to train: every setting with its default, its range and what it means."""
+"""How to train."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
+
+from lwise_core.vision.settings import Settings
 
 Schedule = Literal["one_cycle", "cosine", "cyclic", "step"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class TrainingConfig:
+class TrainingConfig(Settings):
     """How to train.
 
-    Descriptions, units and ranges stand with the fields. ε and lengths of steps are L2 over the whole image, pixels
-    in [0, 1].
-
-    Raises
-    ------
-    pydantic.ValidationError
-        If a value is out of its range.
+    ε and lengths of steps are L2 over the whole image, pixels in [0, 1].
     """
 
-    architecture: Annotated[str | None, Field(description="Network (default: small_resnet, or that of --from).")] = None
-    size: Annotated[
-        int | None,
-        Field(ge=16, le=1024, description="Side of the square images (default: of --from or DESCRIPTION, or 96)."),
-    ] = None
-    description: Annotated[
-        str | None,
-        Field(description="Known data set, or a YAML file that describes one: size, augmentation, mean and std."),
-    ] = None
-    epsilon: Annotated[
-        float, Field(ge=0, description="L2 radius of the attack in [0,1] pixels; 0 trains a non-robust model.")
-    ] = 1.0
-    attack_steps: Annotated[int, Field(ge=1, description="Steps of the attack on each batch.")] = 2
-    attack_step: Annotated[
-        float | None,
-        Field(gt=0, description="Length of one (default: 1.5 ε / steps, so that they can cross the ball)."),
-    ] = None
-    zero_eps_epochs: Annotated[int, Field(ge=0, description="Epochs at the beginning without an attack.")] = 0
-    eps_warmup_epochs: Annotated[int, Field(ge=0, description="Epochs over which ε then grows linearly.")] = 0
-    epochs: Annotated[int, Field(ge=1, description="Times that every image is seen.")] = 30
-    batch_size: Annotated[int, Field(ge=2, description="Pictures in a batch, of all processes together.")] = 64
-    peak_learning_rate: Annotated[float, Field(gt=0, description="Highest learning rate of the schedule.")] = 0.2
-    schedule: Annotated[Schedule, Field(description="Of the learning rate: one_cycle, cosine, cyclic or step.")] = (
-        "one_cycle"
-    )
-    step_epochs: Annotated[int, Field(ge=1, description="With the schedule step: epochs between drops.")] = 30
-    step_factor: Annotated[float, Field(gt=0, le=1, description="With the schedule step: factor of a drop.")] = 0.1
-    momentum: Annotated[Share, Field(description="Of SGD (Nesterov); one_cycle moves it between 0.85 and 0.95.")] = 0.9
-    weight_decay: Annotated[float, Field(ge=0, description="Of SGD.")] = 5e-4
-    decay_biases: Annotated[bool, Field(description="Whether biases and the weights of normalisations decay too.")] = (
-        True
-    )
-    label_smoothing: Annotated[Share, Field(description="Share of the label given to all classes alike.")] = 0.0
-    mixup: Annotated[
-        float, Field(ge=0, description="α of mixup (0: none); with cutmix too, each has half of the batches.")
-    ] = 0.0
-    cutmix: Annotated[float, Field(ge=0, description="α of cutmix (0: none).")] = 0.0
-    ema: Annotated[
-        Share, Field(description="Decay of a moving average of the weights, which is measured and kept (0: none).")
-    ] = 0.0
-    freeze_convolutions: Annotated[int, Field(ge=0, description="Leave so many convolutions as they are.")] = 0
-    head_only: Annotated[bool, Field(description="Leave everything but the head as it is.")] = False
-    augment: Annotated[
-        str | None,
-        Field(
-            description="Preset (small, imagenet, ham10000, histology, none) or a YAML file of transforms (default: "
-            "that of DESCRIPTION, or small)."
-        ),
-    ] = None
-    evaluate_every: Annotated[int, Field(ge=1, description="Epochs between measurements; the last is measured.")] = 1
-    evaluation_epsilon: Annotated[
-        float | None, Field(ge=0, description="L2 radius of the attack by which it is measured (default: ε).")
-    ] = None
-    evaluation_steps: Annotated[int, Field(ge=1, description="Steps of the attack by which it is measured.")] = 10
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"], Field(description="Of the network; the perturbation is fp32 always.")
-    ] = "auto"
-    workers: Annotated[
-        int | None, Field(ge=0, description="Processes that load images (default: as suits the machine).")
-    ] = None
-    in_memory: Annotated[
-        bool | None, Field(description="Keep all images decoded in memory (default: if they take less than 2 GB).")
-    ] = None
-    seed: Annotated[int, Field(ge=0, description="Of weights, order, augmentation and attack.")] = 0
+    architecture: str | None = None
+    """Network (default: small_resnet, or that of --from)."""
+    size: int | None = Field(default=None, ge=16, le=1024)
+    """Side of the square images (default: of --from or DESCRIPTION, or 96)."""
+    description: str | None = None
+    """Known data set, or a YAML file that describes one: size, augmentation, mean and std."""
+    epsilon: float = Field(default=1.0, ge=0)
+    """L2 radius of the attack in [0,1] pixels; 0 trains a non-robust model."""
+    attack_steps: int = Field(default=2, ge=1)
+    """Steps of the attack on each batch."""
+    attack_step: float | None = Field(default=None, gt=0)
+    """Length of one (default: 1.5 ε / steps, so that they can cross the ball)."""
+    zero_eps_epochs: int = Field(default=0, ge=0)
+    """Epochs at the beginning without an attack."""
+    eps_warmup_epochs: int = Field(default=0, ge=0)
+    """Epochs over which ε then grows linearly."""
+    epochs: int = Field(default=30, ge=1)
+    """Times that every image is seen."""
+    batch_size: int = Field(default=64, ge=2)
+    """Images in a batch, of all processes together."""
+    peak_learning_rate: float = Field(default=0.2, gt=0)
+    """Highest learning rate of the schedule."""
+    schedule: Schedule = "one_cycle"
+    """Of the learning rate: one_cycle, cosine, cyclic or step."""
+    step_epochs: int = Field(default=30, ge=1)
+    """With the schedule step: epochs between drops."""
+    step_factor: float = Field(default=0.1, gt=0, le=1)
+    """With the schedule step: factor of a drop."""
+    momentum: Share = 0.9
+    """Of SGD (Nesterov); one_cycle moves it between 0.85 and 0.95."""
+    weight_decay: float = Field(default=0.0005, ge=0)
+    """Of SGD."""
+    decay_biases: bool = True
+    """Whether biases and the weights of normalisations decay too."""
+    label_smoothing: Share = 0.0
+    """Share of the label given to all classes alike."""
+    mixup: float = Field(default=0.0, ge=0)
+    """α of mixup (0: none); with cutmix too, each has half of the batches."""
+    cutmix: float = Field(default=0.0, ge=0)
+    """α of cutmix (0: none)."""
+    ema: Share = 0.0
+    """Decay of a moving average of the weights, which is measured and kept (0: none)."""
+    freeze_convolutions: int = Field(default=0, ge=0)
+    """Leave so many convolutions as they are."""
+    head_only: bool = False
+    """Leave everything but the head as it is."""
+    augment: str | None = None
+    """Preset (small, imagenet, ham10000, histology, none) or YAML file (default: DESCRIPTION's, or small)."""
+    evaluate_every: int = Field(default=1, ge=1)
+    """Epochs between measurements; the last is measured."""
+    evaluation_epsilon: float | None = Field(default=None, ge=0)
+    """L2 radius of the attack by which it is measured (default: ε)."""
+    evaluation_steps: int = Field(default=10, ge=1)
+    """Steps of the attack by which it is measured."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the network; the perturbation is fp32 always."""
+    workers: int | None = Field(default=None, ge=0)
+    """Processes that load images (default: as suits the machine)."""
+    in_memory: bool | None = None
+    """Keep all images decoded in memory (default: if they take less than 2 GB)."""
+    seed: int = Field(default=0, ge=0)
+    """Of weights, order, augmentation and attack."""

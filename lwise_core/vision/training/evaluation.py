@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from lwise_core.keyed_random import key_seed
+from lwise_core.vision.budget import Budget
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideModel
 from lwise_core.vision.objectives import attack
-from lwise_core.vision.perturb import Budget, ascend, random_starts
+from lwise_core.vision.perturb import ascend, random_starts
 from lwise_core.vision.training.batches import Images, evaluation_batches
 from lwise_core.vision.training.distributed import SINGLE_PROCESS, Group
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from lwise_core.dirmap import DirmapRow, class_names
 from lwise_core.errors import InputError
+from lwise_core.progress import OnProgress
 from lwise_core.vision.architectures import SMALL_RESNET
 from lwise_core.vision.checkpoints.native import file_sha256, load_model, save_model
 from lwise_core.vision.data import DatasetDescription, load_dataset_description
 from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.guide import GuideDescription, GuideModel
-from lwise_core.vision.images import Progress
 from lwise_core.vision.settings import plain
 from lwise_core.vision.training.augment import augmentation
 from lwise_core.vision.training.batches import Images, InMemoryImages, fits_in_memory
@@ -78,7 +78,7 @@ def prepare_run(
     begin_from: Path | None = None,
     resume: bool = False,
     group: Group = SINGLE_PROCESS,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Run:
     """Load the images and the model of a training.
 
@@ -99,7 +99,8 @@ def prepare_run(
     description = load_dataset_description(config.description) if config.description else None
     _check(rows, config, initial=initial, begin_from=begin_from, description=description)
     size = config.size or (initial.description.size if initial else description.size if description else _SIZE)
-    completed = replace(config, size=size, augment=config.augment or (description.augment if description else None))
+    augment = config.augment or (description.augment if description else None)
+    completed = config.model_copy(update={"size": size, "augment": augment})
     normalisation, classes = description.normalisation if description else None, class_names(rows)
     plan = {
         **_plan(rows, completed, begin_from=file_sha256(begin_from) if begin_from else None),
@@ -150,7 +151,7 @@ def _data(
     config: TrainingConfig,
     size: int,
     group: Group,
-    on_progress: Progress | None,
+    on_progress: OnProgress | None,
 ) -> Data:
     parts = {split: [row for row in rows if row.split == split] for split in ("train", "val")}
     for split, in_split in parts.items():

@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save
 
 from lwise_core.errors import InputError
+from lwise_core.vision.budget import Budget
 from lwise_core.vision.checkpoints.native import load_model, model_metrics, save_model
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideDescription
-from lwise_core.vision.perturb import Budget
 from lwise_core.vision.pixels import as_float
 from lwise_core.vision.training.batches import InMemoryImages, epoch_batches, evaluation_batches
 from lwise_core.vision.training.evaluation import Accuracy, evaluate
