@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lwise_core.cli.many_numbers import ManyNumbers
 from lwise_core.cli.progress import console, say, step, warn
-from lwise_core.cli.setting_options import ManyNumbers, with_settings
+from lwise_core.cli.setting_options import with_settings
 from lwise_core.errors import InputError
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.scoring_config import ScoringConfig

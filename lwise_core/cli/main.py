@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, cast
 
 import typer
+from typer.core import TyperGroup
 
 from lwise_core import __version__
-from lwise_core.cli import (
-    checkpoints,
-    controls,
-    dataset,
-    demo,
-    difficulty,
-    enhance,
-    experiments,
-    jobs,
-    links,
-    look,
-    records,
-    score,
-    serve,
-    status,
-    stimuli,
-    teardown,
-    train,
-)
+from lwise_core.cli.lazy_group import LazyCommands
 from lwise_core.cli.progress import warn
-from lwise_core.cli.setting_options import ManyNumbers
 from lwise_core.errors import InputError
 
 INTERRUPTED = 130
@@ -41,30 +24,43 @@ _EXTRA_OF_MODULE = {
     **dict.fromkeys(("pandas", "scipy", "statsmodels", "matplotlib", "jinja2"), "analysis"),
 }
 
+COMMANDS = LazyCommands(
+    {
+        "demo": "demo:demo",
+        "dataset": "dataset:app",
+        "train": "train:train",
+        "checkpoints": "checkpoints:app",
+        "score": "score:score",
+        "difficulty": "difficulty:app",
+        "enhance": "enhance:enhance",
+        "controls": "controls:controls",
+        "look": "look:look",
+        "jobs": "jobs:app",
+        "experiments": "experiments:app",
+        "serve": "serve:serve",
+        "links": "links:links",
+        "stimuli": "stimuli:app",
+        "status": "status:status",
+        "teardown": "teardown:teardown",
+        "data": "records:app",
+        "report": "records:report",
+    }
+)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast(Any, COMMANDS)
+
+
 app = typer.Typer(
+    cls=_Group,
     help="Teach people to tell look-alike categories apart with images scored and enhanced by a robust network.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command()(demo.demo)
-app.add_typer(dataset.app, name="dataset")
-app.command()(train.train)
-app.add_typer(checkpoints.app, name="checkpoints")
-app.command()(score.score)
-app.add_typer(difficulty.app, name="difficulty")
-app.command(cls=ManyNumbers)(enhance.enhance)
-app.command()(controls.controls)
-app.command()(look.look)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(experiments.app, name="experiments")
-app.command()(serve.serve)
-app.command()(links.links)
-app.add_typer(stimuli.app, name="stimuli")
-app.command()(status.status)
-app.command()(teardown.teardown)
-app.add_typer(records.app, name="data")
-app.command()(records.report)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,7 +12,6 @@ from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
-from typer.core import TyperCommand
 
 from lwise_core.vision.settings import Settings, fields_of, read_settings, settings_from
 
@@ -92,27 +91,3 @@ def _is_union(of_type: Any) -> bool:
 
 def _as_text(default: Any) -> str:
     return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
-
-
-class ManyNumbers(TyperCommand):
-    """A command that accepts several numbers after an option: `--eps 4 2 1` is `--eps 4 --eps 2 --eps 1`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        repeatable = {flag for option in self.params if getattr(option, "multiple", False) for flag in option.opts}
-        expanded: list[str] = []
-        current = None
-        for word in args:
-            if current is not None and expanded[-1] != current and _is_number(word):
-                expanded.append(current)
-            elif not _is_number(word):
-                current = word if word in repeatable else None
-            expanded.append(word)
-        return super().parse_args(ctx, expanded)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

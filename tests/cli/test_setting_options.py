@@ -8,7 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lwise_core.cli.setting_options import ManyNumbers, choose_settings, with_settings
+from lwise_core.cli.many_numbers import ManyNumbers
+from lwise_core.cli.setting_options import choose_settings, with_settings
 from lwise_core.errors import InputError
 from lwise_core.vision.enhancement_config import EnhancementConfig
 
