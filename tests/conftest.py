@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from lwise_core.simulation.moths import write_moths
 from tests.aws import CREDENTIALS, REGION, StandIn, aws_stand_in
 from tests.browser import ARGUMENTS, chromium
-from tests.run_cli import succeed
+from tests.run_cli import COMMAND, succeed
 from tests.skip_or_fail import skip_or_fail
 
 CLASSES = ("red", "green", "blue")
@@ -76,7 +76,7 @@ def small_demo(few_moths: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     with pytest.MonkeyPatch.context() as environment:
         # Sets and dictionaries of text come in this order; test_same_seed.py takes another.
         environment.setenv("PYTHONHASHSEED", "1")
-        succeed("demo", *SMALL_DEMO, "--images", few_moths, folder=folder, timeout=300)
+        succeed("demo", *SMALL_DEMO, "--images", few_moths, folder=folder, timeout=300, command=COMMAND)
     return folder / "demo"
 
 

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-_SLOW = {"aws_cdk", "boto3", "cv2", "httpx", "matplotlib", "pandas", "sagemaker", "scipy", "timm", "torch", "torchvision"}
+_SLOW = {
+    *("aws_cdk", "boto3", "cv2", "httpx", "matplotlib", "pandas", "sagemaker", "scipy", "timm", "torch", "torchvision"),
+}
 _PROGRAM = """
 import contextlib, io, sys
 from lwise_core.cli.main import app

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SMALL_DEMO
-from tests.run_cli import succeed
+from tests.run_cli import COMMAND, succeed
 
 _MADE = ("dirmap.csv", "guide.safetensors", "variants", "study")
 
@@ -26,7 +26,7 @@ def test_same_seed_same_bytes(
     small_demo: Path, few_moths: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONHASHSEED", "2")
-    succeed("demo", *SMALL_DEMO, "--images", few_moths, folder=tmp_path, timeout=300)
+    succeed("demo", *SMALL_DEMO, "--images", few_moths, folder=tmp_path, timeout=300, command=COMMAND)
     again = _digests(tmp_path / "demo")
     assert len(again) > 5 * 4 * (12 + 5)
     assert again == _digests(small_demo)
