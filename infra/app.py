@@ -16,7 +16,7 @@ from infra.budget import Budget
 from infra.compute_stack import ComputeStack
 from infra.experiment_stack import ExperimentStack
 from infra.stimulus_stack import StimulusStack
-from lwise_core.authoring.config_file import read_config
+from lwise_core import aws_names
 from lwise_core.authoring.folder import StudyFolder, study_folders
 from lwise_core.cloud.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
 from lwise_core.errors import InputError
@@ -47,7 +47,7 @@ def build(app: App, studies: Sequence[StudyFolder], *, page: Path, work: Path) -
     account = AccountStack(app, "AccountStack", env=environment)
     ComputeStack(
         app,
-        "ComputeStack",
+        aws_names.COMPUTE_STACK,
         readable_buckets=_named(app, _READABLE_BUCKETS),
         budget=Budget.of(*(str(app.node.try_get_context(key) or "") for key in _BUDGET)),
         in_vpc=bool(_named(app, _IN_VPC)),
@@ -66,7 +66,7 @@ def _add_stimulus_stacks(app: App, studies: Sequence[StudyFolder], environment: 
     datasets: dict[str, str] = {}
     for study in studies:
         with contextlib.suppress(InputError):
-            if (dataset := read_config(study.config).config.stimuli.dataset) is not None:
+            if (dataset := study.config_file.config.stimuli.dataset) is not None:
                 datasets.setdefault(stimulus_stack_name(dataset), dataset)
     for name, dataset in sorted(datasets.items()):
         StimulusStack(app, name, dataset=dataset, env=environment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.acknowledgements import acknowledge, finding_on
 from infra.budget import Budget, monthly_budget
 from infra.private_bucket import private_bucket
+from lwise_core import aws_names
 
 _IMAGES_OF_AWS = "763104351884"
 """The account in whose registry AWS keeps its images with PyTorch, in all but these regions."""
@@ -48,18 +49,16 @@ _IMAGES_ELSEWHERE = {
     "us-isof-south-1": "454834333376",
 }
 _IMAGE_REPOSITORY = "pytorch"
-_JOB_TAG, _JOB_KINDS = "lwise:job", ("train", "enhance", "score")
-"""What jobs carry, as `sagemaker_jobs.launch` sends them."""
-_JOBS_REPORTS = "/aws/sagemaker/*"
+_JOBS_REPORTS = f"{aws_names.JOB_LOGS}*"
 """Log groups and namespaces of metrics that SageMaker gives to jobs."""
 _UPLOADS_GIVEN_UP_AFTER = Duration.days(7)
 _CHECKPOINTS_KEPT_FOR = Duration.days(30)
 
 
 _FOLDERS = {
-    "datasets": ["s3:GetObject"],
-    "jobs": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-    "checkpoints": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+    aws_names.DATASETS: ["s3:GetObject"],
+    aws_names.JOBS: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+    aws_names.CHECKPOINTS: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
 }
 """What jobs may do in each folder of their bucket; `sagemaker_jobs.artefacts` says what lies where."""
 _DESCRIBED_OF_VPC = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
@@ -106,8 +105,11 @@ class ComputeStack(Stack):
         if in_vpc:
             self._allow_vpc(self.role)
         if budget is not None:
-            monthly_budget(self, "Budget", budget, tag=_JOB_TAG, values=_JOB_KINDS)
-        for name, value in {"ArtefactBucket": self.bucket.bucket_name, "JobRole": self.role.role_arn}.items():
+            monthly_budget(self, "Budget", budget, tag=aws_names.JOB_TAG, values=get_args(aws_names.JobKind))
+        for name, value in {
+            aws_names.ARTEFACT_BUCKET: self.bucket.bucket_name,
+            aws_names.JOB_ROLE: self.role.role_arn,
+        }.items():
             CfnOutput(self, name, value=value).override_logical_id(name)
 
     def _build_bucket(self) -> s3.Bucket:
@@ -119,7 +121,7 @@ class ComputeStack(Stack):
             lifecycle_rules=[
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=_UPLOADS_GIVEN_UP_AFTER),
                 # Only a training that was interrupted goes on from them; its model is among what jobs leave.
-                s3.LifecycleRule(prefix="checkpoints/", expiration=_CHECKPOINTS_KEPT_FOR),
+                s3.LifecycleRule(prefix=f"{aws_names.CHECKPOINTS}/", expiration=_CHECKPOINTS_KEPT_FOR),
             ],
         )
         acknowledge(bucket, "AwsSolutions-S1", "holds no data of anyone, and only jobs and their owners read it")

@@ -16,9 +16,8 @@ from infra.session_api import SessionApi
 from infra.session_storage import SessionStorage
 from infra.site import Site
 from lambdas.assemble import assemble_session_api
+from lwise_core import aws_names
 from lwise_core.authoring.compile import compile_study
-from lwise_core.authoring.config import StudyConfig
-from lwise_core.authoring.config_file import read_config
 from lwise_core.authoring.folder import StudyFolder
 from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.cloud.naming import experiment_stack_name, name_in_account, stimulus_bucket_name
@@ -28,7 +27,6 @@ from lwise_core.experiments.study import CodeReferences
 from lwise_core.sessions.links import platform_links
 from lwise_core.sessions.page_headers import page_headers
 
-_SSM = "ssm:"
 _ANY_ADDRESS = "https://address"
 
 
@@ -57,21 +55,19 @@ class ExperimentStack(Stack):
         try:
             if not (page / "index.html").is_file():
                 raise InputError(f"{page}: the participant's page is not built; run `make site`")
-            compiled, config = compile_study(study.config), read_config(study.config).config
+            compiled = compile_study(study)
             parameters = _parameters(compiled.study.codes)
         except InputError as error:
             self._build_nothing()
             Annotations.of(self).add_error(str(error))
         else:
-            self._build(compiled, config, parameters=parameters, page=page, work=work / id_)
+            self._build(compiled, parameters=parameters, page=page, work=work / id_)
 
     def _build_nothing(self) -> None:
         CfnWaitConditionHandle(self, "Nothing")  # CloudFormation knows no template without resources
 
-    def _build(
-        self, compiled: CompiledStudy, config: StudyConfig, *, parameters: Sequence[str], page: Path, work: Path
-    ) -> None:
-        deployment, dataset = config.deployment, config.stimuli.dataset
+    def _build(self, compiled: CompiledStudy, *, parameters: Sequence[str], page: Path, work: Path) -> None:
+        deployment, dataset = compiled.config.deployment, compiled.config.stimuli.dataset
         files = compiled.files if dataset is None else {}
         self.termination_protection = deployment.termination_protection
         code, pictures = work / "function", work / "pictures"
@@ -98,7 +94,7 @@ class ExperimentStack(Stack):
             domain=deployment.domain,
         )
         Monitoring(self, "Monitoring", function=self.sessions.function, email=deployment.alarm_email)
-        for name, value in {"lwise:study": compiled.study.study_id, **deployment.tags}.items():
+        for name, value in {aws_names.STUDY_TAG: compiled.study.study_id, **deployment.tags}.items():
             Tags.of(self).add(name, value)
         self._add_outputs(compiled)
 
@@ -109,15 +105,15 @@ class ExperimentStack(Stack):
     def _add_outputs(self, compiled: CompiledStudy) -> None:
         storage = self.storage
         outputs = {
-            "Address": self.site.url,
-            "DomainTarget": self.site.distribution.distribution_domain_name,
-            "DataBucket": storage.data_bucket.bucket_name,
-            "SessionTable": storage.session_table.table_name,
-            "CounterTable": storage.counter_table.table_name,
+            aws_names.ADDRESS: self.site.url,
+            aws_names.DOMAIN_TARGET: self.site.distribution.distribution_domain_name,
+            aws_names.DATA_BUCKET: storage.data_bucket.bucket_name,
+            aws_names.SESSION_TABLE: storage.session_table.table_name,
+            aws_names.COUNTER_TABLE: storage.counter_table.table_name,
         }
         # The address is known to CloudFormation only; links are made for another one, which then gives way to it.
         for link in platform_links(_ANY_ADDRESS, compiled.study.platforms):
-            outputs[f"Link{_letters(link.platform)}"] = link.url.replace(_ANY_ADDRESS, self.site.url, 1)
+            outputs[f"{aws_names.LINK}{_letters(link.platform)}"] = link.url.replace(_ANY_ADDRESS, self.site.url, 1)
         for id_, value in outputs.items():
             CfnOutput(self, id_, value=value).override_logical_id(id_)
 
@@ -140,11 +136,11 @@ def _parameters(codes: CodeReferences) -> list[str]:
     """
     references = [reference for reference in vars(codes).values() if reference is not None]
     for reference in references:
-        if not reference.startswith(_SSM):
+        if not reference.startswith(aws_names.SSM):
             raise InputError(
                 f"deployment: a code is {reference}; a deployed study needs ssm:NAME, e.g. ssm:/lwise/done"
             )
-    return [reference.removeprefix(_SSM) for reference in references]
+    return [reference.removeprefix(aws_names.SSM) for reference in references]
 
 
 def _letters(platform: str) -> str:

@@ -11,6 +11,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from lwise_core import aws_names
+
 _FIVE_MINUTES = Duration.minutes(5)
 _SLOW_MSEC = 3_000
 _HOURS_WITHOUT_ENDING = 6
@@ -81,8 +83,8 @@ class Monitoring(Construct):
             id_,
             log_group=self._function.log_group,
             filter_pattern=logs.FilterPattern.all(
-                logs.FilterPattern.string_value("$.call", "=", call),
-                logs.FilterPattern.number_value("$.status", "=", 200),
+                logs.FilterPattern.string_value(f"$.{aws_names.LOG_CALL}", "=", call),
+                logs.FilterPattern.number_value(f"$.{aws_names.LOG_STATUS}", "=", 200),
             ),
             metric_namespace=_NAMESPACE,
             metric_name=f"{Stack.of(self).stack_name}-{id_}",

@@ -15,6 +15,8 @@ from infra.acknowledgements import NO_FIREWALL, acknowledge, logical_id
 from infra.log_group import log_group
 from infra.session_storage import SessionStorage
 from lambdas.assemble import HANDLER
+from lwise_core import aws_names
+from lwise_core.sessions.api import CALLS
 
 _MEMORY_MB = 512
 """A third of a core; with less, a cold start takes longer than it saves."""
@@ -22,19 +24,11 @@ _LONGEST = Duration.seconds(15)
 _STAGE = "prod"
 _COMPRESSED_FROM = Size.kibibytes(2)
 _KEY_ACTIONS = ("GetItem", "Query", "PutItem", "UpdateItem")
-_EMAIL_KEYS = "emails/*"
-
-_TEXT, _LIST = apigateway.JsonSchemaType.STRING, apigateway.JsonSchemaType.ARRAY
-_CALLS: Mapping[str, Mapping[str, apigateway.JsonSchemaType]] = {
-    "sessions": {"platform": _TEXT, "assignment_id": _TEXT},
-    "trials": {"trials": _LIST},
-    "screening": {},
-    "finish": {},
-    "heartbeat": {},
-    "problems": {"kind": _TEXT, "message": _TEXT},
-    "contact": {"email": _TEXT},
+_EMAIL_KEYS = f"{aws_names.EMAILS}/*"
+_JSON_TYPE: Mapping[type, apigateway.JsonSchemaType] = {
+    str: apigateway.JsonSchemaType.STRING,
+    list: apigateway.JsonSchemaType.ARRAY,
 }
-"""What the body of a call must have to get past the gateway; the rest is the function's to judge."""
 
 
 class SessionApi(Construct):
@@ -89,9 +83,9 @@ class SessionApi(Construct):
             role=role.without_policy_updates(),
             log_group=logs,
             environment={
-                "SESSION_TABLE": storage.session_table.table_name,
-                "COUNTER_TABLE": storage.counter_table.table_name,
-                "DATA_BUCKET": storage.data_bucket.bucket_name,
+                aws_names.SESSION_TABLE_ENV: storage.session_table.table_name,
+                aws_names.COUNTER_TABLE_ENV: storage.counter_table.table_name,
+                aws_names.DATA_BUCKET_ENV: storage.data_bucket.bucket_name,
             },
         )
 
@@ -162,18 +156,21 @@ class SessionApi(Construct):
         )
         integration = apigateway.LambdaIntegration(self.function, proxy=True)
         calls = self.api.root.add_resource("api")
-        calls.add_resource("study").add_method("GET", integration, request_validator=validator)
-        for name, fields in _CALLS.items():
-            schema = apigateway.JsonSchema(
-                schema=apigateway.JsonSchemaVersion.DRAFT4,
-                type=apigateway.JsonSchemaType.OBJECT,
-                properties={field: apigateway.JsonSchema(type=type_) for field, type_ in fields.items()},
-                required=list(fields),
-            )
-            model = self.api.add_model(name.title(), content_type="application/json", schema=schema)
+        for name, call in CALLS.items():
+            # The gateway checks the types of what every body must have; the function checks the rest.
+            models = None if call.method == "GET" else {"application/json": self._add_model(name, call.required)}
             calls.add_resource(name).add_method(
-                "POST", integration, request_models={"application/json": model}, request_validator=validator
+                call.method, integration, request_models=models, request_validator=validator
             )
+
+    def _add_model(self, name: str, required: Mapping[str, type]) -> apigateway.Model:
+        schema = apigateway.JsonSchema(
+            schema=apigateway.JsonSchemaVersion.DRAFT4,
+            type=apigateway.JsonSchemaType.OBJECT,
+            properties={field: apigateway.JsonSchema(type=_JSON_TYPE[type_]) for field, type_ in required.items()},
+            required=list(required),
+        )
+        return self.api.add_model(name.title(), content_type="application/json", schema=schema)
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:

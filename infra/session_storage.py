@@ -10,7 +10,7 @@ from constructs import Construct
 from infra.account_stack import log_bucket_name
 from infra.acknowledgements import acknowledge
 from infra.private_bucket import private_bucket
-from lwise_core.cloud.naming import COUNTER_TABLE_TAG, SESSION_TABLE_TAG, STACK_TAG
+from lwise_core.aws_names import COUNTER_TABLE_TAG, SESSION_TABLE_TAG, STACK_TAG
 from lwise_core.sessions import dynamo_s3, dynamo_slots
 
 _TEXT, _NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER

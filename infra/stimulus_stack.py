@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.acknowledgements import acknowledge
 from infra.private_bucket import private_bucket
+from lwise_core import aws_names
 from lwise_core.cloud.naming import stimulus_bucket_name
 
 
@@ -42,4 +43,5 @@ class StimulusStack(Stack):
                 },
             )
         )
-        CfnOutput(self, "StimulusBucket", value=bucket.bucket_name).override_logical_id("StimulusBucket")
+        output = CfnOutput(self, aws_names.STIMULUS_BUCKET, value=bucket.bucket_name)
+        output.override_logical_id(aws_names.STIMULUS_BUCKET)

@@ -16,6 +16,7 @@ _CODE = (
     "lambdas/__init__.py",
     "lambdas/session_api/*.py",
     "lwise_core/__init__.py",
+    "lwise_core/aws_names.py",
     "lwise_core/errors.py",
     "lwise_core/keyed_random.py",
     "lwise_core/experiments/*.py",

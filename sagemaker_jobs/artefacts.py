@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lwise_core.cloud.outputs import stack_outputs
+from lwise_core import aws_names
+from lwise_core.cloud.deployed import stack_outputs
 from lwise_core.errors import InputError
 
-_STACK = "ComputeStack"
-_REMEDY = f"Jobs need it: `npx cdk deploy {_STACK}`"
-DATASETS = "datasets"
+_REMEDY = f"Jobs need it: `npx cdk deploy {aws_names.COMPUTE_STACK}`"
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,8 @@ def artefacts() -> Artefacts:
     InputError
         If it was not deployed, or AWS cannot be asked.
     """
-    outputs = stack_outputs(_STACK, remedy=_REMEDY)
-    return Artefacts(outputs["ArtefactBucket"], outputs["JobRole"])
+    outputs = stack_outputs(aws_names.COMPUTE_STACK, remedy=_REMEDY)
+    return Artefacts(outputs[aws_names.ARTEFACT_BUCKET], outputs[aws_names.JOB_ROLE])
 
 
 def dataset_place(dataset: str, where: Artefacts) -> S3Place:
@@ -80,4 +79,4 @@ def dataset_place(dataset: str, where: Artefacts) -> S3Place:
     name = dataset.rstrip("/")
     if not {"", ".", ".."}.isdisjoint(name.split("/")):
         raise InputError(f"data set {dataset!r}: expected a name such as idaea4, or s3://bucket/prefix")
-    return S3Place(where.bucket, f"{DATASETS}/{name}")
+    return S3Place(where.bucket, f"{aws_names.DATASETS}/{name}")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lwise_core.aws_names import JOBS
 from lwise_core.cloud.aws_client import asking, client
 from lwise_core.cloud.uploading import put_files, sizes_in
 from lwise_core.dirmap import DirmapRow, read_dirmap
@@ -60,7 +61,7 @@ def rehearsed(job: Job, id_: str, where: Artefacts) -> Launch:
 
 
 def _key(id_: str, name: str, file: str) -> str:
-    return f"jobs/{id_}/input/{name}/{file}"
+    return f"{JOBS}/{id_}/input/{name}/{file}"
 
 
 def _fetch_dirmap(place: S3Place, path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from lwise_core import aws_names
 from lwise_core.errors import InputError
 from sagemaker_jobs.artefacts import Artefacts, S3Place
 from sagemaker_jobs.container.job import Job
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 PYTORCH = "2.11"
 """Version of PyTorch in AWS's image; this project's own."""
-JOB_TAG = "lwise:job"
-"""Tag of every job, by whose kind the budget of the `ComputeStack` counts."""
 
 IMAGES = "images"
 """The input that is not copied for a job."""
@@ -75,7 +74,7 @@ def launch(launched: Launch, session: boto3.Session) -> str:
     sdk = Session(
         boto_session=session,
         default_bucket=launched.where.bucket,
-        default_bucket_prefix=f"jobs/{launched.id}/code",
+        default_bucket_prefix=f"{aws_names.JOBS}/{launched.id}/code",
         sagemaker_config=_NO_TELEMETRY,
     )
     with tempfile.TemporaryDirectory() as code:
@@ -148,12 +147,12 @@ def _train(launched: Launch, sdk: Session, script: Path) -> str:
             max_runtime_in_seconds=seconds, **({"max_wait_time_in_seconds": waiting} if job.uses_spot else {})
         ),
         output_data_config=OutputDataConfig(
-            s3_output_path=launched.where.uri(f"jobs/{launched.id}/output"),
+            s3_output_path=launched.where.uri(f"{aws_names.JOBS}/{launched.id}/output"),
             kms_key_id=compute.kms_key,
             # So that the model is an object that the next job can read.
             compression_type="NONE",
         ),
-        checkpoint_config=CheckpointConfig(s3_uri=launched.where.uri(f"checkpoints/{launched.id}")),
+        checkpoint_config=CheckpointConfig(s3_uri=launched.where.uri(f"{aws_names.CHECKPOINTS}/{launched.id}")),
         training_input_mode="File",
         environment={"BASH_ENV": f"{_CODE_OF_TRAINING}/sagemaker_jobs/container/signal_forwarder.sh"},
         hyperparameters={name: value for name, value in job.settings.items() if value is not None},
@@ -199,7 +198,7 @@ def _process(launched: Launch, sdk: Session, script: Path) -> str:
         volume_size_in_gb=compute.volume_gb,
         volume_kms_key=compute.kms_key,
         output_kms_key=compute.kms_key,
-        code_location=launched.where.uri(f"jobs/{launched.id}/code"),
+        code_location=launched.where.uri(f"{aws_names.JOBS}/{launched.id}/code"),
         max_runtime_in_seconds=round(compute.max_hours * _HOUR_S),
         tags=_tags(launched),
         network_config=NetworkConfig(subnets=list(compute.subnets), security_group_ids=list(compute.security_groups))
@@ -222,7 +221,7 @@ def _process(launched: Launch, sdk: Session, script: Path) -> str:
     left = ProcessingOutput(
         output_name="output",
         s3_output=ProcessingS3Output(
-            s3_uri=launched.where.uri(f"jobs/{launched.id}/output"),
+            s3_uri=launched.where.uri(f"{aws_names.JOBS}/{launched.id}/output"),
             local_path="/opt/ml/processing/output",
             # What a machine has made is safe when it is lost.
             s3_upload_mode="Continuous",
@@ -242,11 +241,11 @@ def _process(launched: Launch, sdk: Session, script: Path) -> str:
 
 
 def _tags(launched: Launch) -> list[dict[str, Any]]:
-    tags = {**launched.job.compute.tags, JOB_TAG: launched.job.kind}
+    tags = {**launched.job.compute.tags, aws_names.JOB_TAG: launched.job.kind}
     keys = ("key", "value") if launched.job.kind == "train" else ("Key", "Value")
     return [dict(zip(keys, pair, strict=True)) for pair in tags.items()]
 
 
 def folder_of(name: str, where: Artefacts) -> S3Place:
     """Of a job by its name on SageMaker: its folder in the artefact bucket."""
-    return S3Place(where.bucket, f"jobs/{name.rpartition('-')[0]}")
+    return S3Place(where.bucket, f"{aws_names.JOBS}/{name.rpartition('-')[0]}")

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
+from lwise_core.aws_names import JobKind
 from sagemaker_jobs.container.entrypoint import ROOT
 from sagemaker_jobs.container.opt_ml import Container
-
-Kind = Literal["train", "enhance", "score"]
 
 _PACKAGE = Path(__file__).parent
 
@@ -54,7 +53,7 @@ def fabricate(
     return container
 
 
-def started(kind: Kind, containers: Sequence[Container], logs: Sequence[IO[bytes]]) -> list[subprocess.Popen[bytes]]:
+def started(kind: JobKind, containers: Sequence[Container], logs: Sequence[IO[bytes]]) -> list[subprocess.Popen[bytes]]:
     """The entry point on each machine of a job, each with the file that its log goes to."""
     script = str(_PACKAGE / "container" / f"{kind}.py")
     port = _free_port()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lwise_core.aws_names import JOB_LOGS
 from lwise_core.cloud.aws_client import asking, client
 from lwise_core.errors import InputError
 
@@ -99,7 +100,7 @@ def log_lines(name: str) -> Iterator[str]:
     InputError
         If there are none.
     """
-    group = f"/aws/sagemaker/{'Training' if _is_training(name) else 'Processing'}Jobs"
+    group = f"{JOB_LOGS}{'Training' if _is_training(name) else 'Processing'}Jobs"
     is_empty = True
     with asking(f"log of {name}"):
         pages = client("logs").get_paginator("filter_log_events")

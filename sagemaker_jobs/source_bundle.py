@@ -10,14 +10,14 @@ from packaging.requirements import Requirement
 
 import lwise_core
 import sagemaker_jobs
-from sagemaker_jobs.container.job import Kind
+from lwise_core.aws_names import JobKind
 
 REQUIREMENTS_FILE = "requirements.txt"
 _IN_THE_IMAGE = ("torch", "torchvision")
 """Not installed again: AWS built them for the drivers in its image."""
 
 
-def write_code(folder: Path, kind: Kind) -> Path:
+def write_code(folder: Path, kind: JobKind) -> Path:
     """Fill a new folder; returns the entry point, at its top, where SageMaker looks for it."""
     core, jobs = Path(lwise_core.__file__).parent, Path(sagemaker_jobs.__file__).parent
     for package, part in ((core, "vision"), (jobs, "container")):

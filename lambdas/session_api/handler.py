@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.session_api.codes import Codes
 from lambdas.session_api.gateway import Answer, Event, answer, called
+from lwise_core import aws_names
 from lwise_core.experiments.bundle import load_bundle
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import CompletionCodes, SessionService
@@ -34,9 +35,9 @@ _STORE = DynamoS3Store(
     dynamodb=boto3.client("dynamodb", config=_PATIENCE),
     # Making a client takes its time; only addresses are kept there.
     s3=boto3.client("s3", config=_PATIENCE) if _STUDY.page.ask_email else None,
-    session_table=os.environ["SESSION_TABLE"],
-    counter_table=os.environ["COUNTER_TABLE"],
-    bucket=os.environ["DATA_BUCKET"],
+    session_table=os.environ[aws_names.SESSION_TABLE_ENV],
+    counter_table=os.environ[aws_names.COUNTER_TABLE_ENV],
+    bucket=os.environ[aws_names.DATA_BUCKET_ENV],
 )
 _CODE_OF = Codes(os.environ, lambda: boto3.client("ssm", config=_PATIENCE))
 
@@ -54,7 +55,8 @@ def lambda_handler(event: Event, _: object) -> dict[str, Any]:
         content = {"error": "something went wrong on the server; its log says what"}
         answered, trouble = Answer(called(event), 500, content), _trouble(error)
     msec = round(1000 * (time.perf_counter() - began), 1)
-    line = {"call": answered.call, "status": answered.status, "msec": msec, "cold_start": was_cold, **trouble}
+    line: dict[str, Any] = {aws_names.LOG_CALL: answered.call, aws_names.LOG_STATUS: answered.status}
+    line |= {"msec": msec, "cold_start": was_cold, **trouble}
     print(json.dumps(line))
     return answered.for_gateway()
 

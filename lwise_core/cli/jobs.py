@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lwise_core.aws_names import JobKind
 from lwise_core.cli.many_numbers import ManyNumbers
 from lwise_core.cli.progress import console, say, step, warn
 from lwise_core.cli.setting_options import with_settings
@@ -17,7 +18,7 @@ from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import fields_of
 from lwise_core.vision.training.config import TrainingConfig
-from sagemaker_jobs.container.job import Compute, Job, Kind, new_job, read_job, write_job
+from sagemaker_jobs.container.job import Compute, Job, new_job, read_job, write_job
 
 if TYPE_CHECKING:
     from sagemaker_jobs.monitor import JobStatus
@@ -279,7 +280,7 @@ def publish(
     say(f"{manifest}: {n_pictures} pictures of {name}")
 
 
-def _job(kind: Kind, dataset: str, model: str | None, config: type, told: dict[str, Any]) -> Job:
+def _job(kind: JobKind, dataset: str, model: str | None, config: type, told: dict[str, Any]) -> Job:
     """The job of a command line; options that were not given are None, or an empty list."""
     given = {name: value for name, value in told.items() if value not in (None, [])}
     compute = {name: value for name, value in given.items() if name in fields_of(Compute)}

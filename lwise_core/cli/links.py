@@ -79,10 +79,9 @@ def _qr(url: str) -> segno.QRCode:
 
 
 def _platforms(study: Path) -> Sequence[str]:
-    from lwise_core.authoring.config_file import read_config
     from lwise_core.authoring.folder import find_study
 
-    return read_config(find_study(study).config).config.deployment.platforms or []
+    return find_study(study).config_file.config.deployment.platforms or []
 
 
 def _deployed(study: Path) -> tuple[str, Sequence[str]]:

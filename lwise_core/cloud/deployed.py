@@ -10,23 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import ClientError
 
+from lwise_core import aws_names
 from lwise_core.authoring.folder import find_study
 from lwise_core.cloud.aws_client import asking, client
-from lwise_core.cloud.naming import (
-    COUNTER_TABLE_TAG,
-    EXPERIMENT_STACKS,
-    SESSION_TABLE_TAG,
-    STACK_TAG,
-    experiment_stack_name,
-    name_in_account,
-    name_in_app,
-)
+from lwise_core.cloud.naming import experiment_stack_name, name_in_account, name_in_app
 from lwise_core.errors import InputError
 from lwise_core.experiments.study import Study
 from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
-
-_LINK = "Link"
 
 
 @dataclass(frozen=True)
@@ -71,19 +62,23 @@ def find_deployed(study: Path) -> DeployedStudy:
     stack = _stack_of(study)
     described = _described(stack)
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
-    if "SessionTable" not in outputs:
+    if aws_names.SESSION_TABLE not in outputs:
         known_as = name_in_app(stack)
         raise InputError(
             f"{stack}: its deployment did not come to its end (it is {described['StackStatus']}); go on with "
             f"`npx cdk deploy {known_as}`, or remove what there is with `npx cdk destroy {known_as}`"
         )
-    links = [url for name, url in outputs.items() if name.startswith(_LINK)]
+    links = [url for name, url in outputs.items() if name.startswith(aws_names.LINK)]
     return DeployedStudy(
         stack=stack,
         is_protected=described.get("EnableTerminationProtection", False),
-        address=outputs["Address"],
+        address=outputs[aws_names.ADDRESS],
         platforms=tuple(platform for url in links for platform in parse_qs(urlsplit(url).query)["PLATFORM"]),
-        tables=Tables(outputs["SessionTable"], outputs["CounterTable"], outputs["DataBucket"]),
+        tables=Tables(
+            session_table=outputs[aws_names.SESSION_TABLE],
+            counter_table=outputs[aws_names.COUNTER_TABLE],
+            bucket=outputs[aws_names.DATA_BUCKET],
+        ),
     )
 
 
@@ -97,6 +92,26 @@ def is_there(stack: str) -> bool:
     """
     with asking(stack):
         return _described_if_there(client("cloudformation"), stack) is not None
+
+
+def stack_outputs(stack: str, *, remedy: str) -> Mapping[str, str]:
+    """The outputs of a stack by their keys.
+
+    Parameters
+    ----------
+    remedy : what to do if it is not there, for people.
+
+    Raises
+    ------
+    InputError
+        If the stack is not in the region, or AWS cannot be asked.
+    """
+    try:
+        with asking(stack):
+            (described,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    except InputError as error:
+        raise InputError(f"{error}. {remedy}") from None
+    return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
 
 
 def tables_beside(bucket: str) -> Tables:
@@ -115,9 +130,9 @@ def tables_beside(bucket: str) -> Tables:
                 raise
             tags = []
     named = {tag["Key"]: tag["Value"] for tag in tags}
-    if not {SESSION_TABLE_TAG, COUNTER_TABLE_TAG} <= named.keys():
+    if not {aws_names.SESSION_TABLE_TAG, aws_names.COUNTER_TABLE_TAG} <= named.keys():
         raise InputError(f"bucket {bucket}: is not the data bucket of a study; `lwise teardown` prints its name")
-    return Tables(named[SESSION_TABLE_TAG], named[COUNTER_TABLE_TAG], bucket)
+    return Tables(named[aws_names.SESSION_TABLE_TAG], named[aws_names.COUNTER_TABLE_TAG], bucket)
 
 
 def open_store(tables: Tables) -> DynamoS3Store:
@@ -165,7 +180,7 @@ def _stack_of(study: Path) -> str:
     except InputError:
         if len(study.parts) != 1 or study.exists():
             raise
-        return study.name if EXPERIMENT_STACKS in study.name else experiment_stack_name(study.name)
+        return study.name if aws_names.EXPERIMENT_STACKS in study.name else experiment_stack_name(study.name)
 
 
 def _described(stack: str) -> Mapping[str, Any]:
@@ -197,12 +212,12 @@ def _described_if_there(cloudformation: Any, stack: str) -> Mapping[str, Any] | 
 def _studies_there(cloudformation: Any) -> Sequence[str]:
     pages = cloudformation.get_paginator("describe_stacks").paginate()
     names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
-    return sorted(name for name in names if EXPERIMENT_STACKS in name)
+    return sorted(name for name in names if aws_names.EXPERIMENT_STACKS in name)
 
 
 def _what_is_left(stack: str) -> str:
     """The data buckets of a study that was taken down, as the end of a sentence."""
-    filters = [{"Key": STACK_TAG, "Values": [stack]}, {"Key": SESSION_TABLE_TAG}]
+    filters = [{"Key": aws_names.STACK_TAG, "Values": [stack]}, {"Key": aws_names.SESSION_TABLE_TAG}]
     pages = client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
     buckets = [found["ResourceARN"].rpartition(":")[2] for page in pages for found in page["ResourceTagMappingList"]]
     return f". Its data were kept: --bucket {' or --bucket '.join(buckets)}" if buckets else ""

@@ -5,17 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lwise_core.authoring.config_file import read_config
 from lwise_core.authoring.folder import StudyFolder
+from lwise_core.aws_names import EXPERIMENT_STACKS, STIMULUS_STACKS
 from lwise_core.errors import InputError
-
-EXPERIMENT_STACKS = "ExperimentStack-"
-"""What the names of all studies' stacks begin with, after the lab's prefix if it has one."""
-
-STACK_TAG = "lwise:stack"
-SESSION_TABLE_TAG = "lwise:session-table"
-COUNTER_TABLE_TAG = "lwise:counter-table"
-"""Tags of a data bucket: what it belonged to is still known when the stack is gone."""
 
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
@@ -39,7 +31,7 @@ def name_in_account(study: StudyFolder) -> str:
     InputError
         If the study's config cannot be read.
     """
-    prefix = read_config(study.config).config.deployment.aws_prefix
+    prefix = study.config_file.config.deployment.aws_prefix
     name = experiment_stack_name(study.study_id)
     return name if prefix is None else f"{prefix}-{name}"
 
@@ -57,7 +49,7 @@ def stimulus_stack_name(dataset: str) -> str:
     InputError
         If the name has letters that no stack's name may have.
     """
-    return _checked(f"StimulusStack-{dataset.replace('_', '-')}", dataset)
+    return _checked(f"{STIMULUS_STACKS}{dataset.replace('_', '-')}", dataset)
 
 
 def stimulus_bucket_name(dataset: str, account: str, region: str) -> str:

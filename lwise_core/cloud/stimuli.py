@@ -11,8 +11,9 @@ from pathlib import Path
 
 from lwise_core.authoring.manifest import Published
 from lwise_core.authoring.stimuli import opaque_name
+from lwise_core.aws_names import STIMULUS_BUCKET
+from lwise_core.cloud.deployed import stack_outputs
 from lwise_core.cloud.naming import stimulus_stack_name
-from lwise_core.cloud.outputs import stack_outputs
 from lwise_core.cloud.uploading import missing_in, put_files
 from lwise_core.errors import refuse_if_any
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
@@ -32,7 +33,7 @@ def stimulus_bucket(dataset: str) -> str:
         f"A stack is there once a study names the data set (stimuli.dataset: {dataset}) and you have run "
         f"`npx cdk deploy {stack}`"
     )
-    return stack_outputs(stack, remedy=remedy)["StimulusBucket"]
+    return stack_outputs(stack, remedy=remedy)[STIMULUS_BUCKET]
 
 
 def name_pictures(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lwise_core.experiments.study import PAGES
@@ -39,10 +39,16 @@ _STATUS_OF = {
 
 @dataclass(frozen=True)
 class Call:
-    """One call: its method, and what it does with the service, the body and the token of a request."""
+    """One call: its method, and what it does with the service, the body and the token of a request.
+
+    Attributes
+    ----------
+    required : name -> JSON type of what a gateway may require of every body; the rules check the rest.
+    """
 
     method: str
     handle: Callable[[SessionService, Json, str], Json]
+    required: Mapping[str, type] = field(default_factory=dict)
 
 
 def bearer_token(authorization: str) -> str:
@@ -132,12 +138,12 @@ def _contact(service: SessionService, body: Json, token: str) -> Json:
 
 CALLS: Mapping[str, Call] = {
     "study": Call("GET", _study),
-    "sessions": Call("POST", _start),
-    "trials": Call("POST", _record),
+    "sessions": Call("POST", _start, {"platform": str, "assignment_id": str}),
+    "trials": Call("POST", _record, {"trials": list}),
     "screening": Call("POST", _screening),
     "finish": Call("POST", _finish),
     "heartbeat": Call("POST", _heartbeat),
-    "problems": Call("POST", _problem),
-    "contact": Call("POST", _contact),
+    "problems": Call("POST", _problem, {"kind": str, "message": str}),
+    "contact": Call("POST", _contact, {"email": str}),
 }
 """By their names below `/api/`."""

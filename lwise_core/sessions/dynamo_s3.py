@@ -35,6 +35,7 @@ from dataclasses import asdict, fields, replace
 from functools import partial
 from typing import Any, TypeVar
 
+from lwise_core.aws_names import EMAILS
 from lwise_core.errors import InputError
 from lwise_core.sessions.dynamo import Item, Table, Write, until_done, write_together
 from lwise_core.sessions.dynamo_slots import FreeSlot, Slots
@@ -50,7 +51,7 @@ _ONLY = "-"
 _STUDY: Key = ("study", _ONLY)
 _LISTED = "sessions"
 _PROBLEMS = "problems"
-_EMAILS = "emails/"
+_EMAILS = f"{EMAILS}/"
 _RENEW_LEASE = "SET lease_until = if_not_exists(released_at, :lease_until)"
 """`released_at` is there once the platform has ended the lease, which is then renewed no more."""
 

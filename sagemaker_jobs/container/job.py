@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from lwise_core import atomic_files
+from lwise_core.aws_names import JobKind
 from lwise_core.errors import InputError, refuse_if_any
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.scoring_config import ScoringConfig
@@ -19,14 +20,12 @@ from lwise_core.vision.settings import Settings, plain, read_settings, settings_
 from lwise_core.vision.training.config import TrainingConfig
 from sagemaker_jobs.container.opt_ml import JOB_FILE
 
-Kind = Literal["train", "enhance", "score"]
-
-SETTINGS_OF: Mapping[Kind, type[Settings]] = {
+SETTINGS_OF: Mapping[JobKind, type[Settings]] = {
     "train": TrainingConfig,
     "enhance": EnhancementConfig,
     "score": ScoringConfig,
 }
-_FILES_OF: Mapping[Kind, tuple[str, ...]] = {
+_FILES_OF: Mapping[JobKind, tuple[str, ...]] = {
     "train": ("augment", "description"),
     "enhance": ("superclasses",),
     "score": ("superclasses",),
@@ -67,7 +66,7 @@ class Compute(Settings):
 class Job(Settings):
     """A job."""
 
-    kind: Kind
+    kind: JobKind
     """What is done: as `lwise train`, `lwise enhance` or `lwise score`."""
     dataset: str
     """Name of a data set in the artefact bucket, or `s3://bucket/prefix`; locally a folder.
@@ -98,7 +97,7 @@ class Job(Settings):
 
 
 def new_job(
-    kind: Kind, dataset: str, *, model: str | None, settings: Mapping[str, Any], compute: Mapping[str, Any]
+    kind: JobKind, dataset: str, *, model: str | None, settings: Mapping[str, Any], compute: Mapping[str, Any]
 ) -> Job:
     """A job with all of its settings written out.
 
@@ -157,7 +156,7 @@ def packed(job: Job, folder: Path) -> Job:
     return made
 
 
-def unpacked(kind: Kind, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def unpacked(kind: JobKind, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Settings of a packed job, with the files that they name where they are."""
     return {
         name: str(folder / value) if name in _FILES_OF[kind] and _is_file(value) else value

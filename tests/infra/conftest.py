@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from aws_cdk import App, Stack
 from aws_cdk.assertions import Template
 
 from infra import app as cdk_app
+from lwise_core.authoring import config_file
 from lwise_core.authoring.folder import StudyFolder
+from lwise_core.yaml_files import read_yaml
 from tests.experiments.conftest import write_data_set, write_study
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -45,6 +48,7 @@ class Synthesised:
 
     app: App
     templates: dict[str, dict[str, Any]]
+    config_reads: Counter[str]
 
     def stack(self, name: str) -> Stack:
         found = self.app.node.find_child(name)
@@ -80,9 +84,22 @@ def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
         environment.setenv("CDK_DEFAULT_REGION", REGION)
         app = App(context=context, outdir=str(folder / "cdk.out"))
         folders = [StudyFolder(study, study / "config.yaml") for study in studies]
+        reads = _count_config_reads(environment)
         cdk_app.build(app, folders, page=page, work=folder / "work")
     names = [child.node.id for child in app.node.children if isinstance(child, Stack)]
-    return Synthesised(app, {name: Template.from_stack(_stack(app, name)).to_json() for name in names})
+    return Synthesised(app, {name: Template.from_stack(_stack(app, name)).to_json() for name in names}, reads)
+
+
+def _count_config_reads(patches: pytest.MonkeyPatch) -> Counter[str]:
+    """Study id -> how often its config.yaml is read from now on."""
+    reads: Counter[str] = Counter()
+
+    def read(path: Path) -> Any:
+        reads[path.parent.name] += 1
+        return read_yaml(path)
+
+    patches.setattr(config_file, "read_yaml", read)
+    return reads
 
 
 def _stack(app: App, name: str) -> Stack:

@@ -14,9 +14,8 @@ from sagemaker.core import image_uris
 
 from infra.budget import Budget
 from infra.compute_stack import ComputeStack
+from lwise_core.aws_names import JOB_TAG, JobKind
 from lwise_core.errors import InputError
-from sagemaker_jobs.container.job import Kind
-from sagemaker_jobs.launch import JOB_TAG
 from tests.infra.conftest import ACCOUNT, REGION
 
 _SHARED = "lab-data-sets"
@@ -140,7 +139,7 @@ def test_a_budget_counts_jobs_and_nothing_else(template: dict[str, Any]) -> None
     (budget,) = (one["Properties"] for one in made["Resources"].values() if one["Type"] == "AWS::Budgets::Budget")
     assert budget["Budget"]["BudgetLimit"] == {"Amount": 200, "Unit": "USD"}
     told = budget["Budget"]["CostFilters"]["TagKeyValue"]
-    assert set(told) == {f"user:{JOB_TAG}${kind}" for kind in get_args(Kind)}
+    assert set(told) == {f"user:{JOB_TAG}${kind}" for kind in get_args(JobKind)}
     addresses = {one["Address"] for sent in budget["NotificationsWithSubscribers"] for one in sent["Subscribers"]}
     assert addresses == {"lab@example.edu"}
 

@@ -43,3 +43,8 @@ def test_a_study_that_cannot_be_deployed_is_listed_and_says_why(
     ]
     (said,) = [entry.data for entry in synthesised.stack(stack).node.metadata if entry.type == "aws:cdk:error"]
     assert re.search(reason, str(said))
+
+
+def test_a_synth_reads_each_config_once(synthesised: Synthesised) -> None:
+    valid = {"kept_1", "deleted_2", "own_5", "codeless_4"}
+    assert {study: n for study, n in synthesised.config_reads.items() if study in valid} == dict.fromkeys(valid, 1)

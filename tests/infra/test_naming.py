@@ -30,6 +30,7 @@ def test_the_labs_prefix_stands_before_the_name_in_the_account(tmp_path: Path) -
     assert name_in_account(study) == "ExperimentStack-moths-3"
     with config.open("a", encoding="utf-8") as file:
         file.write("deployment: {aws_prefix: lab}\n")
+    study = StudyFolder(folder, config)
     assert name_in_account(study) == "lab-ExperimentStack-moths-3"
     assert name_in_app("lab-ExperimentStack-moths-3") == "ExperimentStack-moths-3"
 

@@ -8,13 +8,13 @@ from typing import get_args
 
 import pytest
 
-from sagemaker_jobs.container.job import Kind
+from lwise_core.aws_names import JobKind
 from sagemaker_jobs.source_bundle import REQUIREMENTS_FILE, write_code
 
 _OURS = ("lwise_core", "sagemaker_jobs")
 
 
-@pytest.fixture(params=get_args(Kind))
+@pytest.fixture(params=get_args(JobKind))
 def script(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return write_code(tmp_path, request.param)
 
