@@ -1,9 +1,9 @@
-"""How fast images are enhanced, as a ratio to a plain loop, in one run on the same pictures.
+"""How fast images are enhanced, as a ratio to a plain loop, in one run on the same images.
 
     .venv/bin/python benchmarks/enhance.py [--architecture resnet50] [--size 224] [--images 8] [--rounds 3]
 
 The plain loop is what one writes first, and what published code does: fp32, channels first, one gradient after another,
-the best iterate kept with one more forward pass at the end, one run per ε; pictures are decoded before it, encoded
+the best iterate kept with one more forward pass at the end, one run per ε; images are decoded before it, encoded
 after it as `torchvision.utils.save_image` does, one by one. It raises the same objective by the same steps.
 
 Three things are compared, each in turns with the loop, and judged by the fastest of the rounds: the time of all cores
@@ -59,10 +59,10 @@ _N_CLASSES = 1000
 _N_BATCHES = 4
 
 
-def plain_loop(model: GuideModel, pictures: Tensor, labels: Tensor, budget: Budget) -> Tensor:
-    """The reference: pictures (N, 3, H, W) in [0, 1]."""
-    current, best, highest = pictures.clone(), pictures.clone(), torch.full((len(pictures),), -torch.inf)
-    highest = highest.to(pictures)
+def plain_loop(model: GuideModel, images: Tensor, labels: Tensor, budget: Budget) -> Tensor:
+    """The reference: images (N, 3, H, W) in [0, 1]."""
+    current, best, highest = images.clone(), images.clone(), torch.full((len(images),), -torch.inf)
+    highest = highest.to(images)
 
     def keep_better(point: Tensor, values: Tensor) -> None:
         better = values > highest
@@ -74,9 +74,9 @@ def plain_loop(model: GuideModel, pictures: Tensor, labels: Tensor, budget: Budg
         (gradient,) = torch.autograd.grad(values.mean(), [point])
         keep_better(point.detach(), values.detach())
         norms = gradient.flatten(1).norm(dim=1)[:, None, None, None]
-        offset = point.detach() + budget.step * gradient / (norms + 1e-10) - pictures
+        offset = point.detach() + budget.step * gradient / (norms + 1e-10) - images
         lengths = offset.flatten(1).norm(dim=1)[:, None, None, None]
-        current = (pictures + offset * (budget.epsilon / lengths).clamp_max(1)).clamp(0, 1)
+        current = (images + offset * (budget.epsilon / lengths).clamp_max(1)).clamp(0, 1)
     with torch.no_grad():
         keep_better(current, model(current).gather(1, labels[:, None]).squeeze(1))
     return best
@@ -85,7 +85,7 @@ def plain_loop(model: GuideModel, pictures: Tensor, labels: Tensor, budget: Budg
 def main(
     architecture: str = "resnet50",
     size: int = 224,
-    images: Annotated[int, typer.Option(help="Pictures, and pictures in a batch.")] = 8,
+    images: Annotated[int, typer.Option(help="Images, and images in a batch.")] = 8,
     rounds: int = 3,
 ) -> None:
     """Measure and print."""
@@ -105,14 +105,14 @@ def main(
 def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: Path, rounds: int) -> None:
     size, n = model.description.size, len(rows) // _N_BATCHES
     batch = [load_rgb(folder / "photographs" / row.im_path, size=size) for row in rows[:n]]
-    pictures = torch.from_numpy(np.stack(batch))
-    natural, labels = pictures.to(engine.device).float() / 255, torch.arange(n).to(engine.device)
+    images = torch.from_numpy(np.stack(batch))
+    natural, labels = images.to(engine.device).float() / 255, torch.arange(n).to(engine.device)
     there = model.requires_grad_(False).to(engine.device)
     ready = engine.prepared(there)
 
     def lean(budgets: list[Budget]) -> list[Tensor]:
         with engine.computing():
-            placed = engine.placed(pictures)
+            placed = engine.placed(images)
             return ascend_many(ready, placed, labels, objective=logit, budgets=budgets, best=True)
 
     def model_alone() -> None:
@@ -120,7 +120,7 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
         for _ in range(_N_BATCHES):
             (found,) = lean([_ONE])
             with torch.inference_mode(), engine.computing():
-                for shown in (engine.placed(pictures), found):
+                for shown in (engine.placed(images), found):
                     ready(shown)
 
     def plain_end_to_end() -> None:
@@ -128,8 +128,8 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
             part = rows[first : first + n]
             read = [load_rgb(folder / "photographs" / row.im_path, size=size) for row in part]
             shown = torch.from_numpy(np.stack(read)).to(engine.device).float() / 255
-            for row, picture in zip(part, plain_loop(there, shown, labels, _ONE).cpu(), strict=True):
-                torchvision.utils.save_image(picture, folder / f"{Path(row.im_path).stem}.png")
+            for row, image in zip(part, plain_loop(there, shown, labels, _ONE).cpu(), strict=True):
+                torchvision.utils.save_image(image, folder / f"{Path(row.im_path).stem}.png")
 
     def lean_end_to_end() -> None:
         with tempfile.TemporaryDirectory(dir=folder) as out:
@@ -149,7 +149,7 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
     print(f"mean logit gain: the loop {gains[0]:.4f}, lwise {gains[1]:.4f} ({gains[1] / gains[0]:.1%})")
     plain, one = in_turns(lambda: plain_loop(there, natural, labels, _ONE), lambda: lean([_ONE]), rounds)
     print_ratio("one ε", plain, one, n, "goal 1.3x (GPU 4x)")
-    flops = _flops(ready, engine.placed(pictures))
+    flops = _flops(ready, engine.placed(images))
     rate = flops * (_ONE.steps + 0.5) / one.wall / 1e12
     peak = peak_tflops(engine)
     print(f"  {rate:.3f} TFLOP/s by the clock" + ("" if peak is None else f", MFU {rate / peak:.1%}"))
@@ -164,11 +164,11 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
     print(f"  {whole.wall / own.wall:.2f}x the model's own time by the clock (goal 1.1x)")
 
 
-def _flops(model: torch.nn.Module, pictures: Tensor) -> float:
+def _flops(model: torch.nn.Module, images: Tensor) -> float:
     """Of one gradient of the batch: twice the forward pass, since the weights need none."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(pictures[:1])
-    return 2.0 * counter.get_total_flops() * len(pictures)
+        model(images[:1])
+    return 2.0 * counter.get_total_flops() * len(images)
 
 
 def _device_name() -> str:

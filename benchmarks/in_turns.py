@@ -1,4 +1,4 @@
-"""Two ways to do the same, timed in turns on the same pictures; shared by the benchmarks of the image side."""
+"""Two ways to do the same, timed in turns on the same images; shared by the benchmarks of the image side."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def in_turns(first: Callable[[], object], second: Callable[[], object], rounds: 
 
 
 def print_ratio(what: str, plain: Timed, lean: Timed, n: int, goal: str) -> None:
-    """What was found of `n` pictures."""
+    """What was found of `n` images."""
     print(f"{what}: {lean.per(plain)} ({goal})")
     print(f"  {n / plain.wall:.3f} images/s with the loop, {n / lean.wall:.3f} with lwise")
 
@@ -53,8 +53,8 @@ def write_photographs(folder: Path, n: int, *, split: str) -> list[DirmapRow]:
     random, rows = np.random.default_rng(0), []
     for index in range(n):
         coarse = random.integers(0, 256, size=(_SOURCE_SIDE // 8, _SOURCE_SIDE // 8, 3), dtype=np.uint8)
-        picture = Image.fromarray(coarse).resize((_SOURCE_SIDE, _SOURCE_SIDE), Image.Resampling.BICUBIC)
-        picture.save(folder / f"{index}.jpg", quality=92)
+        image = Image.fromarray(coarse).resize((_SOURCE_SIDE, _SOURCE_SIDE), Image.Resampling.BICUBIC)
+        image.save(folder / f"{index}.jpg", quality=92)
         rows.append(DirmapRow(split, str(index), index, f"{index}.jpg"))
     return rows
 

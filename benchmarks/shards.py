@@ -1,4 +1,4 @@
-"""How well enhancement is shared out: the rate of 1, 2 and 4 processes on the same pictures, each with one thread.
+"""How well enhancement is shared out: the rate of 1, 2 and 4 processes on the same images, each with one thread.
 
     .venv/bin/python benchmarks/shards.py [--images 2000] [--size 64] [--rounds 2]
 

@@ -1,4 +1,4 @@
-"""`lwise look`: pictures of what an enhancement changed."""
+"""`lwise look`: draw what an enhancement changed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lwise_core.errors import InputError
 
 def look(
     natural: Path = typer.Argument(help="The folder of the variant `natural`."),
-    variants: list[Path] = typer.Argument(help="Folders of the variants to compare with it, the columns of the sheet."),
+    variants: list[Path] = typer.Argument(help="Folders of the variants to compare, one column of the sheet each."),
     image: list[str] = typer.Option(
-        [], "--image", help="Path of a picture inside the variants; once per picture (default: -n of them)."
+        [], "--image", help="Path of an image inside the variants; once per image (default: -n images)."
     ),
-    n: int = typer.Option(4, "-n", min=1, help="How many pictures, spread over the variant."),
-    out: Path = typer.Option(Path("look"), "--out", "-o", help="New folder for what is drawn."),
+    n: int = typer.Option(4, "-n", min=1, help="Number of images, spread over the variant."),
+    out: Path = typer.Option(Path("look"), "--out", "-o", help="New folder for the drawings."),
 ) -> None:
-    """Draw what was changed: differences, heat maps, overlays, an animation per picture, and one sheet of all.
+    """Draw the changes: differences, heat maps, overlays, an animation per image, and a contact sheet.
 
     Example: `lwise look variants/natural variants/eps4 variants/eps1 -n 3 --out look`
     """
@@ -29,7 +29,7 @@ def look(
 
     names = [variant.resolve().name for variant in variants]
     if len(set(names)) < len(names):
-        raise InputError(f"the variants are called {', '.join(names)}; expected a name each")
+        raise InputError(f"the variants are named {', '.join(names)}; expected different names")
     compared = [
         Compared(
             name=str(PurePosixPath(path).with_suffix("")).replace("/", "_"),
@@ -38,21 +38,21 @@ def look(
         )
         for path in (image or _spread(natural, n))
     ]
-    with atomic_files.new_folder(out) as folder, step(f"Drawing {len(compared)} pictures") as on_progress:
+    with atomic_files.new_folder(out) as folder, step(f"Drawing {len(compared)} images") as on_progress:
         write_comparison(folder, compared, on_progress=on_progress)
-    say(f"{out}: {SHEET}, and a folder per picture")
+    say(f"{out}: {SHEET}, and a folder per image")
 
 
 def _spread(natural: Path, n: int) -> Sequence[str]:
-    """Up to `n` pictures of a folder, evenly from the first to the last, so that all classes have a chance."""
-    found = sorted(_pictures(natural))
-    if not found:
-        raise InputError(f"{natural}: holds no pictures; expected the folder of a variant")
-    n_shown = min(n, len(found))
-    return [found[number * len(found) // n_shown] for number in range(n_shown)]
+    """Up to `n` images of a folder, evenly spaced, so that they are of different classes."""
+    images = sorted(_images(natural))
+    if not images:
+        raise InputError(f"{natural}: holds no images; expected the folder of a variant")
+    n_spread = min(n, len(images))
+    return [images[number * len(images) // n_spread] for number in range(n_spread)]
 
 
-def _pictures(folder: Path) -> Iterator[str]:
+def _images(folder: Path) -> Iterator[str]:
     from lwise_core.vision.images import IMAGE_SUFFIXES
 
     for path in folder.rglob("*"):

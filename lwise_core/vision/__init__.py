@@ -2,7 +2,7 @@
 
 import os
 
-# PyTorch's threads meet thousands of times a second. If they wait for one another awake, each other busy process on the
-# machine costs far more than its share: two trainings at once on two cores took 146 s each, with this setting 20 s. It
-# is read when PyTorch is loaded, which only the modules of this package do.
+# PyTorch's threads synchronise thousands of times a second. If they busy-wait, other processes slow them down out of
+# proportion: two parallel trainings on two cores took 146 s each, 20 s with this setting. PyTorch reads it when it is
+# imported, which only the modules of this package do.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

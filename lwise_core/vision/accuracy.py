@@ -1,4 +1,4 @@
-"""How often a model is right, per class, and what it takes for what."""
+"""Accuracy of a model per class, and its confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from lwise_core.vision.score import Score
 
 ACCURACY_FILE = "accuracy.csv"
 CONFUSION_FILE = "confusion.csv"
-CONFUSION_PICTURE = "confusion.png"
+CONFUSION_IMAGE = "confusion.png"
 
 _OTHER = "(other)"
-"""All classes of the model that the data set does not have; brackets keep it apart from a class of that name."""
-_MOST_CLASSES_WITH_NUMBERS = 20
+"""All classes of the model that the data set does not have; the brackets distinguish it from a class of that name."""
+_MAX_CLASSES_WITH_NUMBERS = 20
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """How many images of each class were taken for which.
+    """How often each class was predicted for the images of each class.
 
     Attributes
     ----------
     classes : of the data set, in their order.
-    predictions : the same, and `(other)` if the model took an image for a class that the data set does not have.
+    predictions : the same, and `(other)` if the model predicted a class that the data set does not have.
     counts : class -> prediction -> number of images.
     """
 
@@ -42,17 +42,22 @@ class Confusion:
 
     @property
     def accuracy(self) -> float:
-        """Share of all images that are taken for what they are, 0 to 1."""
+        """Share of correct predictions, 0 to 1."""
         return sum(self.counts[number][number] for number in range(len(self.classes))) / self.n_images
 
     def accuracy_of(self, number: int) -> float | None:
-        """Of the images of one class; None if there are none."""
-        of_class = sum(self.counts[number])
-        return self.counts[number][number] / of_class if of_class else None
+        """Share of correct predictions for one class; None if it has no images."""
+        n_images = sum(self.counts[number])
+        return self.counts[number][number] / n_images if n_images else None
 
 
 def confusion(rows: Sequence[DirmapRow], scored: Mapping[int, Score]) -> Confusion:
-    """What the scored images, by index of the row, were taken for."""
+    """Count predictions by class.
+
+    Parameters
+    ----------
+    scored : by index of the row.
+    """
     classes = tuple(class_names(rows))
     pairs = Counter(
         (rows[index].class_name, score.prediction if score.prediction in classes else _OTHER)
@@ -63,41 +68,41 @@ def confusion(rows: Sequence[DirmapRow], scored: Mapping[int, Score]) -> Confusi
     return Confusion(classes, predictions, counts)
 
 
-def write_report(folder: Path, found: Confusion) -> None:
-    """Write `accuracy.csv`, `confusion.csv` (a line per true class) and `confusion.png`; older ones are replaced."""
+def write_report(folder: Path, matrix: Confusion) -> None:
+    """Write `accuracy.csv`, `confusion.csv` (a row per true class) and `confusion.png`, replacing older files."""
     per_class = [
-        (name, sum(found.counts[number]), found.counts[number][number], _text(found.accuracy_of(number)))
-        for number, name in enumerate(found.classes)
+        (name, sum(matrix.counts[number]), matrix.counts[number][number], _text(matrix.accuracy_of(number)))
+        for number, name in enumerate(matrix.classes)
     ]
-    right = sum(correct for _, _, correct, _ in per_class)
-    overall = ("", found.n_images, right, _text(found.accuracy))
+    n_correct = sum(correct for _, _, correct, _ in per_class)
+    overall = ("", matrix.n_images, n_correct, _text(matrix.accuracy))
     write_csv(folder / ACCURACY_FILE, ("class", "images", "correct", "accuracy"), [*per_class, overall])
-    lines = [(name, *counts) for name, counts in zip(found.classes, found.counts, strict=True)]
-    write_csv(folder / CONFUSION_FILE, ("class", *found.predictions), lines)
-    atomic_files.write_bytes(folder / CONFUSION_PICTURE, _drawn(found))
+    lines = [(name, *counts) for name, counts in zip(matrix.classes, matrix.counts, strict=True)]
+    write_csv(folder / CONFUSION_FILE, ("class", *matrix.predictions), lines)
+    atomic_files.write_bytes(folder / CONFUSION_IMAGE, _draw(matrix))
 
 
-def _drawn(found: Confusion) -> bytes:
+def _draw(matrix: Confusion) -> bytes:
     """PNG: rows are true classes, columns predictions, colours the share of the row."""
     from matplotlib.figure import Figure
 
-    shares = [[count / max(1, sum(counts)) for count in counts] for counts in found.counts]
-    side = min(14.0, 2.5 + 0.5 * len(found.predictions))
+    shares = [[count / max(1, sum(counts)) for count in counts] for counts in matrix.counts]
+    side = min(14.0, 2.5 + 0.5 * len(matrix.predictions))
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()
-    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(picture, ax=axes, label="share of the class's images", shrink=0.8)
-    axes.set(xlabel="prediction", ylabel="true class", title=f"accuracy {found.accuracy:.1%} (n = {found.n_images})")
-    if len(found.predictions) <= _MOST_CLASSES_WITH_NUMBERS:
-        axes.set_xticks(range(len(found.predictions)), found.predictions, rotation=45, ha="right")
-        axes.set_yticks(range(len(found.classes)), found.classes)
-        for number, counts in enumerate(found.counts):
-            for at, count in enumerate(counts):
-                colour = "white" if shares[number][at] > 0.5 else "black"
-                axes.text(at, number, str(count), ha="center", va="center", color=colour)
-    written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=120)
-    return written.getvalue()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, label="share of the class's images", shrink=0.8)
+    axes.set(xlabel="prediction", ylabel="true class", title=f"accuracy {matrix.accuracy:.1%} (n = {matrix.n_images})")
+    if len(matrix.predictions) <= _MAX_CLASSES_WITH_NUMBERS:
+        axes.set_xticks(range(len(matrix.predictions)), matrix.predictions, rotation=45, ha="right")
+        axes.set_yticks(range(len(matrix.classes)), matrix.classes)
+        for number, counts in enumerate(matrix.counts):
+            for column, count in enumerate(counts):
+                colour = "white" if shares[number][column] > 0.5 else "black"
+                axes.text(column, number, str(count), ha="center", va="center", color=colour)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=120)
+    return png.getvalue()
 
 
 def _text(share: float | None) -> str:

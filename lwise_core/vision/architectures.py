@@ -1,6 +1,6 @@
 """Networks by name: ours, torchvision's (`resnet50`) and timm's (`timm/xcit_small_12_p16_224`), without weights.
 
-Knows nothing of normalisation, classes' names or files.
+Knows nothing of normalisation, class names or files.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from lwise_core.vision.small_resnet import SmallResNet
 SMALL_RESNET = "small_resnet"
 
 _TIMM = "timm/"
-_OF_SMALL_RESNET = ("width",)
-_SHOWN = 5
+_SMALL_RESNET_SETTINGS = ("width",)
+_N_SUGGESTIONS = 5
 
 
 def build_network(
     architecture: str, *, num_classes: int, size: int, settings: Mapping[str, Any] | None = None
 ) -> nn.Module:
-    """A network with random weights: normalised pictures (N, 3, size, size) -> logits (N, num_classes).
+    """A network with random weights: normalised images (N, 3, size, size) -> logits (N, num_classes).
 
     Parameters
     ----------
-    settings : further arguments of the architecture; of `small_resnet`: `width`.
+    settings : further arguments of the architecture; for `small_resnet`: `width`.
 
     Raises
     ------
     InputError
-        If there is no such architecture, or it cannot be built so.
+        If the architecture is unknown, or cannot be built with these settings.
     """
     chosen = dict(settings or {})
     if architecture == SMALL_RESNET:
-        _refuse_strange(architecture, chosen, _OF_SMALL_RESNET)
+        _reject_unknown(architecture, chosen, _SMALL_RESNET_SETTINGS)
         return SmallResNet(num_classes=num_classes, size=size, **chosen)
     try:
         if architecture.startswith(_TIMM):
-            return _build_of_timm(architecture.removeprefix(_TIMM), num_classes=num_classes, **chosen)
+            return _build_timm(architecture.removeprefix(_TIMM), num_classes=num_classes, **chosen)
         if architecture in torchvision_models.list_models(module=torchvision_models):
             if architecture in ("googlenet", "inception_v3"):
-                # Their second heads serve training from scratch alone, and make `forward` return no tensor.
+                # Their auxiliary heads only serve training from scratch, and `forward` would return a tuple.
                 chosen = {"aux_logits": False, "init_weights": True, **chosen}
             network: nn.Module = torchvision_models.get_model(
                 architecture, weights=None, num_classes=num_classes, **chosen
@@ -57,11 +57,11 @@ def build_network(
 
 
 def known_architectures() -> list[str]:
-    """Names that `build_network` takes, timm's only where timm is installed."""
-    return [SMALL_RESNET, *torchvision_models.list_models(module=torchvision_models), *_names_of_timm()]
+    """Names that `build_network` accepts, timm's included if it is installed."""
+    return [SMALL_RESNET, *torchvision_models.list_models(module=torchvision_models), *_timm_names()]
 
 
-def _build_of_timm(name: str, *, num_classes: int, **settings: Any) -> nn.Module:
+def _build_timm(name: str, *, num_classes: int, **settings: Any) -> nn.Module:
     try:
         import timm
     except ModuleNotFoundError:
@@ -72,7 +72,7 @@ def _build_of_timm(name: str, *, num_classes: int, **settings: Any) -> nn.Module
     return network
 
 
-def _names_of_timm() -> list[str]:
+def _timm_names() -> list[str]:
     try:
         import timm
     except ModuleNotFoundError:
@@ -81,10 +81,12 @@ def _names_of_timm() -> list[str]:
 
 
 def _suggestion(architecture: str) -> str:
-    near = difflib.get_close_matches(architecture, known_architectures(), n=_SHOWN, cutoff=0.5)
-    return f"expected e.g. {', '.join(near or (SMALL_RESNET, 'resnet50', 'timm/xcit_small_12_p16_224'))}"
+    similar = difflib.get_close_matches(architecture, known_architectures(), n=_N_SUGGESTIONS, cutoff=0.5)
+    return f"expected e.g. {', '.join(similar or (SMALL_RESNET, 'resnet50', 'timm/xcit_small_12_p16_224'))}"
 
 
-def _refuse_strange(architecture: str, settings: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    if strange := sorted(settings.keys() - set(known)):
-        raise InputError(f"architecture {architecture}: has no {', '.join(strange)}; expected {', '.join(known)}")
+def _reject_unknown(architecture: str, settings: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    if unknown := sorted(settings.keys() - set(known)):
+        raise InputError(
+            f"architecture {architecture}: has no setting {', '.join(unknown)}; expected {', '.join(known)}"
+        )

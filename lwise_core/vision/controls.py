@@ -1,4 +1,4 @@
-"""Off-the-shelf ways to make pictures clearer, which know no classes: what an enhancement is to be compared with."""
+"""Off-the-shelf methods that make images clearer whatever their class, to compare an enhancement with."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _NO_CONTRAST = 1e-9
 
 @dataclass(frozen=True)
 class Control:
-    """A way to make pictures clearer.
+    """A method that makes images clearer.
 
     Attributes
     ----------
-    apply : uint8 RGB (3, H, W) -> the same, changed.
-    settings : of the method, for provenance.
+    apply : uint8 RGB (3, H, W) -> the changed image.
+    settings : parameters of the method, for provenance.
     """
 
     apply: Callable[[Pixels], Pixels]
@@ -44,8 +44,8 @@ def clahe(pixels: Pixels) -> Pixels:
 def msrcr(pixels: Pixels) -> Pixels:
     """Multiscale retinex with colour restoration.
 
-    Of the channels I_c in 1 … 256 (one is added to what is stored, for the logarithm), with Gaussians G_s of standard
-    deviation s = 15, 80 and 250 pixels, reflected at the border:
+    For channels I_c in 1 … 256 (stored values plus one, for the logarithm) and Gaussians G_s of standard deviation
+    s = 15, 80 and 250 pixels, reflected at the border:
 
         R_c = β [ln(α I_c) - ln(Σ_k I_k)] · mean_s [ln I_c - ln(G_s * I_c)],  α = 125, β = 46
 
@@ -55,10 +55,10 @@ def msrcr(pixels: Pixels) -> Pixels:
     """
     channels = pixels.astype(np.float64) + 1
     _, height, width = channels.shape
-    surrounds = [_blurring(height, scale) @ channels @ _blurring(width, scale).T for scale in _SCALES]
+    surrounds = [_blur_matrix(height, scale) @ channels @ _blur_matrix(width, scale).T for scale in _SCALES]
     retinex = np.log(channels) - np.mean([np.log(surround) for surround in surrounds], axis=0)
     restoration = _BETA * (np.log(_ALPHA * channels) - np.log(channels.sum(axis=0)))
-    return _stretched(restoration * retinex, _RETINEX_SATURATION, flat=pixels)
+    return _stretch(restoration * retinex, _RETINEX_SATURATION, flat=pixels)
 
 
 def auto_levels(pixels: Pixels) -> Pixels:
@@ -66,7 +66,7 @@ def auto_levels(pixels: Pixels) -> Pixels:
 
     Limare, Lisani, Morel, Petro & Sbert 2011, https://doi.org/10.5201/ipol.2011.llmps-scb.
     """
-    return _stretched(pixels.astype(np.float64), _LEVELS_SATURATION, flat=pixels)
+    return _stretch(pixels.astype(np.float64), _LEVELS_SATURATION, flat=pixels)
 
 
 CONTROLS: dict[str, Control] = {
@@ -74,27 +74,27 @@ CONTROLS: dict[str, Control] = {
     "msrcr": Control(msrcr, {"scales": _SCALES, "alpha": _ALPHA, "beta": _BETA, "saturation": _RETINEX_SATURATION}),
     "auto_levels": Control(auto_levels, {"saturation": _LEVELS_SATURATION}),
 }
-"""By the name used in files and on the command line."""
+"""By name in files and on the command line."""
 
 
 @lru_cache(maxsize=32)
-def _blurring(side: int, scale: float) -> NDArray[np.float64]:
-    """(side, side): takes a column of pixels to the blurred one, mirrored about its ends.
+def _blur_matrix(side: int, scale: float) -> NDArray[np.float64]:
+    """Matrix (side, side) that blurs a column of pixels, mirrored at its ends.
 
-    The Gaussian is cut off at four standard deviations. Those here are longer than most pictures, for which a product
-    with this matrix takes a tenth of the time of a convolution.
+    The Gaussian is truncated at four standard deviations. Most of them are longer than the image; then a product with
+    this matrix takes a tenth of the time of a convolution.
     """
     gaussian = cv2.getGaussianKernel(2 * round(4 * scale) + 1, scale)
     eye = np.eye(side)
     return np.asarray(cv2.sepFilter2D(eye, -1, np.ones(1), gaussian, borderType=cv2.BORDER_REFLECT_101), np.float64)
 
 
-def _stretched(channels: NDArray[np.float64], saturation: float, *, flat: Pixels) -> Pixels:
-    """Each channel's values from its `saturation` quantile to that from above -> 0 … 255.
+def _stretch(channels: NDArray[np.float64], saturation: float, *, flat: Pixels) -> Pixels:
+    """Stretch each channel to 0 … 255, from its `saturation` quantile to its 1 - `saturation` quantile.
 
     Parameters
     ----------
-    flat : what a channel without contrast stays; stretched, it would show nothing but rounding.
+    flat : the values of a channel without contrast; stretched, it would only show rounding.
     """
     lowest, highest = np.quantile(channels, [saturation, 1 - saturation], axis=(1, 2), keepdims=True)
     spread = highest - lowest

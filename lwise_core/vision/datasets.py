@@ -1,4 +1,4 @@
-"""From a dirmap to tensors."""
+"""Images of a dirmap as tensors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DirmapDataset(Dataset[tuple[torch.Tensor, int]]):
         return torch.from_numpy(load_rgb(self.root / row.im_path, size=self.size)), row.class_num
 
     def load(self, on_progress: OnProgress | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Decode everything once: uint8 images (N, 3, size, size) and int64 labels (N,)."""
+        """Decode all images: uint8 images (N, 3, size, size) and int64 labels (N,)."""
         images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
         labels = torch.tensor([row.class_num for row in self.rows])
         with ThreadPoolExecutor() as pool:

@@ -1,8 +1,8 @@
-"""How pictures are stored, and what that does to them.
+"""Formats in which images are stored.
 
-A perturbation is small: an ε of 0.25 moves a value of a 224-pixel picture by a sixth of one of its 255 steps, and a
-JPEG at quality 75 errs by more than an ε of 8. So pictures are stored lossless unless somebody asks for something else,
-and what is measured is always the stored picture.
+Perturbations are small: an ε of 0.25 changes the values of a 224-pixel image by a sixth of a step of 8 bits, and the
+error of a JPEG at quality 75 exceeds an ε of 8. So images are stored lossless by default, and measurements are those of
+the stored image.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ DeepPixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Encoding:
-    """A way to store a picture.
+    """A format in which images are stored.
 
     Attributes
     ----------
     name : as on the command line and in provenance.
     suffix : of the files.
-    levels : the value of white: 255, or 65,535 with 16 bits.
-    is_lossless : whether what is read is what was written.
-    quality : of JPEG, 1 to 100.
+    levels : value of white: 255, or 65,535 with 16 bits.
+    is_lossless : whether reading gives what was written.
+    quality : quality of JPEG, 1 to 100.
     """
 
     name: str
@@ -44,36 +44,36 @@ class Encoding:
     quality: int | None = None
 
     def stored_path(self, im_path: str) -> str:
-        """The path of an image inside every variant: its own, with the suffix of the stored file."""
+        """The path of an image inside every variant: its `im_path` with the suffix of the format."""
         return str(PurePosixPath(im_path).with_suffix(self.suffix))
 
 
 def read_8_bits(content: bytes) -> NDArray[np.uint8]:
-    """A stored picture as a browser shows it: uint8 (3, H, W)."""
-    with Image.open(io.BytesIO(content)) as picture:
-        return np.ascontiguousarray(np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
+    """A stored image as a browser shows it: uint8 (3, H, W)."""
+    with Image.open(io.BytesIO(content)) as image:
+        return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 
 def encoding(name: str, *, quality: int | None = None) -> Encoding:
-    """The encoding of this name.
+    """The encoding of a name.
 
     Parameters
     ----------
-    quality : of `jpeg`, 1 to 100; default 95.
+    quality : quality of `jpeg`, 1 to 100 (default: 95).
 
     Raises
     ------
     InputError
-        If there is none, or `quality` is given for another than `jpeg`.
+        If the name is unknown, or `quality` is given with another format than `jpeg`.
     """
     if quality is not None and name != "jpeg":
         raise InputError(f"--quality needs --format jpeg; the format is {name}, which is lossless")
-    of_jpeg = 95 if quality is None else quality
+    jpeg_quality = 95 if quality is None else quality
     known = {
         "png": Encoding("png", ".png", 255, True, _png),
         "webp": Encoding("webp", ".webp", 255, True, _webp),
-        "png16": Encoding("png16", ".png", 65_535, True, _png_of_16_bits),
-        "jpeg": Encoding("jpeg", ".jpg", 255, False, lambda pixels: _jpeg(pixels, of_jpeg), of_jpeg),
+        "png16": Encoding("png16", ".png", 65_535, True, _png16),
+        "jpeg": Encoding("jpeg", ".jpg", 255, False, lambda pixels: _jpeg(pixels, jpeg_quality), jpeg_quality),
     }
     if name not in known:
         raise InputError(f"--format is {name!r}; expected one of {', '.join(known)}")
@@ -90,18 +90,18 @@ def _webp(pixels: DeepPixels) -> bytes:
 
 
 def _jpeg(pixels: DeepPixels, quality: int) -> bytes:
-    # Colour at the full resolution: subsampled, it would lose most of what a perturbation does to it.
+    # Full colour resolution: subsampling would lose most of the perturbation of the colours.
     return _with_pillow(pixels, format="JPEG", quality=quality, subsampling=0)
 
 
 def _with_pillow(pixels: DeepPixels, **options: Any) -> bytes:
-    written = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(written, **options)
-    return written.getvalue()
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(content, **options)
+    return content.getvalue()
 
 
-def _png_of_16_bits(pixels: DeepPixels) -> bytes:
-    import cv2  # Pillow writes no colours of 16 bits
+def _png16(pixels: DeepPixels) -> bytes:
+    import cv2  # Pillow cannot write 16-bit colour
 
     blue_first = np.ascontiguousarray(pixels[::-1].transpose(1, 2, 0), dtype=np.uint16)
     _, written = cv2.imencode(".png", blue_first, [cv2.IMWRITE_PNG_COMPRESSION, 1])

@@ -1,8 +1,8 @@
-"""Where and how a guide model computes: device, precision, layout of memory, size of batches.
+"""Where and how a guide model computes: device, precision, memory layout, batch size.
 
-Whatever is done for speed is done here, and none of it changes what is computed but for rounding: batch normalisation
-is folded into the convolution before it (the same numbers in exact arithmetic), convolutions run channels-last, and on
-an accelerator with bf16 the network, but not the perturbation, computes in it.
+All optimisations for speed are here, and none changes results beyond rounding: batch normalisation is folded into the
+convolution before it (equal in exact arithmetic), convolutions run channels-last, and on a GPU with bf16 the network,
+but not the perturbation, computes in bf16.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lwise_core.vision.guide import GuideModel
 Precision = Literal["fp32", "bf16", "fp64"]
 
 _BATCH_ON_CPU = 16
-"""More does not help two cores, and holds memory."""
+"""Larger batches are no faster on two cores, and take memory."""
 _BATCH_ON_GPU = 256
 _SMALLEST_BATCH_ON_CPU_PIXELS = 64 * 64
 
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 def preferred_device() -> torch.device:
-    """The accelerator if the machine has one, else the CPU."""
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -41,12 +41,12 @@ class Engine:
 
     Attributes
     ----------
-    precision : of the network: `fp32`, or `bf16` by autocast, with the perturbation in fp32; `fp64` for the network and
+    precision : of the network: `fp32`, or `bf16` by autocast with the perturbation in fp32; `fp64` for the network and
         the perturbation, to compare with a formula.
     folds : whether batch normalisation is folded.
-    compiles : whether `torch.compile` makes kernels of the network, with CUDA graphs on an accelerator, which takes
-        about a minute before the first batch.
-    at_once : pictures in a batch; None: as many as suit the device.
+    compiles : whether the network is compiled by `torch.compile`, with CUDA graphs on a GPU, which takes about a minute
+        before the first batch.
+    at_once : images per batch; None: what suits the device.
     """
 
     device: torch.device
@@ -57,20 +57,20 @@ class Engine:
 
     @classmethod
     def automatic(cls, device: torch.device | None = None) -> Engine:
-        """The fastest way on this machine that keeps the results."""
+        """The fastest engine on this machine that keeps the results."""
         device = device or preferred_device()
         if device.type != "cuda":
-            # Processors without units for bf16 are many times slower in it, and compiling gains them nothing.
+            # CPUs without bf16 units are many times slower in bf16, and gain nothing from compiling.
             return cls(device)
         return cls(device, precision="bf16" if torch.cuda.is_bf16_supported() else "fp32", compiles=True)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of pictures and perturbations."""
+        """Type of images and perturbations."""
         return torch.float64 if self.precision == "fp64" else torch.float32
 
     def prepared(self, model: GuideModel) -> nn.Module:
-        """A copy of the model for ascents: in evaluation mode, frozen, on the device, as fast as its network allows."""
+        """A copy of the model for ascents: in evaluation mode, frozen, on the device, optimised for speed."""
         ready = copy.deepcopy(model).eval().requires_grad_(False).to(self.device, self.dtype)
         if self.folds:
             ready.network = folded(ready.network)
@@ -82,16 +82,16 @@ class Engine:
         return compiled
 
     def computing(self) -> AbstractContextManager[None]:
-        """Around every use of a prepared model."""
+        """Context manager for every use of a prepared model."""
         return _autocast(self.device) if self.precision == "bf16" else nullcontext()
 
     def placed(self, images: Tensor) -> Tensor:
-        """Pictures where and as the prepared model takes them: uint8 (N, 3, H, W) -> 0 … 1, channels last."""
-        there = images.to(self.device, non_blocking=True)
-        return (there.to(self.dtype) / 255).contiguous(memory_format=torch.channels_last)
+        """Convert uint8 images (N, 3, H, W) to a prepared model's input: 0 … 1, on the device, channels last."""
+        on_device = images.to(self.device, non_blocking=True)
+        return (on_device.to(self.dtype) / 255).contiguous(memory_format=torch.channels_last)
 
     def batch_size(self, side: int) -> int:
-        """Pictures of `side` pixels in a batch; `in_parts` takes fewer at once where they do not fit."""
+        """Batch size for images of `side` pixels. If a batch does not fit into memory, `in_parts` halves it."""
         if self.at_once is not None:
             return self.at_once
         if self.device.type == "cuda":
@@ -100,9 +100,9 @@ class Engine:
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """The network with each batch normalisation that follows a convolution made part of it.
+    """Fold each batch normalisation into the convolution before it.
 
-    A network whose forward pass cannot be traced, or that has none, is returned as it is.
+    Returns the network unchanged if it has none, or its forward pass cannot be traced.
     """
     if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         return network
@@ -114,7 +114,7 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 def in_parts(compute: Callable[[Tensor, Tensor], list[Tensor]], images: Tensor, labels: Tensor) -> list[Tensor]:
-    """`compute` of a batch, or of its halves where the device has not memory enough for the whole.
+    """`compute` a batch, or its halves if the whole does not fit into the device's memory.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def in_parts(compute: Callable[[Tensor, Tensor], list[Tensor]], images: Tensor, 
     except torch.OutOfMemoryError:
         if len(images) == 1:
             raise
-    # Outside of the handler, which would keep the failed attempt's tensors alive.
+    # Outside the handler, which would keep the tensors of the failed attempt alive.
     torch.cuda.empty_cache()
     middle = len(images) // 2
     first = in_parts(compute, images[:middle], labels[:middle])

@@ -1,4 +1,4 @@
-"""The guide model: any classifier, with its normalisation inside, so that it takes pictures in [0, 1]."""
+"""The guide model: any classifier, including its normalisation, so that it takes images in [0, 1]."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from lwise_core.vision.architectures import build_network
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What is taken off each channel (red, green, blue), and what it is then divided by, in [0, 1] pixels."""
+    """Mean and standard deviation of each channel (red, green, blue), in [0, 1] pixels."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
 
 NONE = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-"""Of networks that take pictures as they are."""
+"""For networks without normalisation."""
 
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""What nearly every network that was trained on ImageNet expects."""
+"""For nearly all networks trained on ImageNet."""
 
 
 @dataclass(frozen=True)
 class GuideDescription:
-    """What is needed to build a guide model again.
+    """What is needed to rebuild a guide model.
 
     Attributes
     ----------
-    architecture : a name that `architectures.build_network` takes.
-    classes : their names in the order of the logits; of a model that came without names, the numbers of its logits.
-    size : side of its pictures in pixels.
+    architecture : a name that `architectures.build_network` accepts.
+    classes : names of the classes in the order of the logits; their numbers if the model came without names.
+    size : side of the images in pixels.
     settings : further arguments of the architecture.
     """
 
@@ -46,7 +46,7 @@ class GuideDescription:
 
 
 class GuideModel(nn.Module):
-    """Pictures (N, 3, H, W) in [0, 1] -> logits (N, C)."""
+    """Images (N, 3, H, W) in [0, 1] -> logits (N, C)."""
 
     mean: Tensor
     std: Tensor
@@ -64,12 +64,12 @@ class GuideModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the weights."""
         return self.mean.device
 
 
 def new_guide(description: GuideDescription, normalisation: Normalisation, *, seed: int) -> GuideModel:
-    """A guide model with weights drawn at random; the same seed gives the same weights.
+    """A guide model with random weights, reproducible by seed.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def new_guide(description: GuideDescription, normalisation: Normalisation, *, se
 
 
 def empty_guide(description: GuideDescription) -> GuideModel:
-    """A guide model whose weights and normalisation are about to be read from a file."""
+    """A guide model whose weights and normalisation are then read from a file."""
     return GuideModel(description, _network(description), NONE)
 
 

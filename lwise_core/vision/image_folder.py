@@ -1,4 +1,4 @@
-"""From a folder of photographs to a dirmap. Knows nothing of PyTorch, whose loading takes seconds."""
+"""List a folder of images as a dirmap. Knows nothing of PyTorch, whose loading takes seconds."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from lwise_core.vision.data.splitting import split_by_class
 from lwise_core.vision.images import problem_with
 from lwise_core.vision.prefetch import prefetch
 
-_SHOWN_PROBLEMS = 5
+_MAX_PROBLEMS_LISTED = 5
 _AHEAD = 64
 
 
 @dataclass(frozen=True)
 class ImageIndex:
-    """What `index_image_folder` found.
+    """Result of `index_image_folder`.
 
     Attributes
     ----------
-    rows : of the dirmap.
-    shorter_side : the median length of the pictures' shorter side in pixels.
-    skipped : what is wrong with each picture that was left out.
+    rows : rows of the dirmap.
+    shorter_side : median length of the images' shorter side in pixels.
+    skipped : why images were skipped.
     """
 
     rows: list[DirmapRow]
@@ -46,34 +46,34 @@ def index_image_folder(
     skip_bad: bool = False,
     on_progress: OnProgress | None = None,
 ) -> ImageIndex:
-    """List every photograph of a data set, as `list_images` does, in the order of the splits.
+    """List all images of a data set, as `list_images` does, in the order of the splits.
 
-    Every file is decoded once, so that a damaged one stops the work here and not an hour later. A data set without a
-    `val` split gets one from its training images, as `with_validation` says.
+    Every file is decoded, so that a damaged one is found now and not an hour later. A data set without a `val` split
+    gets one by `with_validation`.
 
     Parameters
     ----------
-    val_fraction : share held out, 0 for none.
-    skip_bad : leave out what cannot be read instead of stopping.
+    val_fraction : share of the training images held out, 0 for none.
+    skip_bad : skip unreadable images instead of stopping.
 
     Raises
     ------
     InputError
-        As `list_images` and `with_validation`, or if a picture is unreadable (the first few are named).
+        As `list_images` and `with_validation`, or if an image is unreadable; the message names the first five.
     """
     listed = list_images(root, description)
-    problems, sizes = _checked([root / row.im_path for row in listed], on_progress)
+    problems, sizes = _check([root / row.im_path for row in listed], on_progress)
     if problems and not skip_bad:
-        shown = "; ".join(list(problems.values())[:_SHOWN_PROBLEMS])
-        more = len(problems) - _SHOWN_PROBLEMS
+        listed_problems = "; ".join(list(problems.values())[:_MAX_PROBLEMS_LISTED])
+        more = len(problems) - _MAX_PROBLEMS_LISTED
         raise InputError(
-            f"{shown}{f' and {more} more' if more > 0 else ''}; repair or remove and run again, or list the others by "
-            "`lwise dataset index --skip-bad`"
+            f"{listed_problems}{f' and {more} more' if more > 0 else ''}; repair or remove them and "
+            "run again, or skip them with `lwise dataset index --skip-bad`"
         )
     rows = [row for number, row in enumerate(listed) if number not in problems]
     if not rows:
         raise InputError(
-            f"{root}: none of its {len(listed)} pictures can be read; the first: {next(iter(problems.values()))}"
+            f"{root}: none of its {len(listed)} images can be read; the first: {next(iter(problems.values()))}"
         )
     return ImageIndex(
         rows=with_validation(
@@ -87,28 +87,28 @@ def index_image_folder(
 def with_validation(
     rows: Sequence[DirmapRow], fraction: float, *, seed: int = 0, group_column: str | None = None
 ) -> list[DirmapRow]:
-    """Rows with a split `val`: where there is none, a fraction of each class's training images becomes it.
+    """Rows with a split `val`; if there is none, it is a fraction of each class's training images.
 
     Parameters
     ----------
-    fraction : 0 leaves everything as it is.
+    fraction : 0 returns the rows unchanged.
     group_column : images with the same text in this column stay together.
 
     Raises
     ------
     InputError
-        As `split_by_class`: of each class at least two training images are needed.
+        As `split_by_class`: each class needs at least two training images.
     """
     if fraction == 0 or any(row.split == "val" for row in rows):
         return list(rows)
     training = [row for row in rows if row.split == "train"]
     others = [row for row in rows if row.split != "train"]
-    parted = split_by_class(training, {"train": 1 - fraction, "val": fraction}, seed=seed, group_column=group_column)
-    return sorted([*parted, *others], key=lambda row: split_rank(row.split))
+    divided = split_by_class(training, {"train": 1 - fraction, "val": fraction}, seed=seed, group_column=group_column)
+    return sorted([*divided, *others], key=lambda row: split_rank(row.split))
 
 
-def _checked(paths: Sequence[Path], on_progress: OnProgress | None) -> tuple[dict[int, str], list[tuple[int, int]]]:
-    """What is wrong with which file, and the sizes of the others."""
+def _check(paths: Sequence[Path], on_progress: OnProgress | None) -> tuple[dict[int, str], list[tuple[int, int]]]:
+    """Problems by index of the path, and the sizes of readable images."""
     problems: dict[int, str] = {}
     sizes = []
     with ThreadPoolExecutor() as pool:

@@ -1,6 +1,6 @@
-"""From a file of any kind to one square RGB picture, and back to a lossless file.
+"""Decode image files to square RGB images, and store them lossless.
 
-Every image of a study goes through `load_rgb`, so that what the model sees is what the participant sees. Knows nothing
+Every image of a study goes through `load_rgb`, so that the model and the participant see the same. Knows nothing
 of PyTorch, whose loading takes seconds.
 """
 
@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lwise_core.errors import InputError
 
 MAX_PIXELS = 64_000_000
-"""Larger pictures are refused before they are decoded: 64 megapixels take 192 MB as RGB."""
+"""Larger images are rejected before decoding: 64 megapixels take 192 MB as RGB."""
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -26,9 +26,9 @@ Pixels = NDArray[np.uint8]
 
 
 def load_rgb(path: Path, *, size: int) -> Pixels:
-    """Decode a picture to `size` x `size` RGB pixels.
+    """Decode an image to `size` x `size` RGB pixels.
 
-    Greyscale (also 16-bit), palette, CMYK and transparent pictures are converted (transparency onto white), the
+    Greyscale (also 16-bit), palette, CMYK and transparent images are converted (transparency onto white), the
     camera's orientation is applied, the longer side is cropped around the centre and the rest resampled (bicubic).
 
     Returns
@@ -38,48 +38,48 @@ def load_rgb(path: Path, *, size: int) -> Pixels:
     Raises
     ------
     InputError
-        If the file is missing, empty, damaged, no picture, or larger than `MAX_PIXELS`.
+        If the file is missing, empty, damaged, not an image, or larger than `MAX_PIXELS`.
     """
     try:
-        with Image.open(_checked(path)) as picture:
-            square = ImageOps.fit(_to_rgb(picture), (size, size), method=Image.Resampling.BICUBIC)
+        with Image.open(_checked(path)) as image:
+            square = ImageOps.fit(_to_rgb(image), (size, size), method=Image.Resampling.BICUBIC)
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path}: no such picture") from None
+        raise InputError(f"{path}: no such image") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: damaged picture ({error})") from None
+        raise InputError(f"{path}: damaged image ({error})") from None
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
 def save_png(path: Path, pixels: Pixels) -> None:
-    """Write uint8 (3, H, W) as PNG, which keeps every value."""
+    """Write uint8 (3, H, W) as PNG."""
     # Level 1 writes about three times as fast as the default at a few per cent more bytes.
     Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(path, format="PNG", compress_level=1)
 
 
 def problem_with(path: Path) -> tuple[str | None, tuple[int, int]]:
-    """What keeps a file from being used, or None, with its width and height in pixels (0, 0 if unknown)."""
+    """Why a file cannot be used, or None; and its width and height in pixels, (0, 0) if unknown."""
     try:
-        with Image.open(_checked(path)) as picture:
-            picture.load()
-            return None, picture.size
+        with Image.open(_checked(path)) as image:
+            image.load()
+            return None, image.size
     except InputError as error:
         return str(error), (0, 0)
     except FileNotFoundError:
-        return f"{path}: no such picture", (0, 0)
+        return f"{path}: no such image", (0, 0)
     except (OSError, SyntaxError, ValueError) as error:
-        return f"{path}: damaged picture ({error})", (0, 0)
+        return f"{path}: damaged image ({error})", (0, 0)
 
 
 def _checked(path: Path) -> Path:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: empty file (0 bytes)")
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
+        with Image.open(path) as image:
+            width, height = image.size
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not a picture in a known format, or damaged") from None
+        raise InputError(f"{path}: not an image in a known format, or damaged") from None
     except Image.DecompressionBombError:
         raise InputError(
             f"{path}: too large to be a photograph; at most {MAX_PIXELS // 1_000_000} megapixels"
@@ -87,23 +87,23 @@ def _checked(path: Path) -> Path:
     if width * height > MAX_PIXELS:
         raise InputError(
             f"{path}: {width} x {height} = {width * height / 1e6:.0f} megapixels; "
-            f"at most {MAX_PIXELS // 1_000_000} are read, so make it smaller"
+            f"expected at most {MAX_PIXELS // 1_000_000}, so make it smaller"
         )
     return path
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(picture)
+def _to_rgb(image: Image.Image) -> Image.Image:
+    upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
         return _from_deep_grey(upright)
     if upright.has_transparency_data:
-        layer = upright.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, (*_WHITE, 255))
-        return Image.alpha_composite(ground, layer).convert("RGB")
+        foreground = upright.convert("RGBA")
+        background = Image.new("RGBA", foreground.size, (*_WHITE, 255))
+        return Image.alpha_composite(background, foreground).convert("RGB")
     return upright.convert("RGB")
 
 
-def _from_deep_grey(picture: Image.Image) -> Image.Image:
-    """Scale 16-bit values 0 … 65535 to 8 bits; Pillow's own conversion would clip everything above 255."""
-    values = np.asarray(picture, dtype=np.float64)
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    """Scale 16-bit values to 8 bits; Pillow's conversion would clip everything above 255."""
+    values = np.asarray(image, dtype=np.float64)
     return Image.fromarray(np.clip(np.rint(values / 257.0), 0, 255).astype(np.uint8)).convert("RGB")

@@ -1,4 +1,4 @@
-"""Between pictures as they are stored, 0 … 255, and as networks take them, 0 … 1."""
+"""Convert stored pixels, 0 … 255, to a network's input, 0 … 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How hard is each image? The robust model's logit of the true class predicts it (Talbot et al. 2025)."""
+"""Difficulty of images, predicted by the robust model's logit of the true class (Talbot et al. 2025)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from lwise_core.vision.per_image import Measure
 from lwise_core.vision.targets import Targets
 
 ROBUST_COLUMN = SCORE_COLUMNS[0]
-"""Of the guide model's logits, from which the difficulty follows."""
+"""Column of the guide model's logits, from which the difficulty is computed."""
 
 _SUFFIX = "_gt_logit"
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a model makes of one image.
+    """Scores of one image.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Score:
     entropy : of the model's probabilities, in nats: -sum_k p_k ln p_k.
     cross_entropy : of the true class, in nats: -ln p_y.
     prediction : name of the class of the largest logit.
-    is_correct : whether that is the true class.
+    is_correct : whether the prediction is the true class.
     """
 
     gt_logit: float
@@ -44,12 +44,12 @@ class Score:
 
 
 def scoring(model: GuideModel, targets: Targets, engine: Engine) -> Measure:
-    """What `measure_images` computes for `scores`; probabilities are the softmax over the columns of `targets`."""
+    """The measure behind `scores`. Probabilities are the softmax over the columns of `targets`."""
     ready = engine.prepared(model)
 
-    def compute(pictures: Tensor, labels: Tensor) -> list[Tensor]:
+    def compute(images: Tensor, labels: Tensor) -> list[Tensor]:
         with torch.inference_mode(), engine.computing():
-            return _scores(targets.columns(ready(pictures)).to(engine.dtype), labels)
+            return _scores(targets.columns(ready(images)).to(engine.dtype), labels)
 
     return Measure(("gt_logit", "entropy", "cross_entropy", "column"), compute, model.description.size, targets)
 
@@ -61,7 +61,7 @@ def scores(
     targets: Targets,
     model_classes: Sequence[str],
 ) -> dict[int, Score]:
-    """What was measured by `scoring`, by index of the row.
+    """Scores from the measurements of `scoring`, by index of the row.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ def scores(
     names = _column_names(rows, targets, model_classes)
     return {
         index: Score(
-            gt_logit=of_one["gt_logit"],
-            entropy=of_one["entropy"],
-            cross_entropy=of_one["cross_entropy"],
-            prediction=names[round(of_one["column"])],
-            is_correct=round(of_one["column"]) == targets.column_of[rows[index].class_num],
+            gt_logit=numbers["gt_logit"],
+            entropy=numbers["entropy"],
+            cross_entropy=numbers["cross_entropy"],
+            prediction=names[round(numbers["column"])],
+            is_correct=round(numbers["column"]) == targets.column_of[rows[index].class_num],
         )
-        for index, of_one in values.items()
+        for index, numbers in values.items()
     }
 
 
@@ -89,13 +89,13 @@ def with_columns(
 ) -> list[DirmapRow]:
     """Dirmap rows with the scores of a model.
 
-    A column `vanilla_gt_logit` brings with it `vanilla_entropy`, `vanilla_cross_entropy`, `vanilla_prediction` and
-    `vanilla_correct` (1 or 0). `robust_gt_logit` brings the difficulty too, `with_difficulty`.
+    With a column `vanilla_gt_logit` come `vanilla_entropy`, `vanilla_cross_entropy`, `vanilla_prediction` and
+    `vanilla_correct` (1 or 0). With `robust_gt_logit` comes the difficulty too, by `with_difficulty`.
 
     Parameters
     ----------
-    scored : by index of the row; other rows keep what they have.
-    unreadable : indices of rows whose pictures could not be read; they lose what they have.
+    scored : by index of the row; other rows keep their scores.
+    unreadable : indices of rows whose images cannot be read; they lose their scores.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def with_columns(
         If `column` does not end in `_gt_logit`.
     """
     prefix = column_prefix(column)
-    after = list(rows)
+    scored_rows = list(rows)
     for index in (*unreadable, *scored):
         score = scored.get(index)
         cells = dict.fromkeys(("entropy", "cross_entropy", "prediction", "correct"), "")
@@ -111,14 +111,14 @@ def with_columns(
             cells["entropy"], cells["cross_entropy"] = f"{score.entropy:.6f}", f"{score.cross_entropy:.6f}"
             cells["prediction"], cells["correct"] = score.prediction, str(int(score.is_correct))
         row = rows[index]
-        named = {f"{prefix}_{name}": cell for name, cell in cells.items()}
+        prefixed = {f"{prefix}_{name}": cell for name, cell in cells.items()}
         value = None if score is None else score.gt_logit
         if column == ROBUST_COLUMN:
-            after[index] = replace(row, robust_gt_logit=value, extra={**row.extra, **named})
+            scored_rows[index] = replace(row, robust_gt_logit=value, extra={**row.extra, **prefixed})
         else:
             text = "" if value is None else f"{value:.6f}"
-            after[index] = replace(row, extra={**row.extra, column: text, **named})
-    return with_difficulty(after) if column == ROBUST_COLUMN else after
+            scored_rows[index] = replace(row, extra={**row.extra, column: text, **prefixed})
+    return with_difficulty(scored_rows) if column == ROBUST_COLUMN else scored_rows
 
 
 def column_prefix(column: str) -> str:
@@ -127,7 +127,7 @@ def column_prefix(column: str) -> str:
     Raises
     ------
     InputError
-        If the column is not called so.
+        If the column has another form.
     """
     prefix = column.removesuffix(_SUFFIX)
     if prefix in ("", column):
@@ -156,7 +156,7 @@ def _scores(logits: Tensor, labels: Tensor) -> list[Tensor]:
 
 
 def _column_names(rows: Sequence[DirmapRow], targets: Targets, model_classes: Sequence[str]) -> list[str]:
-    """By the data set's names as far as it has them, else by the model's."""
+    """The data set's name of each class, or the model's if the data set does not have it."""
     known = {targets.column_of[row.class_num]: row.class_name for row in rows}
     n_columns = len(model_classes) if targets.members is None else len(targets.members)
     return [known.get(column) or model_classes[column] for column in range(n_columns)]

@@ -1,4 +1,4 @@
-"""A small residual network for pictures of 16 to 128 pixels, which two cores train in a minute.
+"""A small residual network for images of 16 to 128 pixels, which two CPU cores train in a minute.
 
 Pre-activation blocks (He et al. 2016, https://arxiv.org/abs/1603.05027) at three widths; about 0.2 million parameters
 at the default width.
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 _LARGE_INPUT = 48
-"""From this side length on the first convolution halves the resolution, which divides the cost by four."""
+"""From this side on, the first convolution halves the resolution, which divides the cost by four."""
 
 
 class SmallResNet(nn.Module):
-    """Normalised pictures (N, 3, size, size) -> logits (N, num_classes)."""
+    """Normalised images (N, 3, size, size) -> logits (N, num_classes)."""
 
     def __init__(self, *, num_classes: int, size: int, width: int = 24) -> None:
         super().__init__()

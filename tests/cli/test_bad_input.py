@@ -77,7 +77,7 @@ def _odd_characters(root: Path) -> None:
         (_nothing, "no images found; expected one folder per class"),
         (_one_class, "only one class ('red')"),
         (_zero_bytes, "red/007.png: empty file (0 bytes)"),
-        (_cut_off, "red/007.png: damaged picture"),
+        (_cut_off, "red/007.png: damaged image"),
         (_no_picture, "red/007.png: not a picture"),
         (_200_megapixels, "red/007.png: too large"),
         (_odd_characters, r"class folder 'r?d\n' has a character"),
@@ -95,7 +95,7 @@ def test_photographs_that_cannot_be_used(
 def test_the_demo_stops_at_a_photograph_that_cannot_be_used(photographs: Path, tmp_path: Path) -> None:
     _cut_off(photographs)
     complaint = _refused("demo", "--no-serve", "--images", photographs, folder=tmp_path)
-    assert "red/007.png: damaged picture" in complaint
+    assert "red/007.png: damaged image" in complaint
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["demo.json"]
 
 

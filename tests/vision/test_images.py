@@ -91,7 +91,7 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
 def test_a_text_file_is_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "letter.jpg"
     path.write_text("Dear Sir")
-    with pytest.raises(InputError, match=r"letter\.jpg: not a picture"):
+    with pytest.raises(InputError, match=r"letter\.jpg: not an image"):
         load_rgb(path, size=8)
 
 

@@ -1,4 +1,4 @@
-"""Scores are what the formulas give, a damaged picture costs nothing but itself, and a run goes on where it stopped."""
+"""Scores are what the formulas give, a damaged image costs nothing but itself, and a run goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lwise_core.vision.pixels import as_float
 from lwise_core.vision.resumable import BatchResult, Finished, ResumableFolder
 from lwise_core.vision.score import Score, scores, scoring, with_columns, with_difficulty
 from lwise_core.vision.shard import Shard
-from lwise_core.vision.superclasses import superclasses
+from lwise_core.vision.superclasses import read_superclasses
 from lwise_core.vision.targets import targets_for
 from tests.conftest import write_photographs
 from tests.run_cli import lwise, succeed
@@ -179,7 +179,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
 @pytest.mark.parametrize(
     ("images", "split", "message"),
     [
-        ("elsewhere", None, r"elsewhere/train/blue/000.png: no such picture \(row 1 of the dirmap\) and 7 more; fix"),
+        ("elsewhere", None, r"elsewhere/train/blue/000.png: no such image \(row 1 of the dirmap\) and 7 more; fix"),
         ("photographs", "test", "no images in split test; it has train, val"),
     ],
 )
@@ -220,7 +220,7 @@ def test_a_superclass_has_the_largest_of_its_members_logits(
     model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "kinds.yaml").write_text("red: [2, 3]\nblue: [0]\ngreen: [1]\n")
-    targets = targets_for(model.description, rows, superclasses=superclasses(str(tmp_path / "kinds.yaml")))
+    targets = targets_for(model.description, rows, superclasses=read_superclasses(str(tmp_path / "kinds.yaml")))
     found = measure_images(scoring(model, targets, _ENGINE), rows, images_root=photographs, engine=_ENGINE)
     pictures, _ = DirmapDataset(photographs, rows, size=32).load()
     logits = model(as_float(pictures))
@@ -264,7 +264,7 @@ def test_a_shard_that_fails_at_once_leaves_the_others_what_they_have(
     measure = scoring(model, targets_for(model.description, rows), _ENGINE)
     folder = _folder(tmp_path / "dirmap.csv", measure, rows, photographs)
     with folder.journal(1) as journal:
-        with pytest.raises(InputError, match="no such picture"):
+        with pytest.raises(InputError, match="no such image"):
             measure_images(
                 measure, rows, images_root=tmp_path / "nowhere", engine=_ENGINE, folder=folder, shard=Shard(0, 2)
             )
@@ -289,13 +289,13 @@ def test_several_runs_at_once_score_what_one_does(
 
 
 def test_superclasses_may_be_those_of_a_known_data_set(tmp_path: Path) -> None:
-    found = superclasses("imagenet16")
-    members = [number for of_one in found.values() for number in of_one]
-    assert len(found) == 16
+    known = read_superclasses("imagenet16")
+    members = [number for numbers in known.values() for number in numbers]
+    assert len(known) == 16
     assert len(set(members)) == len(members)
     assert max(members) < 1000
-    with pytest.raises(InputError, match="--superclasses is 'cifar10', a data set that has none"):
-        superclasses("cifar10")
+    with pytest.raises(InputError, match="--superclasses is 'cifar10', which has none"):
+        read_superclasses("cifar10")
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_superclasses_that_are_none_are_refused(text: str, complaint: str, tmp_p
     path = tmp_path / "kinds.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match=f"{complaint}.*expected a mapping of class names"):
-        superclasses(str(path))
+        read_superclasses(str(path))
 
 
 def test_the_command_adds_columns_and_writes_a_report(

@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 
 from lwise_core.vision.encoding import read_8_bits
 from lwise_core.vision.images import save_png
-from lwise_core.vision.pictures import (
+from lwise_core.vision.visualisation import (
     Captioned,
     animation,
     contact_sheet,
