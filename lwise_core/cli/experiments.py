@@ -1,4 +1,4 @@
-"""`lwise experiments`: write and check studies, and look at their trial sets before any participant does."""
+"""`lwise experiments`: write and validate studies, and inspect their trial sets before data collection."""
 
 from __future__ import annotations
 
@@ -31,15 +31,18 @@ from lwise_core.experiments.trialset import build_trialset
 if TYPE_CHECKING:
     from lwise_core.experiments.study import Study
 
-app = typer.Typer(help="Studies: write, check, compile, look at their trial sets.", no_args_is_help=True)
+app = typer.Typer(help="Studies: write, validate, compile, inspect trial sets.", no_args_is_help=True)
 app.command()(audit)
 app.command("list")(list_studies)
 
-_DRY_RUN = typer.Option(False, "--dry-run", help="Check everything and say what would be written, but write nothing.")
+_SEED = typer.Option(0, help="Seed of all random draws.")
+_DRY_RUN = typer.Option(
+    False, "--dry-run", help="Validate everything and print what would be written, but write nothing."
+)
 
 
 class Format(StrEnum):
-    """How trial sets are printed."""
+    """Output formats of trial sets."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -47,22 +50,22 @@ class Format(StrEnum):
 
 @app.command()
 def new(
-    study: Path = typer.Argument(help="Folder to make for the study, e.g. experiment_site/experiments/moths_1."),
+    study: Path = typer.Argument(help="New folder for the study, e.g. experiment_site/experiments/moths_1."),
     variants: Path = typer.Option(..., help="Folder of variants that `lwise enhance` wrote."),
     title: str = typer.Option("Learn to tell them apart", help="Title of the participant's page."),
-    seed: int = typer.Option(0, help="Seed of everything that is drawn at random."),
+    seed: int = _SEED,
     dry_run: bool = _DRY_RUN,
 ) -> None:
-    """Write a study to start from: control against enhancement taper with difficulty curriculum, then a test.
+    """Write a starter study: control and enhancement taper with difficulty curriculum, then a test.
 
     Example: `lwise experiments new moths_1 --variants demo/variants`
     """
     from lwise_core.authoring.template import new_taper_study
 
-    made = new_taper_study(study, variants, title=title, seed=seed, dry_run=dry_run)
+    written = new_taper_study(study, variants, title=title, seed=seed, dry_run=dry_run)
     say(
-        f"{study}: {_would(dry_run)}{made.n_training_blocks} training blocks from {made.variants[0]} down to natural, "
-        "one test; change config.yaml and instructions/ as you like",
+        f"{study}: {_would(dry_run)}{written.n_training_blocks} training blocks from {written.variants[0]} down to "
+        "natural, one test; change config.yaml and instructions/ as you like",
     )
 
 
@@ -70,17 +73,15 @@ def new(
 def import_(
     path: Path = typer.Argument(help="L-WISE experiment folder: config.yaml with dataset_dirmap.csv or trialsets.csv."),
     out: Path = typer.Option(
-        ..., "--out", "-o", help="Folder to make for the study; one that exists gets NAME_NUMBER inside."
+        ..., "--out", "-o", help="New folder for the study; if it exists, the study is written to NAME_NUMBER inside."
     ),
-    conditions: int | None = typer.Option(
-        None, min=1, help="Number of conditions (default: as many as the files name)."
-    ),
-    seed: int = typer.Option(0, help="Seed of everything that is drawn at random."),
-    name: str | None = typer.Option(None, help="Name of the study; the study is then made inside OUT."),
+    conditions: int | None = typer.Option(None, min=1, help="Number of conditions (default: the number in the files)."),
+    seed: int = _SEED,
+    name: str | None = typer.Option(None, help="Name of the study, which is then written inside OUT."),
     number: int | None = typer.Option(None, min=0, help="Number of the study, with --name."),
     dry_run: bool = _DRY_RUN,
 ) -> None:
-    """Make a study of an L-WISE experiment folder; its files stay as they are, what L-WISE takes from flags is added.
+    """Convert an L-WISE experiment folder into a study: its files unchanged, with the settings that were flags added.
 
     Example: `lwise experiments import L-WISE/idaea4_learn_10 --out studies --name idaea4 --number 10`
     """
@@ -97,38 +98,36 @@ def import_(
 @app.command("fetch-dirmap")
 def fetch_dirmap(
     study: Path = STUDY,
-    copy: Path | None = typer.Option(
-        None, "--from", help="A copy of the file on this machine, in place of a download."
-    ),
-    url: str | None = typer.Option(None, help="Another address to get it from, e.g. a mirror; https."),
-    sha256: str | None = typer.Option(None, help="SHA-256 of the file, for a study that records none."),
+    copy: Path | None = typer.Option(None, "--from", help="A local copy of the file, instead of a download."),
+    url: str | None = typer.Option(None, help="Another https address to download from, e.g. a mirror."),
+    sha256: str | None = typer.Option(None, help="SHA-256 of the file, if the study does not record it."),
     dry_run: bool = _DRY_RUN,
 ) -> None:
-    """Get the dirmap, or the trial sets, of a study that is kept without it, and check that it is the recorded one.
+    """Download the dirmap or trial sets of a study that does not include them, and verify the hash.
 
     Example: `lwise experiments fetch-dirmap idaea4_10`
     """
     from lwise_core.authoring.data_source import fetch_data_file
 
-    with step("Getting the study's data file") as on_progress:
+    with step("Downloading the study's data file") as on_progress:
         fetched = fetch_data_file(study, copy=copy, url=url, sha256=sha256, dry_run=dry_run, on_progress=on_progress)
     known = (
         None if fetched.n_bytes is None else f"{fetched.n_bytes:,} bytes",
         None if fetched.sha256 is None else f"SHA-256 {fetched.sha256}",
     )
-    source = "is there already" if fetched.source is None else f"{_would(dry_run)}from {fetched.source}"
+    source = "exists already" if fetched.source is None else f"{_would(dry_run)}from {fetched.source}"
     say(f"{fetched.path}: {'; '.join(part for part in (source, *known) if part)}")
 
 
 @app.command()
 def validate(study: Path = STUDY, as_json: bool = AS_JSON) -> None:
-    """Check a study and say what a participant would get.
+    """Validate a study and print what a participant would get.
 
     Example: `lwise experiments validate demo/study`
     """
     from lwise_core.authoring.config_file import unread_keys
 
-    compiled = compile_with_warnings(study, description="Checking the study")
+    compiled = compile_with_warnings(study, description="Validating the study")
     unread = unread_keys(compiled.config)
     print_warnings(unread)
     if as_json:
@@ -143,7 +142,7 @@ def compile_(
     out: Path = typer.Option(Path("bundle.json"), "--out", "-o", help="Where to write the bundle."),
     as_json: bool = AS_JSON,
 ) -> None:
-    """Write everything a server needs as one JSON file with its content hash.
+    """Write a bundle: everything a server needs, as one JSON file with its content hash.
 
     Example: `lwise experiments compile demo/study -o bundle.json`
     """
@@ -171,13 +170,13 @@ def trialset(
 
     Example: `lwise experiments trialset demo/study --ids 0-279 --format csv > trialsets.csv`
     """
-    wanted = _ids(ids)
+    trialset_ids = _ids(ids)
     compiled = study_or_bundle(study)
     if condition is not None and condition >= compiled.conditions.count:
         raise InputError(
             f"--condition is {condition}; expected 0 to {compiled.conditions.count - 1}, one of the study's conditions"
         )
-    documents = _documents(compiled, wanted, condition)
+    documents = _documents(compiled, trialset_ids, condition)
     n_printed = _print_csv(documents) if output is Format.CSV else _print_jsonl(documents)
     if n_printed == 0:
         warn(f"none of the trial sets {ids} has condition {condition}")
@@ -207,7 +206,7 @@ def _print_jsonl(documents: Iterable[dict[str, Any]]) -> int:
 
 
 def _print_csv(documents: Iterable[dict[str, Any]]) -> int:
-    """One row per trial; lists as JSON text, as in trials.csv, and nothing for what a trial does not have."""
+    """One row per trial; lists are JSON text, as in trials.csv, and missing values empty."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     n_printed = 0
     for document in documents:
@@ -236,7 +235,7 @@ def _id_range(part: str, text: str) -> range:
 
 
 def _facts(study: Study) -> dict[str, Any]:
-    # Sampled trial sets are all of one length; given ones need not be.
+    # Sampled trial sets all have the same length; prespecified ones may differ.
     n_trials = [len(build_trialset(study, number).trials) for number in range(len(study.prespecified) or 1)]
     return {
         "study_id": study.study_id,
@@ -253,16 +252,16 @@ def _facts(study: Study) -> dict[str, Any]:
 def _summary(study: Study) -> str:
     facts = _facts(study)
     least, most = facts["n_trials"]
-    parts = _counted(len(facts["blocks"]), "block") if facts["blocks"] else _counted(facts["n_trialsets"], "trial set")
-    trials = _counted(most, "trial") if least == most else f"{least} to {most} trials"
+    parts = _count(len(facts["blocks"]), "block") if facts["blocks"] else _count(facts["n_trialsets"], "trial set")
+    trials = _count(most, "trial") if least == most else f"{least} to {most} trials"
     return (
-        f"{len(facts['classes'])} classes, {_counted(facts['n_conditions'], 'condition')}, {parts}, {trials}, "
+        f"{len(facts['classes'])} classes, {_count(facts['n_conditions'], 'condition')}, {parts}, {trials}, "
         f"version {facts['sha256'][:12]}"
     )
 
 
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _would(dry_run: bool) -> str:

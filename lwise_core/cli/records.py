@@ -14,7 +14,7 @@ from lwise_core.cli.study_arguments import STUDY, compile_with_warnings
 if TYPE_CHECKING:
     from lwise_core.cloud.deployed import Tables
 
-_UNDER_WAY = ".download"
+_PARTIAL_DOWNLOAD = ".download"
 
 app = typer.Typer(help="Participants' data.", no_args_is_help=True)
 
@@ -44,12 +44,13 @@ def download(
     study: Path = STUDY,
     out: Path = typer.Option(Path("data"), "--out", "-o", help="Folder for trials.csv and sessions.csv."),
     bucket: str | None = typer.Option(
-        None, help="Data bucket of a study whose stack is gone, as `lwise teardown` printed it (default: its stack's)."
+        None,
+        help="Data bucket that `lwise teardown` printed, for a study whose stack is deleted (default: its stack's).",
     ),
 ) -> None:
-    """Write trials.csv and sessions.csv of a deployed study, and count whether every stored trial is among them.
+    """Write trials.csv and sessions.csv of a deployed study, and check that every stored trial is included.
 
-    May be cut short and run again: it goes on where it stopped.
+    An interrupted download resumes when run again.
 
     Example: `lwise data download moths_0 --out moths-data`
     """
@@ -60,7 +61,7 @@ def download(
 
 @app.command()
 def emails(data: Path = typer.Argument(help="Folder of sessions that `lwise serve` wrote, e.g. STUDY/data.")) -> None:
-    """Print the addresses that participants left, one per line, in alphabetical order: not whose they are.
+    """Print the e-mail addresses of participants, one per line in alphabetical order, without saying whose they are.
 
     Example: `lwise data emails demo/data > emails.txt`
     """
@@ -79,17 +80,17 @@ def download_tables(study: Path, out: Path, tables: Tables) -> None:
     from lwise_core.sessions.service import SessionService
 
     compiled = compile_with_warnings(study).study
-    under_way = out / _UNDER_WAY
+    partial = out / _PARTIAL_DOWNLOAD
     with step("Reading the sessions") as on_progress, asking(f"table {tables.session_table}"):
-        service = SessionService(compiled, Snapshot(tables, under_way, on_progress=on_progress))
+        service = SessionService(compiled, Snapshot(tables, partial, on_progress=on_progress))
     with step("Writing the tables"):
         sessions, trials = service.session_records(), list(service.trial_records())
         write_tables(trials, sessions, out)
-    # Nobody expects another copy of participants' data in a hidden folder.
-    shutil.rmtree(under_way, ignore_errors=True)
+    # Do not leave a copy of participants' data in a hidden folder.
+    shutil.rmtree(partial, ignore_errors=True)
     say(
-        f"{out}: trials.csv ({len(trials)}), sessions.csv ({len(sessions)}); every trial that the sessions list is "
-        "there",
+        f"{out}: trials.csv ({len(trials)}), sessions.csv ({len(sessions)}); all trials that the sessions list are "
+        "included",
     )
 
 

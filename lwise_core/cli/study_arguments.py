@@ -1,4 +1,4 @@
-"""Compiling a study on the way to something else, with its progress and its warnings. Shared by several commands."""
+"""Arguments that name a study, and compiling it with progress and warnings. Shared by several commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STUDY = typer.Argument(help="Study folder, a config file in it, or a study's id such as idaea4_10.")
 STUDY_OR_BUNDLE = typer.Argument(help="Study folder, a config file in it, a study's id, or a bundle (.json).")
-AS_JSON = typer.Option(False, "--json", help="Print the answer as JSON.")
+AS_JSON = typer.Option(False, "--json", help="Print the result as JSON.")
 
 
 def compile_with_warnings(study: Path, *, description: str = "Compiling the study") -> CompiledStudy:
@@ -31,18 +31,18 @@ def compile_with_warnings(study: Path, *, description: str = "Compiling the stud
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
-    """Print what the author of a study should know, on standard error."""
+    """Print warnings for a study's author, on standard error."""
     for warning in warnings:
         warn(f"warning: {warning}")
 
 
 def study_or_bundle(path: Path) -> Study:
-    """The study of a folder, compiled now, or of a bundle, as it was compiled."""
+    """Compile the study of a folder, or load that of a bundle."""
     from lwise_core.experiments.bundle import load_bundle
 
     return load_bundle(path) if path.suffix == ".json" else compile_with_warnings(path).study
 
 
 def print_json(answer: object) -> None:
-    """Standard output of a command that was asked for JSON."""
+    """Print a result as JSON on standard output."""
     typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))

@@ -1,6 +1,6 @@
 """The figures of a report, each a function from tables to a matplotlib `Figure`.
 
-Uses matplotlib's objects only, no global state. Knows nothing of HTML or of where figures go.
+Uses only matplotlib's objects, no global state. Knows nothing of HTML or of where figures are used.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 WIDTH_INCHES = 7.2
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe & Ito's palette (2008), without the yellow that fades on white."""
+"""Okabe & Ito's palette (2008), without yellow, which is faint on white."""
 INK, SOFT, FAINT = "#1f2328", "#6b7280", "#d9dce1"
 _TITLE, _TEXT, _SMALL = 9.5, 8.5, 7.5
 _RT_RANGE_PERCENT = (0.2, 99.8)
-_MOST_DOTS_ACROSS = 9
+_MAX_DOTS_ACROSS = 9
 _LINE_HEIGHT = 0.06
-"""Of a small line of text, as a share of the height of the axes."""
+"""Height of a small line of text, as a share of the axes' height."""
 
 
 def accuracy_in_test(people: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Every participant's test accuracy, and per condition their mean with its interval.
+    """Every participant's test accuracy, and the mean per condition with its interval.
 
     `people` is `statistics.participant_accuracy`, `summary` is `statistics.condition_summary`.
     """
@@ -42,7 +42,7 @@ def accuracy_in_test(people: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         if not math.isnan(low):
             axes.plot([low, high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=3)
         axes.plot(value, row, "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
-        # On white, so that the line of chance does not run through the digits.
+        # A white background keeps the chance line from crossing the digits.
         white = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
         _text(axes, value, row - 0.4, f"{value:.1%}", colour, ha="center", va="bottom", weight="bold", bbox=white)
     _chance_line(axes, shown["chance"].mean(), vertical=True)
@@ -57,7 +57,7 @@ def accuracy_in_test(people: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 
 
 def learning_curves(curve: pd.DataFrame, *, chance: float) -> Figure:
-    """Accuracy over the session per condition with pointwise intervals, and where the test begins.
+    """Accuracy over the session per condition with pointwise intervals, and the start of the test.
 
     `curve` is `statistics.learning_curve` of `perf`.
     """
@@ -75,7 +75,7 @@ def learning_curves(curve: pd.DataFrame, *, chance: float) -> Figure:
 
 
 def reaction_times(main: pd.DataFrame, curve: pd.DataFrame) -> Figure:
-    """Left: reaction times of all main trials; right: their course over the session.
+    """Left: reaction times of all main trials; right: reaction time over the session.
 
     `main` has condition_idx and reaction_time_msec; `curve` is `statistics.learning_curve` of the reaction time.
     """
@@ -112,18 +112,18 @@ def reaction_times(main: pd.DataFrame, curve: pd.DataFrame) -> Figure:
 
 
 def logit_gain(gains: Mapping[str, Sequence[float]]) -> Figure:
-    """Rise of the guide model's true-class logit per variant, in the order given; label -> one value per image."""
+    """Gain in the guide model's true-class logit per variant, in the given order; label -> one value per image."""
     figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
     axes = styled(figure.subplots())
     places = np.arange(len(gains))
     axes.axhline(0, color=SOFT, linewidth=0.8)
     for place, values in zip(places, gains.values(), strict=True):
-        found = np.asarray(values, dtype=float)
-        if len(np.unique(found)) > 1:
-            body = axes.violinplot([found], [place], widths=0.75, showextrema=False)["bodies"]
+        gain = np.asarray(values, dtype=float)
+        if len(np.unique(gain)) > 1:
+            body = axes.violinplot([gain], [place], widths=0.75, showextrema=False)["bodies"]
             for part in body:  # type: ignore[attr-defined]
                 part.set(facecolor=COLOURS[0], alpha=0.25, linewidth=0)
-        low, middle, high = np.percentile(found, (25, 50, 75))
+        low, middle, high = np.percentile(gain, (25, 50, 75))
         axes.plot([place, place], [low, high], color=COLOURS[0], linewidth=4, solid_capstyle="butt")
         axes.plot(place, middle, "o", color="white", markeredgecolor=COLOURS[0], markersize=5.5, zorder=3)
         _text(axes, place + 0.07, middle, f"{middle:+.2f}", INK, va="center")
@@ -144,7 +144,7 @@ def _curves(axes: Axes, curve: pd.DataFrame) -> None:
 
 
 def _name_lines(axes: Axes, curve: pd.DataFrame) -> None:
-    """Conditions named right of their lines' ends, none covering another. The limits of `axes` must be set."""
+    """Label each condition to the right of its line, without overlaps. Set the limits of `axes` before."""
     ends = curve.loc[curve.groupby("condition_idx")["trial"].idxmax()].sort_values(["value", "condition_idx"])
     bottom, top = axes.get_ylim()
     heights = _apart(ends["value"], step=_LINE_HEIGHT * (top - bottom), highest=top)
@@ -162,7 +162,7 @@ def _name_lines(axes: Axes, curve: pd.DataFrame) -> None:
 
 
 def _apart(ascending: Iterable[float], *, step: float, highest: float) -> list[float]:
-    """The values moved up, and down from `highest`, until neighbours are `step` from each other."""
+    """The values moved up, then down from `highest`, until neighbours are at least `step` apart."""
     places: list[float] = []
     for value in ascending:
         places.append(max(value, places[-1] + step) if places else value)
@@ -170,7 +170,7 @@ def _apart(ascending: Iterable[float], *, step: float, highest: float) -> list[f
 
 
 def _test_line(axes: Axes, curve: pd.DataFrame) -> None:
-    """Where the test begins, if every test trial comes after the training."""
+    """Mark the start of the test, if all test trials come after the training."""
     test, training = curve[curve["phase"] == "test"], curve[curve["phase"] == "training"]
     if len(test) == 0 or len(training) == 0 or test["trial"].min() < training["trial"].max():
         return
@@ -220,12 +220,12 @@ def _chance_line(axes: Axes, chance: float, *, vertical: bool) -> None:
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """Vertical offsets that set equal values side by side: 0, then alternately below and above."""
-    seen: dict[float, int] = {}
+    """Vertical offsets that separate equal values: 0, then alternately below and above."""
+    counts: dict[float, int] = {}
     offsets = []
     for value in np.round(values, 3):
-        rank = seen.get(value, 0) % _MOST_DOTS_ACROSS
-        seen[value] = seen.get(value, 0) + 1
+        rank = counts.get(value, 0) % _MAX_DOTS_ACROSS
+        counts[value] = counts.get(value, 0) + 1
         offsets.append(0.06 * ((rank + 1) // 2) * (1 if rank % 2 else -1))
     return np.array(offsets)
 
@@ -247,14 +247,14 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title(plain(text), fontsize=_TITLE, color=INK, loc="left", pad=8)
 
 
-def _text(axes: Axes, x: float, y: float, text: str, colour: str, **how: Any) -> None:
-    axes.text(x, y, plain(text), color=colour, fontsize=_SMALL, **how)
+def _text(axes: Axes, x: float, y: float, text: str, colour: str, **style: Any) -> None:
+    axes.text(x, y, plain(text), color=colour, fontsize=_SMALL, **style)
 
 
-def _shortened(label: str, longest: int = 26) -> str:
-    return label if len(label) <= longest else label[: longest - 1] + "…"
+def _shortened(label: str, max_length: int = 26) -> str:
+    return label if len(label) <= max_length else label[: max_length - 1] + "…"
 
 
 def plain(text: str) -> str:
-    """Text as it is: matplotlib would set what is between dollar signs as mathematics."""
+    """Literal text: matplotlib would typeset text between dollar signs as mathematics."""
     return text.replace("$", r"\$")

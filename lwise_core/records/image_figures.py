@@ -1,4 +1,4 @@
-"""The figures that show the images themselves: what enhancement does, and what is easy and hard.
+"""Figures that show images: what enhancement does, and which images are easy and hard.
 
 Knows images and their scores; knows nothing of participants.
 """
@@ -23,63 +23,63 @@ from lwise_core.records.figures import COLOURS, FAINT, INK, SOFT, WIDTH_INCHES, 
 from lwise_core.records.variants import Variant, open_image, short_names
 
 _TEXT, _SMALL = 8.5, 7.5
-_MOST_VARIANTS = 6
-_MOST_PIXELS = 480
-"""Longer side of a picture inside a figure; more would only make the file larger."""
+_MAX_VARIANTS = 6
+_MAX_PIXELS = 480
+"""Longer side of an image inside a figure; more would only enlarge the file."""
 _LABEL_INCHES, _GAP_INCHES, _CAPTION_INCHES, _HEADER_INCHES = 1.12, 0.07, 0.24, 0.26
 _ASPECTS = (0.6, 1.6)
 _VISIBLE_PERCENTILE = 99.5
-_MOST_GAIN = 64.0
+_MAX_GAIN = 64.0
 
 Pixels = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One image: its natural pixels, then every variant's; each picture's caption below it."""
+    """One image of the data set: the natural copy, then every variant, each with its caption."""
 
     heading: str
     note: str
-    pictures: Sequence[Pixels]
+    images: Sequence[Pixels]
     captions: Sequence[str]
 
 
 def enhanced_images(
     images: pd.DataFrame, variants: Sequence[Variant], root: Path, *, n_images: int = 6, difference: bool = False
 ) -> Figure:
-    """Natural beside enhanced at each ε with the guide model's true-class logit below each picture.
+    """Natural beside enhanced images at each ε, with the guide model's true-class logit below each.
 
     Parameters
     ----------
-    images : `variants.read_images`. `n_images` of them are shown, the easiest first, spread evenly over difficulty and
-        in turn over the classes; always the same ones for the same table.
-    root : the folder of variants. Of more than six variants six are shown, spread over ε.
-    difference : below each enhanced picture show what was added, amplified, around mid-grey.
+    images : `variants.read_images`. `n_images` of them are shown, easiest first, spread evenly over difficulty and
+        alternating between classes; the same table gives the same selection.
+    root : the folder of variants. At most six variants are shown, spread over ε.
+    difference : below each enhanced image show its amplified difference from the natural one, around mid-grey.
     """
-    shown = _spread_over(variants, _MOST_VARIANTS)
-    chosen = choose_images(_present(images, [root / NATURAL, *(variant.folder for variant in shown)]), n_images)
-    rows = [_row(image, shown, root) for image in chosen.to_dict("records")]
+    selected = _spread_over(variants, _MAX_VARIANTS)
+    chosen = choose_images(_present(images, [root / NATURAL, *(variant.folder for variant in selected)]), n_images)
+    rows = [_row(image, selected, root) for image in chosen.to_dict("records")]
     gain = _visible_gain(rows) if difference else 0.0
-    grid = _Grid(n_columns=1 + len(shown), aspect=_aspect(rows))
+    grid = _Grid(n_columns=1 + len(selected), aspect=_aspect(rows))
     figure, lines = grid.figure(len(rows), with_difference=difference)
-    for column, title in enumerate([NATURAL, *short_names(shown)]):
+    for column, title in enumerate([NATURAL, *short_names(selected)]):
         grid.header(figure, column, title)
     for row, top in zip(rows, lines, strict=True):
         grid.label(figure, top, row.heading, row.note)
-        for column, (picture, caption) in enumerate(zip(row.pictures, row.captions, strict=True)):
-            _show(grid.cell(figure, column, top), picture, caption)
+        for column, (pixels, caption) in enumerate(zip(row.images, row.captions, strict=True)):
+            _show(grid.cell(figure, column, top), pixels, caption)
         if difference:
             below = top + grid.height + _CAPTION_INCHES
             grid.label(figure, below, "", f"difference × {gain:g}")
-            for column, picture in enumerate(row.pictures[1:], start=1):
-                _show(grid.cell(figure, column, below), 0.5 + gain * (picture - row.pictures[0]), "")
+            for column, pixels in enumerate(row.images[1:], start=1):
+                _show(grid.cell(figure, column, below), 0.5 + gain * (pixels - row.images[0]), "")
     return figure
 
 
 def difficulty_histogram(images: pd.DataFrame, root: Path, *, n_images: int = 4) -> Figure:
-    """How difficulty is distributed, beside the easiest and the hardest natural images.
+    """Histogram of difficulty, beside the easiest and hardest natural images.
 
-    Images without a difficulty are left out; there must be one at least.
+    Images without a difficulty are omitted; at least one must have it.
     """
     scored = images.dropna(subset=["difficulty"]).sort_values(["difficulty", "im_path"], kind="stable")
     figure = Figure(figsize=(WIDTH_INCHES, 3.1), layout="constrained")
@@ -112,13 +112,13 @@ def difficulty_histogram(images: pd.DataFrame, root: Path, *, n_images: int = 4)
 
 
 def choose_images(images: pd.DataFrame, n_images: int) -> pd.DataFrame:
-    """`n_images` rows, easiest first, spread evenly over difficulty (else over `im_path`), classes in turn."""
+    """`n_images` rows, easiest first, spread evenly over difficulty (else `im_path`), alternating between classes."""
     ordered = images.sort_values(["difficulty", "im_path"], kind="stable", ignore_index=True)
     classes = sorted(ordered["class"].unique())
     chosen: list[int] = []
-    wanted = min(n_images, len(ordered))
-    for number in range(wanted):
-        target = (number + 0.5) / wanted * (len(ordered) - 1)
+    n_chosen = min(n_images, len(ordered))
+    for number in range(n_chosen):
+        target = (number + 0.5) / n_chosen * (len(ordered) - 1)
         free = ordered.index.difference(chosen)
         of_class = free[ordered.loc[free, "class"] == classes[number % len(classes)]]
         candidates = of_class if len(of_class) else free
@@ -128,14 +128,14 @@ def choose_images(images: pd.DataFrame, n_images: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Places pictures in a grid measured in inches, so that all have one size."""
+    """Lays out images in a grid measured in inches, so that all have the same size."""
 
     n_columns: int
     aspect: float
 
     @property
     def width(self) -> float:
-        # Few columns would blow the pictures up.
+        # Few columns would make the images too large.
         return min(1.5, (WIDTH_INCHES - _LABEL_INCHES) / self.n_columns - _GAP_INCHES)
 
     @property
@@ -143,7 +143,7 @@ class _Grid:
         return self.width * self.aspect
 
     def figure(self, n_rows: int, *, with_difference: bool) -> tuple[Figure, list[float]]:
-        """The empty figure and the upper edge of each row in inches from its top."""
+        """The empty figure, and the upper edge of each row in inches from the top."""
         per_row = self.height + _CAPTION_INCHES + (self.height + _GAP_INCHES if with_difference else 0) + _GAP_INCHES
         lines = [_HEADER_INCHES + row * per_row for row in range(n_rows)]
         return Figure(figsize=(WIDTH_INCHES, _HEADER_INCHES + n_rows * per_row)), lines
@@ -162,9 +162,9 @@ class _Grid:
         middle = 1 - (top + self.height / 2) / figure.get_figheight()
         step = 0.09 / figure.get_figheight() if heading else 0
         right = (_LABEL_INCHES - 0.1) / WIDTH_INCHES
-        how: dict[str, Any] = {"ha": "right", "va": "center"}
-        figure.text(right, middle + step, plain(_shortened(heading, 17)), fontsize=_SMALL, color=INK, **how)
-        figure.text(right, middle - step, plain(note), fontsize=_SMALL, color=SOFT, **how)
+        alignment: dict[str, Any] = {"ha": "right", "va": "center"}
+        figure.text(right, middle + step, plain(_shortened(heading, 17)), fontsize=_SMALL, color=INK, **alignment)
+        figure.text(right, middle - step, plain(note), fontsize=_SMALL, color=SOFT, **alignment)
 
     def _left(self, column: int) -> float:
         return _LABEL_INCHES + column * (self.width + _GAP_INCHES)
@@ -183,13 +183,13 @@ def _row(image: dict[str, object], variants: Sequence[Variant], root: Path) -> _
     return _Row(
         heading=str(image["class"]),
         note="" if math.isnan(difficulty) else f"difficulty {difficulty:.2f}",
-        pictures=[_pixels(root / NATURAL / path), *(_pixels(variant.folder / path) for variant in variants)],
+        images=[_pixels(root / NATURAL / path), *(_pixels(variant.folder / path) for variant in variants)],
         captions=[_logit(natural_logit), *captions],
     )
 
 
-def _show(axes: Axes, picture: Pixels, caption: str) -> None:
-    axes.imshow(np.clip(picture, 0, 1), interpolation="lanczos", interpolation_stage="rgba")
+def _show(axes: Axes, pixels: Pixels, caption: str) -> None:
+    axes.imshow(np.clip(pixels, 0, 1), interpolation="lanczos", interpolation_stage="rgba")
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color=FAINT, linewidth=0.5)
@@ -198,39 +198,39 @@ def _show(axes: Axes, picture: Pixels, caption: str) -> None:
 
 def _pixels(path: Path) -> Pixels:
     image = open_image(path)
-    image.thumbnail((_MOST_PIXELS, _MOST_PIXELS), Image.Resampling.LANCZOS)
+    image.thumbnail((_MAX_PIXELS, _MAX_PIXELS), Image.Resampling.LANCZOS)
     return np.asarray(image, dtype=np.float32) / np.float32(255)
 
 
 def _present(images: pd.DataFrame, folders: Sequence[Path]) -> pd.DataFrame:
-    """The images that every folder has."""
+    """The images that exist in every folder."""
     return images.loc[[all((folder / path).is_file() for folder in folders) for path in images["im_path"]]]
 
 
 def _aspect(rows: Sequence[_Row]) -> float:
-    """Height by width of the first picture, within reason."""
+    """Height / width of the first image, clamped."""
     if not rows:
         return 1.0
-    height, width = rows[0].pictures[0].shape[:2]
+    height, width = rows[0].images[0].shape[:2]
     return float(min(max(height / width, _ASPECTS[0]), _ASPECTS[1]))
 
 
 def _visible_gain(rows: Sequence[_Row]) -> float:
-    """A power of two that brings all but the largest changes of the strongest variant just within the grey scale."""
-    changes = [np.abs(row.pictures[-1] - row.pictures[0]).ravel() for row in rows if len(row.pictures) > 1]
+    """A power of two that keeps all but the largest changes of the strongest variant within the grey scale."""
+    changes = [np.abs(row.images[-1] - row.images[0]).ravel() for row in rows if len(row.images) > 1]
     largest = float(np.percentile(np.concatenate(changes), _VISIBLE_PERCENTILE)) if changes else 0.0
-    return 2.0 ** math.floor(math.log2(min(_MOST_GAIN, 0.5 / max(largest, 1e-6))))
+    return 2.0 ** math.floor(math.log2(min(_MAX_GAIN, 0.5 / max(largest, 1e-6))))
 
 
-def _spread_over(variants: Sequence[Variant], most: int) -> list[Variant]:
-    if len(variants) <= most:
+def _spread_over(variants: Sequence[Variant], n_max: int) -> list[Variant]:
+    if len(variants) <= n_max:
         return list(variants)
-    return [variants[round(place)] for place in np.linspace(0, len(variants) - 1, most)]
+    return [variants[round(place)] for place in np.linspace(0, len(variants) - 1, n_max)]
 
 
 def _logit(value: float) -> str:
     return "" if math.isnan(value) else f"logit {value:.2f}"
 
 
-def _shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def _shortened(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"

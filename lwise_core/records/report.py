@@ -1,7 +1,7 @@
-"""`report.html`: one file with everything a reader needs, figures included, that opens anywhere and needs no network.
+"""`report.html`: one self-contained file, figures included, that needs no network.
 
-Gathers what the other modules compute and hands it to the template. Nothing that a platform knows a person by is handed
-over, not even the pseudonym. The same data and seed give the same bytes.
+Passes what the other modules compute to the template, without any ids of participants, not even pseudonyms. The same
+data and seed give the same bytes.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 _TEMPLATE = "report.html.j2"
 _DPI = 200
 _SHORT_HASH = 12
-_N_PICTURES, _N_DIFFERENCES = 6, 2
-_LEAST_P = 0.001
+_N_IMAGES, _N_DIFFERENCES = 6, 2
+_MIN_P = 0.001
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A drawn figure as PNG data URI, with the text that stands for it where it cannot be seen."""
+class RenderedFigure:
+    """A figure as PNG data URI, with its alternative text."""
 
     uri: str
     alt: str
@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class VariantRow:
-    """What the report says of one variant; NaN and empty where it was not recorded."""
+    """One variant in the report; NaN and empty where not recorded."""
 
     name: str
     epsilon: float
@@ -75,8 +75,8 @@ def write_report(
     Parameters
     ----------
     trials, sessions : `tables.read_trials` and `tables.read_sessions`.
-    dirmap : scored or not; its `im_path` point into every folder of `variants`.
-    guide_metrics : clean_accuracy, robust_accuracy, chance, n_images and attack; what is missing is said to be.
+    dirmap : scored or not; its `im_path` exist in every folder of `variants`.
+    guide_metrics : clean_accuracy, robust_accuracy, chance, n_images and attack; the report says which are missing.
     seed : of the bootstrap.
 
     Raises
@@ -96,60 +96,61 @@ def write_report(
         guide=guide_metrics,
         trial_columns=TRIAL_COLUMNS,
         session_columns=SESSION_COLUMNS,
-        **_about_people(trials, sessions, seed),
-        **_about_images(images, enhanced, variants),
+        **_participant_context(trials, sessions, seed),
+        **_image_context(images, enhanced, variants),
     )
     atomic_files.write_text(out, html)
     return out
 
 
-def _about_people(trials: pd.DataFrame, sessions: pd.DataFrame, seed: int) -> dict[str, Any]:
-    people = real_sessions(sessions)
-    completed = people[people["state"] == "completed"]
-    stopped = people[people["state"] != "completed"]
+def _participant_context(trials: pd.DataFrame, sessions: pd.DataFrame, seed: int) -> dict[str, Any]:
+    participants = real_sessions(sessions)
+    is_completed = participants["state"] == "completed"
+    incomplete = participants[~is_completed]
     summary = statistics.condition_summary(trials, sessions, seed=seed)
     return {
-        "n_started": len(people),
-        "n_completed": len(completed),
-        "n_tries": len(sessions) - len(people),
-        "n_simulated": int((people["platform"] == SIMULATED_PLATFORM).sum()),
-        "stopped_after": (stopped["n_stored"] / stopped["n_trials"]).astype(float).median(),
-        "platforms": people["platform"].value_counts().sort_index().to_dict(),
-        "dates": sorted({started[:10] for started in people["started_at"]}),
+        "n_started": len(participants),
+        "n_completed": int(is_completed.sum()),
+        "n_test_sessions": len(sessions) - len(participants),
+        "n_simulated": int((participants["platform"] == SIMULATED_PLATFORM).sum()),
+        "stopped_after": (incomplete["n_stored"] / incomplete["n_trials"]).astype(float).median(),
+        "platforms": participants["platform"].value_counts().sort_index().to_dict(),
+        "dates": sorted({started[:10] for started in participants["started_at"]}),
         "conditions": summary.to_dict("records"),
         "contrasts": statistics.condition_contrast(trials, sessions, seed=seed).to_dict("records"),
         "quality": statistics.data_quality(trials, sessions),
-        **_figures_of_people(trials, sessions, summary, seed),
+        **_participant_figures(trials, sessions, summary, seed),
     }
 
 
-def _figures_of_people(
+def _participant_figures(
     trials: pd.DataFrame, sessions: pd.DataFrame, summary: pd.DataFrame, seed: int
-) -> dict[str, Picture | None]:
+) -> dict[str, RenderedFigure | None]:
     from lwise_core.records import figures
 
     main = main_trials(analysed_trials(trials, sessions))
-    found: dict[str, Picture | None] = dict.fromkeys(("accuracy_figure", "learning_figure", "time_figure"))
+    rendered: dict[str, RenderedFigure | None] = dict.fromkeys(("accuracy_figure", "learning_figure", "time_figure"))
     if summary["test_accuracy"].notna().any():
-        people = statistics.participant_accuracy(trials, sessions)
-        found["accuracy_figure"] = _picture(
-            figures.accuracy_in_test(people, summary), "Test accuracy of every participant and the mean per condition"
+        accuracies = statistics.participant_accuracy(trials, sessions)
+        rendered["accuracy_figure"] = _rendered(
+            figures.accuracy_in_test(accuracies, summary),
+            "Test accuracy of every participant, and the mean per condition",
         )
     if len(main):
         curve = statistics.learning_curve(trials, sessions, seed=seed)
-        found["learning_figure"] = _picture(
+        rendered["learning_figure"] = _rendered(
             figures.learning_curves(curve, chance=float(summary["chance"].mean())),
             "Accuracy over the session per condition, with confidence bands",
         )
     if main["reaction_time_msec"].notna().any():
         curve = statistics.learning_curve(trials, sessions, seed=seed, measure="reaction_time_msec")
-        found["time_figure"] = _picture(
-            figures.reaction_times(main, curve), "Distribution of reaction times and their course over the session"
+        rendered["time_figure"] = _rendered(
+            figures.reaction_times(main, curve), "Distribution of reaction times, and reaction times over the session"
         )
-    return found
+    return rendered
 
 
-def _about_images(images: pd.DataFrame, variants: Sequence[Variant], root: Path) -> dict[str, Any]:
+def _image_context(images: pd.DataFrame, variants: Sequence[Variant], root: Path) -> dict[str, Any]:
     counts = images.groupby(["split", "class"]).size()
     return {
         "n_images": len(images),
@@ -159,23 +160,23 @@ def _about_images(images: pd.DataFrame, variants: Sequence[Variant], root: Path)
         "variants": [_variant_row(variant) for variant in variants],
         "hash_digits": _SHORT_HASH,
         "made_with": sorted({_made_with(variant) for variant in variants if variant.provenance}),
-        **_figures_of_images(images, variants, root),
+        **_image_figures(images, variants, root),
     }
 
 
-def _figures_of_images(images: pd.DataFrame, variants: Sequence[Variant], root: Path) -> dict[str, Picture | None]:
+def _image_figures(images: pd.DataFrame, variants: Sequence[Variant], root: Path) -> dict[str, RenderedFigure | None]:
     from lwise_core.records import figures, image_figures
 
     names = ("enhanced_figure", "difference_figure", "gain_figure", "difficulty_figure")
-    found: dict[str, Picture | None] = dict.fromkeys(names)
+    rendered: dict[str, RenderedFigure | None] = dict.fromkeys(names)
     if variants:
-        found["enhanced_figure"] = _picture(
-            image_figures.enhanced_images(images, variants, root, n_images=_N_PICTURES),
+        rendered["enhanced_figure"] = _rendered(
+            image_figures.enhanced_images(images, variants, root, n_images=_N_IMAGES),
             "Natural images beside their enhanced variants, with the guide model's logit below each",
         )
-        found["difference_figure"] = _picture(
+        rendered["difference_figure"] = _rendered(
             image_figures.enhanced_images(images, variants, root, n_images=_N_DIFFERENCES, difference=True),
-            "Enhanced images and, below each, what was added, amplified",
+            "Enhanced images and, below each, the amplified difference from the natural image",
         )
     gains = {
         name: list(variant.logit_gain)
@@ -183,15 +184,15 @@ def _figures_of_images(images: pd.DataFrame, variants: Sequence[Variant], root: 
         if len(variant.logit_gain)
     }
     if gains:
-        found["gain_figure"] = _picture(
-            figures.logit_gain(gains), "Distribution over images of the gain in true-class logit, per budget"
+        rendered["gain_figure"] = _rendered(
+            figures.logit_gain(gains), "Distribution of the gain in true-class logit over images, per epsilon"
         )
     if images["difficulty"].notna().any():
-        found["difficulty_figure"] = _picture(
+        rendered["difficulty_figure"] = _rendered(
             image_figures.difficulty_histogram(images, root),
-            "Histogram of difficulty beside the easiest and the hardest images",
+            "Histogram of difficulty, with the easiest and hardest images",
         )
-    return found
+    return rendered
 
 
 def _variant_row(variant: Variant) -> VariantRow:
@@ -215,13 +216,13 @@ def _made_with(variant: Variant) -> str:
     return f"Made with lwise {recorded.get('package_version', '–')}, seed {recorded.get('seed', '–')}"
 
 
-def _picture(figure: Figure, alt: str) -> Picture:
+def _rendered(figure: Figure, alt: str) -> RenderedFigure:
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # A class name may be in a script that matplotlib's font lacks; its letters become boxes, the report is whole.
+        # matplotlib's font lacks some scripts; class names in them show as boxes, and the report is still written.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(file, format="png", dpi=_DPI, facecolor="white")
-    return Picture(uri="data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"), alt=alt)
+    return RenderedFigure(uri="data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"), alt=alt)
 
 
 def _environment() -> jinja2.Environment:
@@ -241,8 +242,8 @@ def _number(value: Any) -> float:
 
 
 def _fixed(value: Any, digits: int = 2) -> str:
-    """A number for people, with thin spaces in thousands; a dash where there is none."""
-    # What rounds to zero has no sign: `+ 0.0` makes 0.0 of -0.0.
+    """A number with thin spaces between thousands, or a dash if it is missing."""
+    # Adding 0.0 turns -0.0 into 0.0, so that rounded zeros have no sign.
     number = round(_number(value), digits) + 0.0
     return "–" if math.isnan(number) else f"{number:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
 
@@ -258,4 +259,4 @@ def _percent(value: Any, digits: int = 1) -> str:
 
 def _p_value(value: Any) -> str:
     number = _number(value)
-    return f"< {_LEAST_P}" if number < _LEAST_P else _fixed(number, 3)
+    return f"< {_MIN_P}" if number < _MIN_P else _fixed(number, 3)

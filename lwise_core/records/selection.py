@@ -1,4 +1,4 @@
-"""Which participants and trials an analysis counts, and what its conditions are called.
+"""Which participants and trials an analysis includes, and the labels of its conditions.
 
 Knows tables; knows nothing of statistics.
 """
@@ -15,32 +15,32 @@ _LABELLED_TYPES = 2
 
 
 def condition_labels(trials: pd.DataFrame, sessions: pd.DataFrame) -> dict[int, str]:
-    """A label per condition, in order of their numbers: the number and the trial types of its main training trials."""
-    people = real_sessions(sessions)
-    main = main_trials(trials[trials["participant"].isin(people["participant"])])
+    """A label per condition, ordered by number: the number and the trial types of its main training trials."""
+    participants = real_sessions(sessions)
+    main = main_trials(trials[trials["participant"].isin(participants["participant"])])
     labels = {}
-    for condition in sorted({int(idx) for idx in people["condition_idx"]}):
+    for condition in sorted({int(idx) for idx in participants["condition_idx"]}):
         own = main[main["condition_idx"] == condition]
         training = own[own["show_feedback"]]
         types = list(dict.fromkeys((training if len(training) else own).sort_values("obs")["trial_type"]))
-        named = " + ".join(types[:_LABELLED_TYPES]) + (
-            f" + {len(types) - _LABELLED_TYPES} more" if len(types) > _LABELLED_TYPES else ""
-        )
-        labels[condition] = f"{condition} · {named}" if named else str(condition)
+        more = f" + {len(types) - _LABELLED_TYPES} more" if len(types) > _LABELLED_TYPES else ""
+        names = " + ".join(types[:_LABELLED_TYPES]) + more
+        labels[condition] = f"{condition} · {names}" if names else str(condition)
     return labels
 
 
 def real_sessions(sessions: pd.DataFrame) -> pd.DataFrame:
-    """All sessions but the researcher's own tries (platform `test`)."""
+    """All sessions except the researcher's own (platform `test`)."""
     return sessions[sessions["platform"] != TEST_PLATFORM]
 
 
 def analysed_trials(trials: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
     """The trials of participants who completed, attention checks included."""
-    people = real_sessions(sessions)
-    return trials[trials["participant"].isin(people.loc[people["state"] == "completed", "participant"])]
+    participants = real_sessions(sessions)
+    completed = participants.loc[participants["state"] == "completed", "participant"]
+    return trials[trials["participant"].isin(completed)]
 
 
 def main_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """All trials but the attention checks and those of the image that comes back."""
+    """All trials except attention checks and those of the repeat image."""
     return trials[(trials["calibration"] == 0) & (trials["trial_type"] != REPEAT)]

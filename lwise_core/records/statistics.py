@@ -1,11 +1,11 @@
 """Accuracy, speed and their uncertainty, per condition and between conditions.
 
-The unit of every interval and test is the participant, never the trial: the trials of one person resemble each other,
-and treating them as independent makes intervals several times too narrow. Knows tables; knows nothing of figures.
+The unit of every interval and test is the participant, not the trial: trials of one person are correlated, and treating
+them as independent makes intervals several times too narrow. Knows tables; knows nothing of figures.
 
-Who counts: participants who completed, on any platform but `test` (the researcher's own tries). What counts: the main
-trials. Attention checks are summarised on their own. A trial whose deadline passed counts as not right. Training are
-the trials with feedback, the test those without.
+Included: the main trials of participants who completed, on any platform except `test` (the researcher's own sessions).
+Attention checks are summarised separately. A missed deadline counts as an incorrect answer. Training trials are those
+with feedback, test trials those without.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lwise_core.records.uncertainty import (
 )
 
 LEAST_ATTENTION = 0.9
-"""Share of attention checks that the paper asks for before it analyses a participant."""
+"""Share of correct attention checks that the paper requires to include a participant."""
 _MSEC_PER_MINUTE = 60_000
 
 Measure = Literal["perf", "reaction_time_msec"]
@@ -47,19 +47,19 @@ def condition_summary(trials: pd.DataFrame, sessions: pd.DataFrame, *, seed: int
     - ``train_accuracy``, ``test_accuracy``: mean of a_p over completed participants, [0, 1]; ``…_low``, ``…_high``: its
       95 % interval from a percentile bootstrap over participants;
     - ``chance``: mean over main trials of 1 / number of choices;
-    - ``attention_accuracy``: mean over participants of their share of right attention checks;
+    - ``attention_accuracy``: mean over participants of their share of correct attention checks;
     - ``median_rt_msec``: median over participants of their median reaction time in main trials, ms;
-    - ``train_minutes``: median over participants of the time they spent in training, see `training_minutes`.
+    - ``train_minutes``: median over participants of the time spent in training, see `training_minutes`.
 
-    Values that cannot be had (no completed participant, an interval of one participant, no test) are NaN.
+    Undefined values (no completed participant, an interval of one participant, no test) are NaN.
     """
-    people = real_sessions(sessions)
-    kept = analysed_trials(trials, sessions)
+    participants = real_sessions(sessions)
+    analysed = analysed_trials(trials, sessions)
     labels = condition_labels(trials, sessions)
     rows = []
     for condition, label in labels.items():
-        own_sessions = people[people["condition_idx"] == condition]
-        own = kept[kept["condition_idx"] == condition]
+        own_sessions = participants[participants["condition_idx"] == condition]
+        own = analysed[analysed["condition_idx"] == condition]
         rows.append(
             {
                 "condition_idx": condition,
@@ -96,7 +96,7 @@ _SUMMARY_COLUMNS = {
 
 @dataclass(frozen=True)
 class Contrast:
-    """Test accuracy of a condition against that of the reference, the condition with the lowest number.
+    """Test accuracy of a condition compared with that of the reference, the condition with the lowest number.
 
     Attributes
     ----------
@@ -122,16 +122,14 @@ class Contrast:
 
 
 def condition_contrast(trials: pd.DataFrame, sessions: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Each condition's test accuracy against the reference condition's, a row per `Contrast`.
+    """Each condition's test accuracy compared with the reference condition's, one row per `Contrast`.
 
     The difference is mean_p(a_p | condition) - mean_p(a_p | reference), a_p as in `condition_summary`; its interval is
-    a percentile bootstrap that draws participants anew within each condition. The p-value is that of
-    `uncertainty.clustered_logit`, trials clustered by participant. Without two participants in each of the two
-    conditions, with every answer of a condition right or every one wrong, or without convergence it is NaN and
-    `reason` says why.
+    a percentile bootstrap that resamples participants within each condition. The p-value is from
+    `uncertainty.clustered_logit`, with trials clustered by participant. With fewer than two participants in a
+    condition, all answers of a condition correct or all incorrect, or no convergence it is NaN and `reason` says why.
     """
-    kept = analysed_trials(trials, sessions)
-    main = main_trials(kept)
+    main = main_trials(analysed_trials(trials, sessions))
     test = main[~main["show_feedback"]]
     labels = condition_labels(trials, sessions)
     present = [condition for condition in labels if (test["condition_idx"] == condition).any()]
@@ -139,7 +137,7 @@ def condition_contrast(trials: pd.DataFrame, sessions: pd.DataFrame, *, seed: in
         _contrast(test[test["condition_idx"].isin([present[0], condition])], condition, present[0], labels, seed)
         for condition in present[1:]
     ]
-    table = pd.DataFrame([asdict(found) for found in contrasts], columns=list(Contrast.__dataclass_fields__))
+    table = pd.DataFrame([asdict(contrast) for contrast in contrasts], columns=list(Contrast.__dataclass_fields__))
     table["p_holm"] = holm(table["p_value"])
     return table
 
@@ -152,9 +150,9 @@ def learning_curve(
     measure: Measure = "perf",
     trials_per_bin: int = 8,
 ) -> pd.DataFrame:
-    """How accuracy (or reaction time) runs over the session, per condition and bin of trials.
+    """Accuracy (or reaction time) over the session, per condition and bin of trials.
 
-    A participant's main trials are numbered 1 … n in order of `obs`; training and test are cut separately into
+    A participant's main trials are numbered 1 … n in order of `obs`; training and test are split separately into
     round(length / trials_per_bin) bins of equal length, so that no bin mixes them. With v_pb the mean of `perf` (or the
     median of the reaction time) of participant p in bin b, the value of the bin is the mean (median) of v_pb over
     participants, its interval a pointwise 95 % percentile bootstrap over participants.
@@ -200,14 +198,14 @@ def participant_accuracy(trials: pd.DataFrame, sessions: pd.DataFrame) -> pd.Dat
 
 @dataclass(frozen=True)
 class DataQuality:
-    """Of all stored trials of one condition, those of participants who stopped midway included; shares in [0, 1].
+    """Quality of all stored trials of one condition, including those of participants who left; shares in [0, 1].
 
     Attributes
     ----------
-    missed_deadlines : share of main trials without a response in time.
-    attention_accuracy : share of right attention checks.
-    n_inattentive : participants with less than `LEAST_ATTENTION` of their attention checks right.
-    timing_ok : share of trials whose every frame was shown in time.
+    missed_deadlines : share of main trials without a response before the deadline.
+    attention_accuracy : share of correct attention checks.
+    n_inattentive : participants with fewer than `LEAST_ATTENTION` of their attention checks correct.
+    timing_ok : share of trials with every frame shown on time.
     dropped_frames : mean number per trial.
     """
 
@@ -223,13 +221,12 @@ class DataQuality:
 
 def data_quality(trials: pd.DataFrame, sessions: pd.DataFrame) -> list[DataQuality]:
     """One `DataQuality` per condition that has stored trials. Descriptive: shares of trials, without intervals."""
-    people = real_sessions(sessions)
-    stored = trials[trials["participant"].isin(people["participant"])]
+    stored = trials[trials["participant"].isin(real_sessions(sessions)["participant"])]
     labels = condition_labels(trials, sessions)
-    found = []
+    rows = []
     for condition, group in stored.groupby("condition_idx"):
         checks = group[group["calibration"] == 1]
-        found.append(
+        rows.append(
             DataQuality(
                 label=labels[condition],
                 n_participants=int(group["participant"].nunique()),
@@ -241,7 +238,7 @@ def data_quality(trials: pd.DataFrame, sessions: pd.DataFrame) -> list[DataQuali
                 dropped_frames=_mean(group["dropped_frames"]),
             )
         )
-    return found
+    return rows
 
 
 def summary_table(summary: pd.DataFrame) -> Table:
@@ -252,7 +249,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
         box=box.SIMPLE_HEAD,
         show_edge=False,
     )
-    # A label may wrap, a number may not: at 80 columns every number must be there in full.
+    # A label may wrap, a number may not: at 80 columns every number must be complete.
     table.add_column("condition", overflow="fold")
     for heading in ("done", "training", "test", "chance", "RT, ms"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -271,9 +268,9 @@ def summary_table(summary: pd.DataFrame) -> Table:
 def training_minutes(trials: pd.DataFrame) -> pd.Series:
     """Minutes from the first choice screen of the training to its last response, per participant.
 
-    With r_1 … r_n the response times since page load (`rel_timestamp_response`) of the trials with feedback, attention
-    checks between them included: (RT_1 + Σ_k max(0, r_k - r_{k-1})) / 60 000. Where the page was loaded again the clock
-    starts anew; the step back counts as 0. Trials without a response have no r and are bridged by their neighbours.
+    With r_1 … r_n the response times since page load (`rel_timestamp_response`) of the trials with feedback, including
+    attention checks: (RT_1 + Σ_k max(0, r_k - r_{k-1})) / 60 000. Reloading the page resets the clock; the negative
+    step counts as 0. Trials without a response are skipped; the next difference spans them.
     """
     training = trials[trials["show_feedback"]].dropna(subset=["rel_timestamp_response"]).sort_values("obs")
     minutes: dict[Hashable, float] = {}
@@ -285,16 +282,16 @@ def training_minutes(trials: pd.DataFrame) -> pd.Series:
 
 def _accuracies(own: pd.DataFrame, condition: int, seed: int) -> dict[str, float]:
     main = main_trials(own)
-    found: dict[str, float] = {}
+    accuracies: dict[str, float] = {}
     for stream, (name, is_training) in enumerate((("train_accuracy", True), ("test_accuracy", False))):
         per_person = _per_participant(main[main["show_feedback"] == is_training])
         low, high = bootstrap_interval(per_person, seed=(seed, condition, stream))
-        found |= {name: _mean(per_person), f"{name}_low": low, f"{name}_high": high}
-    return found
+        accuracies |= {name: _mean(per_person), f"{name}_low": low, f"{name}_high": high}
+    return accuracies
 
 
 def _contrast(test: pd.DataFrame, condition: int, reference: int, labels: dict[int, str], seed: int) -> Contrast:
-    """`test`: the test trials of these two conditions."""
+    """`test` has the test trials of these two conditions."""
     accuracy = {idx: _per_participant(test[test["condition_idx"] == idx]) for idx in (condition, reference)}
     first, second = accuracy[condition], accuracy[reference]
     low, high = bootstrap_difference(first, second, seed=(seed, condition, reference))
@@ -319,7 +316,7 @@ def _contrast(test: pd.DataFrame, condition: int, reference: int, labels: dict[i
 
 
 def _numbered(main: pd.DataFrame, trials_per_bin: int) -> pd.DataFrame:
-    """Main trials with their number in the participant's sequence, their phase and their bin within it."""
+    """Main trials with their number in the participant's sequence, phase and bin within the phase."""
     numbered = main.sort_values(["participant", "obs"])
     phase = np.where(numbered["show_feedback"], "training", "test")
     numbered = numbered.assign(phase=phase, trial=numbered.groupby("participant").cumcount() + 1)
@@ -330,7 +327,7 @@ def _numbered(main: pd.DataFrame, trials_per_bin: int) -> pd.DataFrame:
 
 
 def _per_participant(trials: pd.DataFrame) -> pd.Series:
-    """Share of right answers, sorted by participant."""
+    """Share of correct answers, sorted by participant."""
     return trials.groupby("participant")["perf"].mean().astype(float)
 
 

@@ -1,6 +1,6 @@
 """Tidy tables of trials and sessions, in memory and as CSV.
 
-The same records give the same bytes, whatever order they come in. Knows the columns; knows nothing of their statistics.
+The same records give the same bytes, in whatever order they arrive. Knows columns; knows nothing of statistics.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _EXPECTED: dict[Kind, str] = {
 }
 _LARGEST_WHOLE = 2**63 - 1
 _MOST_EXACT = 2**53
-"""Whole numbers up to here are exact as floating-point numbers."""
+"""Largest whole number up to which floating-point numbers are exact."""
 
 
 def write_tables(trials: Iterable[Mapping[str, Any]], sessions: Iterable[Mapping[str, Any]], out: Path) -> None:
-    """Write `out/trials.csv` and `out/sessions.csv` in UTF-8: missing values as empty cells, line breaks as line feeds.
+    """Write `out/trials.csv` and `out/sessions.csv` in UTF-8: missing values are empty cells, line breaks line feeds.
 
     Raises
     ------
     InputError
-        If a record lacks a column or has a value that the column cannot hold; nothing is written then.
+        If a record lacks a column or has a value of the wrong kind; then nothing is written.
     """
     tables = {SESSIONS_FILE: _as_csv(sessions_table(sessions)), TRIALS_FILE: _as_csv(trials_table(trials))}
     for name, text in tables.items():
@@ -47,31 +47,31 @@ def write_tables(trials: Iterable[Mapping[str, Any]], sessions: Iterable[Mapping
 
 
 def trials_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Trial records as a typed table, a row per trial, sorted by participant and obs; see `columns.TRIAL_COLUMNS`.
+    """Trial records as a typed table, one row per trial, sorted by participant and obs; see `columns.TRIAL_COLUMNS`.
 
-    Further keys become columns after the known ones, sorted by name; the platform's ids are left out.
+    Further keys become columns after the known ones, sorted by name; platform ids are omitted.
     """
     return _table(list(records), TRIAL_COLUMNS, sort_by=["participant", "obs"], source="trial records")
 
 
 def sessions_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Session records as a typed table, a row per session, sorted by participant; see `columns.SESSION_COLUMNS`."""
+    """Session records as a typed table, one row per session, sorted by participant; see `columns.SESSION_COLUMNS`."""
     return _table(list(records), SESSION_COLUMNS, sort_by=["participant"], source="session records")
 
 
 def read_trials(path: Path) -> pd.DataFrame:
-    """The table that `write_tables` wrote as trials.csv, with the same types.
+    """Read the trials.csv of `write_tables`, with the same types.
 
     Raises
     ------
     InputError
-        Naming the file and the column that is missing, or the column and row (1: the headings) of a bad value.
+        Naming the file and the missing column, or the column and row (1: the header) of an invalid value.
     """
     return _read(path, TRIAL_COLUMNS, sort_by=["participant", "obs"])
 
 
 def read_sessions(path: Path) -> pd.DataFrame:
-    """The table that `write_tables` wrote as sessions.csv, with the same types; raises as `read_trials`."""
+    """Read the sessions.csv of `write_tables`, with the same types; raises as `read_trials`."""
     return _read(path, SESSION_COLUMNS, sort_by=["participant"])
 
 
@@ -82,36 +82,36 @@ def _table(
     further = sorted({key for record in records for key in record} - {*known, *PLATFORM_IDS})
     values: dict[str, Any] = {}
     for column in columns:
-        _refuse_missing(records, column, source)
+        _reject_missing(records, column, source)
         values[column.name] = _typed([record.get(column.name) for record in records], column, source)
     for name in further:
         values[name] = _untyped([record.get(name) for record in records])
     return pd.DataFrame(values, columns=[*known, *further]).sort_values(sort_by, kind="stable", ignore_index=True)
 
 
-def _refuse_missing(records: Sequence[Mapping[str, Any]], column: Column, source: str) -> None:
-    lacking = sum(column.name not in record for record in records)
-    if lacking and not column.later:
-        raise InputError(f"{source}: {column.name} is missing in {lacking} of {len(records)} records")
+def _reject_missing(records: Sequence[Mapping[str, Any]], column: Column, source: str) -> None:
+    n_missing = sum(column.name not in record for record in records)
+    if n_missing and not column.later:
+        raise InputError(f"{source}: {column.name} is missing in {n_missing} of {len(records)} records")
 
 
 def _typed(values: Sequence[Any], column: Column, source: str) -> pd.Series:
-    """A series of the column's type.
+    """The values as a series of the column's type.
 
     Raises
     ------
     InputError
-        If a value does not fit, or is missing where it may not be.
+        If a value has the wrong kind, or a required value is missing.
     """
     try:
         series = pd.Series(list(values), dtype=DTYPES[column.kind])
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{source}: column {column.name} holds a value that is not {_EXPECTED[column.kind]}: {error}"
+            f"{source}: column {column.name} has a value that is not {_EXPECTED[column.kind]}: {error}"
         ) from None
-    _refuse_unfit(series, column, source)
+    _reject_invalid(series, column, source)
     if column.kind == "text":
-        # A CSV cell cannot tell empty text from none.
+        # A CSV cell cannot distinguish empty text from a missing value.
         series = series.mask(series == "")
     n_missing = int(series.isna().sum())
     if n_missing and not column.may_be_empty:
@@ -119,21 +119,21 @@ def _typed(values: Sequence[Any], column: Column, source: str) -> pd.Series:
     return series
 
 
-def _refuse_unfit(series: pd.Series, column: Column, source: str) -> None:
-    """Refuse what pandas takes although no analysis can: infinite numbers, lists that are none."""
+def _reject_invalid(series: pd.Series, column: Column, source: str) -> None:
+    """Reject values that pandas accepts but no analysis can use: infinite numbers, and non-lists in lists."""
     present = series.dropna()
     if column.kind == "number":
-        unfit = present[present.abs() == math.inf]
+        invalid = present[present.abs() == math.inf]
     elif column.kind == "list":
-        unfit = present[[not isinstance(value, list) for value in present]]
+        invalid = present[[not isinstance(value, list) for value in present]]
     else:
         return
-    if len(unfit):
-        raise InputError(f"{source}: column {column.name} holds {unfit.iloc[0]!r}, expected {_EXPECTED[column.kind]}")
+    if len(invalid):
+        raise InputError(f"{source}: column {column.name} has {invalid.iloc[0]!r}, expected {_EXPECTED[column.kind]}")
 
 
 def _untyped(values: Sequence[Any]) -> pd.Series:
-    """A further column: lists and objects as JSON text; numbers or flags if every value is one, else text."""
+    """A further column: lists and objects as JSON text; numbers or flags if all values are, else text."""
     plain = [_json(value) if isinstance(value, list | dict) else value for value in values]
     series = pd.Series(plain, dtype="object").convert_dtypes()
     return series.astype("string") if series.dtype == "object" else series
@@ -151,7 +151,7 @@ def _as_csv(table: pd.DataFrame) -> str:
         elif table[name].dtype == "Float64":
             shown[name] = _shortest(table[name])
         elif table[name].dtype == "string":
-            # A lone carriage return ends the row for most readers; the writer does not quote it.
+            # Most readers end a row at a lone carriage return, and the writer does not quote it.
             shown[name] = table[name].str.replace(r"\r\n?", "\n", regex=True)
     text = io.StringIO(newline="")
     shown.to_csv(text, index=False, lineterminator="\n")
@@ -159,7 +159,7 @@ def _as_csv(table: pd.DataFrame) -> str:
 
 
 def _shortest(numbers: pd.Series) -> pd.Series:
-    """A column that holds whole numbers only (most durations) is written as 500, not as 500.0."""
+    """Columns of whole numbers only (most durations) are written as 500, not 500.0."""
     present = numbers.dropna()
     are_whole = (present % 1 == 0).all() and (present.abs() <= _MOST_EXACT).all()
     return numbers.astype("Int64") if are_whole else numbers
@@ -174,12 +174,12 @@ def _read(path: Path, columns: Sequence[Column], *, sort_by: list[str]) -> pd.Da
 
 
 def read_cells(path: Path, *, required: Sequence[str], made_by: str) -> pd.DataFrame:
-    """A CSV file as text, empty cells missing; a class may be called `NA` or `null`.
+    """A CSV file as text, with empty cells missing; a class may be named `NA` or `null`.
 
     Raises
     ------
     InputError
-        If the file or a required column is missing, or the file is no CSV in UTF-8.
+        If the file or a required column is missing, or the file is not CSV in UTF-8.
     """
     try:
         cells = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
@@ -190,8 +190,10 @@ def read_cells(path: Path, *, required: Sequence[str], made_by: str) -> pd.DataF
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
     if not isinstance(cells.index, pd.RangeIndex):
-        # pandas would take the first column for row names and move all others by one.
-        raise InputError(f"{path}: rows have more cells than the {len(cells.columns)} headings; quote commas in text")
+        # pandas would use the first column as the index and shift all others.
+        raise InputError(
+            f"{path}: rows have more cells than the {len(cells.columns)} columns of the header; quote commas in text"
+        )
     missing = [name for name in required if name not in cells.columns]
     if missing:
         raise InputError(
@@ -208,9 +210,9 @@ def _parsed(cells: pd.Series, column: Column, path: Path) -> list[Any]:
         try:
             values.append(_value(cell, column))
         except (KeyError, ValueError):
-            found = "nothing" if cell is pd.NA else repr(cell)
+            value = "nothing" if cell is pd.NA else repr(cell)
             raise InputError(
-                f"{path}: column {column.name}, row {row}: found {found}, expected {_EXPECTED[column.kind]}"
+                f"{path}: column {column.name}, row {row}: found {value}, expected {_EXPECTED[column.kind]}"
             ) from None
     return values
 
@@ -254,7 +256,7 @@ _PARSERS: dict[Kind, Callable[[str], Any]] = {
 
 
 def _guessed(cells: pd.Series) -> pd.Series:
-    """A further column: numbers or flags if every cell is one, else text, as `_untyped`."""
+    """A further column: numbers or flags if all cells are, else text, as `_untyped`."""
     if cells.isna().all():
         return cells
     if cells.dropna().isin(list(_FLAGS)).all():

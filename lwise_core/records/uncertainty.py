@@ -1,4 +1,4 @@
-"""Intervals and tests whose unit is the participant.
+"""Intervals and tests with the participant as the unit.
 
 Knows arrays of numbers; knows nothing of conditions, columns or files.
 """
@@ -32,15 +32,15 @@ def bootstrap_interval(
     seed: tuple[int, ...],
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """95 % percentile bootstrap interval of a statistic of one value per participant.
+    """95 % percentile bootstrap interval of a statistic over one value per participant.
 
-    NaN for fewer than two values. `statistic` takes the argument `axis`.
+    NaN for fewer than two values. `statistic` must accept the argument `axis`.
     """
     return _bootstrap((np.asarray(values, dtype=float),), statistic, seed=seed, resamples=resamples)
 
 
 def bootstrap_difference(first: ArrayLike, second: ArrayLike, *, seed: tuple[int, ...]) -> Interval:
-    """95 % percentile bootstrap interval of mean(first) - mean(second), each resampled on its own."""
+    """95 % percentile bootstrap interval of mean(first) - mean(second), each resampled independently."""
     samples = (np.asarray(first, dtype=float), np.asarray(second, dtype=float))
     return _bootstrap(samples, _difference_of_means, seed=seed, resamples=RESAMPLES)
 
@@ -68,7 +68,7 @@ def clustered_logit(outcome: ArrayLike, exposed: ArrayLike, cluster: ArrayLike) 
     if min(len(np.unique(clusters[group])) for group in groups) < 2:
         return ClusteredTest(reason="fewer than two participants in a condition")
     if any(outcomes[group].mean() in (0, 1) for group in groups):
-        return ClusteredTest(reason="every answer of a condition is right, or every one wrong")
+        return ClusteredTest(reason="all answers of a condition are correct, or all incorrect")
     try:
         slope, error_of_slope = _fit_gee(outcomes, exposure, clusters)
     except (np.linalg.LinAlgError, ValueError) as error:
@@ -81,12 +81,12 @@ def clustered_logit(outcome: ArrayLike, exposed: ArrayLike, cluster: ArrayLike) 
 
 def holm(p_values: ArrayLike) -> Floats:
     """Holm's (1979) step-down adjustment over the p-values that are not NaN."""
-    given = np.asarray(p_values, dtype=float)
-    adjusted = np.full(len(given), math.nan)
-    order = [index for index in np.argsort(given) if math.isfinite(given[index])]
+    raw = np.asarray(p_values, dtype=float)
+    adjusted = np.full(len(raw), math.nan)
+    order = [index for index in np.argsort(raw) if math.isfinite(raw[index])]
     highest = 0.0
     for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, float(given[index]) * (len(order) - rank)))
+        highest = max(highest, min(1.0, float(raw[index]) * (len(order) - rank)))
         adjusted[index] = highest
     return adjusted
 
@@ -114,8 +114,8 @@ def _difference_of_means(first: Floats, second: Floats, axis: int = -1) -> Any:
 
 
 def _fit_gee(outcomes: Floats, exposure: Floats, clusters: NDArray[np.intp]) -> tuple[float, float]:
-    """β and its standard error, NaN without convergence."""
-    # Loading statsmodels takes seconds, and tables and curves do without it.
+    """β and its standard error; NaN without convergence."""
+    # Importing statsmodels takes seconds; tables and curves do not need it.
     import statsmodels.api as sm
 
     model = sm.GEE(
@@ -126,7 +126,7 @@ def _fit_gee(outcomes: Floats, exposure: Floats, clusters: NDArray[np.intp]) -> 
         cov_struct=sm.cov_struct.Exchangeable(),
     )
     with warnings.catch_warnings():
-        # Iterations that did not converge are told by the result.
+        # The result says whether the iterations converged.
         warnings.simplefilter("ignore")
         fitted = model.fit(maxiter=_GEE_ITERATIONS, cov_type="bias_reduced")
     if not fitted.converged:

@@ -1,4 +1,4 @@
-"""Reads what is known of the images: the dirmap, and the folder of variants with their provenance.
+"""Read what is known about the images: the dirmap, and the folder of variants with their provenance.
 
 Knows the files; knows nothing of participants.
 """
@@ -31,8 +31,8 @@ class Variant:
 
     Attributes
     ----------
-    epsilon : L2 budget in [0, 1] pixels, NaN if it is not recorded.
-    provenance : what provenance.json says, empty if there is none.
+    epsilon : L2 radius, pixels in [0, 1]; NaN if not recorded.
+    provenance : content of provenance.json; empty if there is none.
     measured : columns im_path, logit_natural, logit_enhanced, l2 of the stored images; no rows if not measured.
     """
 
@@ -44,7 +44,7 @@ class Variant:
 
     @property
     def logit_gain(self) -> pd.Series:
-        """Rise of the guide model's true-class logit, one value per measured image."""
+        """Increase of the guide model's true-class logit, one value per measured image."""
         return (self.measured["logit_enhanced"] - self.measured["logit_natural"]).dropna()
 
 
@@ -74,7 +74,7 @@ def read_variants(root: Path) -> list[Variant]:
     Raises
     ------
     InputError
-        If there is no folder of natural images, or a file in a variant cannot be read.
+        If there is no folder of natural images, or a variant's file cannot be read.
     """
     if not (root / NATURAL).is_dir():
         raise InputError(f"{root}: has no folder {NATURAL!r}; make the variants with `lwise enhance`")
@@ -84,9 +84,9 @@ def read_variants(root: Path) -> list[Variant]:
 
 
 def short_names(variants: Sequence[Variant]) -> list[str]:
-    """What a figure calls each variant: its ε, or its folder where ε is not recorded or not its alone."""
-    known = Counter(variant.epsilon for variant in variants if not math.isnan(variant.epsilon))
-    return [f"ε = {found.epsilon:g}" if known[found.epsilon] == 1 else found.name for found in variants]
+    """The name of each variant in figures: its ε, or its folder if ε is unknown or not unique."""
+    counts = Counter(variant.epsilon for variant in variants if not math.isnan(variant.epsilon))
+    return [f"ε = {one.epsilon:g}" if counts[one.epsilon] == 1 else one.name for one in variants]
 
 
 def open_image(path: Path) -> Image.Image:
@@ -95,7 +95,7 @@ def open_image(path: Path) -> Image.Image:
     Raises
     ------
     InputError
-        If it is not there or is no image.
+        If it does not exist or is not an image.
     """
     try:
         with Image.open(path) as image:
@@ -122,21 +122,21 @@ def _variant(folder: Path) -> Variant:
 
 def _provenance(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: expected a JSON object, found {type(found).__name__}")
-    return found
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
 
 
 def _numbers(cells: pd.Series, name: str, path: Path) -> pd.Series:
-    """The column as numbers, NaN where a cell is empty."""
+    """The column as numbers; NaN for empty cells."""
     numbers = pd.to_numeric(cells, errors="coerce").astype("Float64").astype(float)
-    unfit = cells.notna() & ~np.isfinite(numbers)
-    if unfit.any():
-        place = int(unfit.argmax())
-        raise InputError(f"{path}: column {name}, row {place + 2}: found {cells.iloc[place]!r}, expected a number")
+    invalid = cells.notna() & ~np.isfinite(numbers)
+    if invalid.any():
+        row = int(invalid.argmax())
+        raise InputError(f"{path}: column {name}, row {row + 2}: found {cells.iloc[row]!r}, expected a number")
     return numbers

@@ -123,7 +123,7 @@ def test_a_study_without_its_dirmap_says_how_to_get_it_and_is_valid_afterwards(s
 
 def test_what_is_there_already_is_not_fetched_again(study: Path) -> None:
     succeed("experiments", "fetch-dirmap", study, folder=study.parent)
-    assert "is there already" in succeed("experiments", "fetch-dirmap", study, folder=study.parent)
+    assert "exists already" in succeed("experiments", "fetch-dirmap", study, folder=study.parent)
     assert _Files.asked == ["/dirmap.csv"]
 
 

@@ -144,13 +144,13 @@ class TestSafety:
 
 class TestContent:
     def test_accuracies_of_the_guide_model_clean_and_under_attack(self, page: Page) -> None:
-        assert "answers 87.6\u00a0% of 160 validation images right" in page.text
-        assert "still 54.3\u00a0% when each is changed against it (L2 attack, ε = 1.5, 20 steps of 0.1)" in page.text
+        assert "classifies 87.6\u00a0% of 160 validation images correctly" in page.text
+        assert "54.3\u00a0% under an adversarial attack (L2, ε = 1.5, 20 steps of 0.1)" in page.text
         assert "Chance is 25.0\u00a0%" in page.text
 
     def test_participants_are_those_who_started_but_for_the_researcher(self, page: Page) -> None:
         assert "12completed of 13 who started" in page.text
-        assert "1 session on the platform test is left out" in page.text
+        assert "1 session on the platform test is excluded" in page.text
         assert "1 participant started without completing" in page.text
 
     def test_numbers_are_those_of_the_statistics(self, page: Page) -> None:
@@ -210,14 +210,14 @@ class TestLittleIsKnown:
     def test_one_participant_without_a_test(self, tmp_path: Path) -> None:
         page = written(tmp_path, [Person("a", training="0110")])
         assert "there is no test accuracy" in page.text
-        assert "There is nothing to compare" in page.text
+        assert "Nothing to compare" in page.text
         assert len(page.values("src")) == 2
 
     def test_neither_variants_nor_scores_nor_guide(self, tmp_path: Path) -> None:
         text = written(tmp_path, [], guide_metrics={}).text
         assert "There are no enhanced variants" in text
         assert "The images are not scored" in text
-        assert "The accuracy of the guide model was not recorded" in text
+        assert "The accuracy of the guide model is not recorded" in text
 
     def test_some_images_are_not_scored(self, tmp_path: Path) -> None:
         variants = write_variants(tmp_path / "variants", epsilons=())

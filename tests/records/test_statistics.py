@@ -169,7 +169,7 @@ class TestContrast:
         contrast = condition_contrast(*study([*learners(0, 0.6, n=5), *perfect]), seed=0).iloc[0]
         assert contrast["low"] > 0
         assert math.isnan(contrast["p_value"])
-        assert "every answer of a condition is right" in contrast["reason"]
+        assert "all answers of a condition are correct" in contrast["reason"]
 
     def test_nothing_to_compare_gives_no_rows(self) -> None:
         assert len(condition_contrast(*study(learners(0, 0.6, n=4)), seed=0)) == 0

@@ -105,7 +105,7 @@ class TestClusteredLogit:
     def test_condition_without_variation_gives_the_reason_instead_of_a_number(self, answer: int) -> None:
         found = clustered_logit([1, 0, 1, 0] + [answer] * 4, [0] * 4 + [1] * 4, np.repeat([0, 1, 2, 3], 2))
         assert math.isnan(found.p_value)
-        assert found.reason == "every answer of a condition is right, or every one wrong"
+        assert found.reason == "all answers of a condition are correct, or all incorrect"
 
 
 class TestHolm:

@@ -1,7 +1,7 @@
-"""A first study for any scored data set: control against enhancement taper with difficulty curriculum.
+"""A starter study for any scored data set: control and enhancement taper with difficulty curriculum.
 
-Training blocks begin with easy, strongly enhanced pictures and end with natural ones in one condition, and are natural
-throughout in the other; a test without feedback follows (the learning studies of Talbot et al. 2025, shortened).
+In one condition training starts with easy, strongly enhanced images and ends with natural ones; in the other all images
+are natural. A test without feedback follows (the learning studies of Talbot et al. 2025, shortened).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CALIBRATION_TRIALS = 2
 
 @dataclass(frozen=True)
 class TaperStudy:
-    """Sizes: variants from the strongest to the weakest, trials per class in a training block and in the test."""
+    """Design: variants from strongest to weakest, and trials per class in a training block and in the test."""
 
     variants: Sequence[str]
     per_class_train: int
@@ -39,7 +39,7 @@ class TaperStudy:
 
     @classmethod
     def for_classes(cls, n_classes: int, variants: Sequence[str]) -> TaperStudy:
-        """About eight trials in a training block and twenty in the test, whatever the number of classes."""
+        """About eight trials per training block and twenty in the test, for any number of classes."""
         return cls(
             variants=variants,
             per_class_train=max(1, round(_TRIALS_PER_TRAINING_BLOCK / n_classes)),
@@ -51,7 +51,7 @@ class TaperStudy:
         return len(self.variants) + _NATURAL_BLOCKS
 
     def check_enough_images(self, rows: Sequence[DirmapRow]) -> None:
-        """Refuse a data set that is too small, naming the class and the numbers."""
+        """Raise `InputError` if the data set is too small, naming the class and the numbers."""
         needed = {"train": self.per_class_train * self.n_training_blocks, "val": self.per_class_test}
         counts = Counter((row.split, row.class_name) for row in rows)
         for name in class_names(rows):
@@ -64,7 +64,7 @@ class TaperStudy:
 
 
 def new_taper_study(folder: Path, variants: Path, *, title: str, seed: int, dry_run: bool = False) -> TaperStudy:
-    """Write a study of the variants that `lwise enhance` has written, the strongest budget first.
+    """Write a study with the variants that `lwise enhance` wrote, largest epsilon first.
 
     Raises
     ------
@@ -72,27 +72,28 @@ def new_taper_study(folder: Path, variants: Path, *, title: str, seed: int, dry_
         If there are no such variants, the study's folder exists, or the data set is too small.
     """
     rows = read_dirmap(variants / "dirmap.csv")
-    told = {path.parent.name: _epsilon(path) for path in sorted(variants.glob("*/provenance.json"))}
-    budgets = {variant: epsilon for variant, epsilon in told.items() if epsilon is not None}
-    if not budgets:
+    epsilons = {
+        path.parent.name: epsilon
+        for path in sorted(variants.glob("*/provenance.json"))
+        if (epsilon := _epsilon(path)) is not None
+    }
+    if not epsilons:
         raise InputError(f"{variants}: has no enhanced variants; make some with `lwise enhance`")
-    strongest_first = sorted(budgets, key=lambda variant: -budgets[variant])
+    strongest_first = sorted(epsilons, key=lambda variant: -epsilons[variant])
     study = TaperStudy.for_classes(len(class_names(rows)), strongest_first)
-    # Relative, so that study and variants can move together.
+    # A relative path lets study and variants move together.
     root = Path(os.path.relpath(variants.resolve(), folder.resolve())).as_posix()
     write_taper_study(folder, study, rows, title=title, stimuli_root=root, seed=seed, dry_run=dry_run)
     return study
 
 
 def _epsilon(provenance: Path) -> float | None:
-    """The budget of an enhanced variant; None of a control, which has none."""
+    """Epsilon of an enhanced variant; None for an off-the-shelf control, which has none."""
     try:
-        told = json.loads(provenance.read_text(encoding="utf-8"))
-        return None if "method" in told else float(told["epsilon"])
+        content = json.loads(provenance.read_text(encoding="utf-8"))
+        return None if "method" in content else float(content["epsilon"])
     except (ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{provenance}: does not say the variant's epsilon; make it anew with `lwise enhance`"
-        ) from None
+        raise InputError(f"{provenance}: does not give the variant's epsilon; run `lwise enhance` again") from None
 
 
 def write_taper_study(
@@ -141,12 +142,12 @@ def write_taper_study(
 
 
 def write_instructions(folder: Path) -> None:
-    """Write instruction pages to start from."""
+    """Write template instruction pages."""
     shutil.copytree(_INSTRUCTIONS, folder / "instructions")
 
 
 def _training_blocks(study: TaperStudy, smallest_class: int) -> list[dict[str, Any]]:
-    # The images of the natural blocks are set aside before the curriculum draws.
+    # The images of the natural blocks are drawn before those of the curriculum.
     available = smallest_class - _NATURAL_BLOCKS * study.per_class_train
     last = max(len(study.variants) - 1, 1)
     blocks = []
