@@ -44,7 +44,7 @@ from synthetic_studies import write_moths
 from trialsets import processor
 
 from lwise_core.local.server import SESSIONS_FILE
-from lwise_core.sessions.sqlite import SqliteStore
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 
 GOAL_MSEC = 100.0
 """For the 99th percentile of an answer to a trial."""

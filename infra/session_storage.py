@@ -11,7 +11,7 @@ from infra.account_stack import log_bucket_name
 from infra.acknowledgements import acknowledge
 from infra.private_bucket import private_bucket
 from lwise_core.aws_names import COUNTER_TABLE_TAG, SESSION_TABLE_TAG, STACK_TAG
-from lwise_core.sessions import dynamo_s3, dynamo_slots
+from lwise_core.sessions.stores.dynamodb import slots, store
 
 _TEXT, _NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
 
@@ -22,12 +22,10 @@ class SessionStorage(Construct):
     def __init__(self, scope: Construct, id_: str, *, keep: bool) -> None:
         super().__init__(scope, id_)
         self._keep = keep
-        self.session_table = self._build_table("Sessions", partition_key=dynamo_s3.PK, sort_key=(dynamo_s3.SK, _TEXT))
-        self.counter_table = self._build_table(
-            "Counter", partition_key=dynamo_slots.PK, sort_key=(dynamo_slots.SLOT, _NUMBER)
-        )
+        self.session_table = self._build_table("Sessions", partition_key=store.PK, sort_key=(store.SK, _TEXT))
+        self.counter_table = self._build_table("Counter", partition_key=slots.PK, sort_key=(slots.SLOT, _NUMBER))
         self.counter_table.add_local_secondary_index(
-            index_name=dynamo_slots.FREE_SLOTS, sort_key=dynamodb.Attribute(name=dynamo_slots.FREE_FROM, type=_TEXT)
+            index_name=slots.FREE_SLOTS, sort_key=dynamodb.Attribute(name=slots.FREE_FROM, type=_TEXT)
         )
         self.data_bucket = private_bucket(
             self,

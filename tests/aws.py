@@ -21,8 +21,8 @@ from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 from moto.server import ThreadedMotoServer
 
-from lwise_core.sessions.dynamo_s3 import PK, SK, DynamoS3Store
-from lwise_core.sessions.dynamo_slots import FREE_FROM, FREE_SLOTS, SLOT
+from lwise_core.sessions.stores.dynamodb.slots import FREE_FROM, FREE_SLOTS, SLOT
+from lwise_core.sessions.stores.dynamodb.store import PK, SK, DynamoStore
 
 REGION = "us-east-1"
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -69,9 +69,9 @@ class StandIn:
         self.client("s3").create_bucket(Bucket=place.bucket)
         return place
 
-    def store(self, place: Place) -> DynamoS3Store:
+    def store(self, place: Place) -> DynamoStore:
         """A store with clients of its own, as another function would have."""
-        return DynamoS3Store(dynamodb=self.client("dynamodb"), s3=self.client("s3"), **vars(place))
+        return DynamoStore(dynamodb=self.client("dynamodb"), s3=self.client("s3"), **vars(place))
 
 
 @contextmanager

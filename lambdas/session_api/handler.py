@@ -22,8 +22,8 @@ from lambdas.session_api.codes import Codes
 from lambdas.session_api.gateway import Answer, Event, answer, called
 from lwise_core import aws_names
 from lwise_core.experiments.bundle import load_bundle
-from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import CompletionCodes, SessionService
+from lwise_core.sessions.stores.dynamodb.store import DynamoStore
 
 _BUNDLE = Path(__file__).parents[2] / "bundle.json"
 """The compiled study, where `assemble` puts it."""
@@ -31,7 +31,7 @@ _BUNDLE = Path(__file__).parents[2] / "bundle.json"
 # API Gateway waits for 29 seconds.
 _PATIENCE = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 4})
 _STUDY = load_bundle(_BUNDLE)
-_STORE = DynamoS3Store(
+_STORE = DynamoStore(
     dynamodb=boto3.client("dynamodb", config=_PATIENCE),
     # Making a client takes its time; only addresses are kept there.
     s3=boto3.client("s3", config=_PATIENCE) if _STUDY.page.ask_email else None,

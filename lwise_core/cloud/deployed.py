@@ -16,8 +16,8 @@ from lwise_core.cloud.aws_client import asking, client
 from lwise_core.cloud.naming import experiment_stack_name, name_in_account, name_in_app
 from lwise_core.errors import InputError
 from lwise_core.experiments.study import Study
-from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
+from lwise_core.sessions.stores.dynamodb.store import DynamoStore
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def tables_beside(bucket: str) -> Tables:
     return Tables(named[aws_names.SESSION_TABLE_TAG], named[aws_names.COUNTER_TABLE_TAG], bucket)
 
 
-def open_store(tables: Tables) -> DynamoS3Store:
+def open_store(tables: Tables) -> DynamoStore:
     """The store of these tables, whatever study they are of.
 
     Raises
@@ -144,7 +144,7 @@ def open_store(tables: Tables) -> DynamoS3Store:
         If there is no AWS account or region to ask.
     """
     with asking(f"table {tables.session_table}"):
-        return DynamoS3Store(dynamodb=client("dynamodb"), s3=client("s3"), **vars(tables))
+        return DynamoStore(dynamodb=client("dynamodb"), s3=client("s3"), **vars(tables))
 
 
 def open_sessions(study: Study, tables: Tables) -> SessionService:

@@ -16,11 +16,11 @@ from lwise_core import atomic_files
 from lwise_core.cloud.aws_client import AT_ONCE, asking, client
 from lwise_core.cloud.deployed import Tables
 from lwise_core.errors import InputError
-from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.store import Session
+from lwise_core.sessions.stores.dynamodb.store import DynamoStore
 
 
-class Snapshot(DynamoS3Store):
+class Snapshot(DynamoStore):
     """A store that reads all of its sessions and trials when it is opened, and none of them anew.
 
     Of a session that is under way there are the trials that it listed when it was read, and all of them.

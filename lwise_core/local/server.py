@@ -25,7 +25,7 @@ from lwise_core.local.group_commit import SharedCommit
 from lwise_core.local.rate_limit import SessionLimits
 from lwise_core.local.researcher import Researcher
 from lwise_core.sessions.service import CompletionCodes, SessionService
-from lwise_core.sessions.sqlite import SqliteStore
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 
 SITE = Path(__file__).parent / "site"
 BUNDLE_FILE = "bundle.json"

@@ -10,9 +10,9 @@ import pytest
 
 from lwise_core.authoring.compile import compile_study
 from lwise_core.cloud.deployed import Tables
-from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.store import PlatformIds
+from lwise_core.sessions.stores.dynamodb.store import DynamoStore
 from tests.aws import StandIn, create_stack
 from tests.experiments.conftest import write_data_set, write_study
 from tests.sessions.conftest import answer
@@ -27,7 +27,7 @@ class Deployed:
 
     folder: Path
     tables: Tables
-    store: DynamoS3Store
+    store: DynamoStore
     service: SessionService
 
     @property

@@ -25,7 +25,7 @@ _SERVED = (
     "lwise_core.experiments.trialset",
     "lwise_core.experiments.payloads",
     "lwise_core.sessions.service",
-    "lwise_core.sessions.sqlite",
+    "lwise_core.sessions.stores.sqlite.store",
 )
 _SERVE_TRIALS = """
 import json, sys

@@ -16,7 +16,7 @@ from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.sessions.api import MAX_BODY_BYTES
 from lwise_core.sessions.service import CompletionCodes, SessionService
-from lwise_core.sessions.sqlite import SqliteStore
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.lambdas.conftest import N_TRIALS
 from tests.lambdas.events import event
 from tests.sessions.conftest import answer as answer_to_trial

@@ -121,7 +121,7 @@ def test_what_breaks_is_told_to_the_log_alone(cloud_study: Study, aws: StandIn, 
         assert refused == {"error": "something went wrong on the server; its log says what"}
         (line,) = function.logged()
     assert (line["call"], line["status"], line["aws_error"]) == ("sessions", 500, "ResourceNotFoundException")
-    assert "dynamo_s3.py" in line["traceback"]
+    assert "stores/dynamodb/" in line["traceback"]
     assert not [name for name in _IDS.values() if name in str(line)]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lwise_core.local.group_commit import SharedCommit
-from lwise_core.sessions.sqlite import SqliteStore
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 
 _N_CALLS = 500
 

@@ -14,8 +14,8 @@ import pytest
 from lwise_core.authoring.compile import compile_study
 from lwise_core.experiments.study import Study
 from lwise_core.sessions.service import SessionService
-from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.store import SessionStore
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.experiments.conftest import write_data_set, write_study
 
 OpenStore = Callable[[], SessionStore]
@@ -84,7 +84,7 @@ def _cloud_stores(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
     yield partial(aws.store, aws.new_place())
 
 
-_STORES = {"dynamo_s3": _cloud_stores, "sqlite": _sqlite_stores}
+_STORES = {"dynamodb": _cloud_stores, "sqlite": _sqlite_stores}
 
 
 @pytest.fixture(params=sorted(_STORES))
@@ -97,7 +97,7 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
 @pytest.fixture
 def crowd(request: pytest.FixtureRequest) -> Crowd:
     """Turns the size of a crowd into one that the kind of store can bear in a test: the stand-in for AWS is slow."""
-    is_slow = request.node.callspec.params["open_store"] == "dynamo_s3"
+    is_slow = request.node.callspec.params["open_store"] == "dynamodb"
     return lambda size: size // 8 if is_slow else size
 
 

@@ -15,8 +15,8 @@ from lwise_core.experiments.study import Study
 from lwise_core.records.tables import trials_table
 from lwise_core.sessions.errors import InvalidRequest
 from lwise_core.sessions.service import SessionService
-from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.store import PlatformIds
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.sessions.conftest import N_TRIALS, answer
 
 _NEARLY_RIGHT: st.SearchStrategy[Any] = st.sampled_from(

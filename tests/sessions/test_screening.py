@@ -16,8 +16,8 @@ from lwise_core.experiments.trialset import build_trialset
 from lwise_core.local.server import completion_codes
 from lwise_core.sessions.errors import TrialsMissing
 from lwise_core.sessions.service import CompletionCodes, SessionService, StartedSession
-from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.store import PlatformIds
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.experiments.conftest import DataSet, write_data_set, write_study
 from tests.sessions.conftest import answer
 

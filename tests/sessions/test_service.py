@@ -20,8 +20,8 @@ from lwise_core.experiments.trialset import build_trialset
 from lwise_core.records.tables import sessions_table, trials_table
 from lwise_core.sessions.errors import InvalidRequest, StudyFull, TrialsMissing, UnknownToken
 from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, Result, SessionService, StartedSession
-from lwise_core.sessions.sqlite import SqliteStore
 from lwise_core.sessions.store import PlatformIds, SessionStore
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.experiments.conftest import write_data_set, write_study
 from tests.sessions.conftest import N_TEST, N_TRAINING, N_TRIALS, OpenStore, answer
 

@@ -12,9 +12,9 @@ import pytest
 from moto.dynamodb.exceptions import TransactionCanceledException
 from moto.dynamodb.models import DynamoDBBackend
 
-from lwise_core.sessions.dynamo_s3 import DynamoS3Store
 from lwise_core.sessions.errors import StudyFull
 from lwise_core.sessions.store import PlatformIds, Session
+from lwise_core.sessions.stores.dynamodb.store import DynamoStore
 from tests.aws import Place, StandIn
 
 _NOW = "2026-01-31T12:00:00.000+00:00"
@@ -28,12 +28,12 @@ def place(aws: StandIn) -> Place:
 
 
 @pytest.fixture
-def store(aws: StandIn, place: Place) -> DynamoS3Store:
+def store(aws: StandIn, place: Place) -> DynamoStore:
     return aws.store(place)
 
 
 def _open(
-    store: DynamoS3Store, name: str, *, now: str = _NOW, lease_until: str = _SOON, n_slots: int | None = None
+    store: DynamoStore, name: str, *, now: str = _NOW, lease_until: str = _SOON, n_slots: int | None = None
 ) -> Session:
     return store.open_session(
         PlatformIds("inperson", name, worker_id=name),
@@ -51,7 +51,7 @@ class _Died(Exception):  # noqa: N818 - what happens to a function
     """The function ends here: out of time, or its machine is gone."""
 
 
-def _dying_at(store: DynamoS3Store, operation: str) -> Any:
+def _dying_at(store: DynamoStore, operation: str) -> Any:
     """While the store's process dies when it is about to call this operation."""
     return mock.patch.object(store._dynamodb, operation, side_effect=_Died)
 
@@ -76,7 +76,7 @@ def conflicts() -> Iterator[Callable[[int], Any]]:
 
 
 def test_a_transaction_that_others_were_in_the_way_of_is_made_again(
-    store: DynamoS3Store, conflicts: Callable[[int], Any]
+    store: DynamoStore, conflicts: Callable[[int], Any]
 ) -> None:
     with conflicts(5):
         session = _open(store, "person")
@@ -84,18 +84,20 @@ def test_a_transaction_that_others_were_in_the_way_of_is_made_again(
     assert [one.state for one in store.sessions()] == ["completed"]
 
 
-def test_a_number_that_was_drawn_in_vain_is_the_next_ones(
-    store: DynamoS3Store, conflicts: Callable[[int], Any]
-) -> None:
+def test_a_number_that_was_drawn_in_vain_is_the_next_ones(store: DynamoStore, conflicts: Callable[[int], Any]) -> None:
     with conflicts(3):
         assert _open(store, "unlucky").slot == 0
     assert [_open(store, name).slot for name in ("a", "b")] == [1, 2]
 
 
 def test_who_never_gets_through_is_told_so_and_nothing_is_kept(
-    store: DynamoS3Store, conflicts: Callable[[int], Any]
+    store: DynamoStore, conflicts: Callable[[int], Any]
 ) -> None:
-    with conflicts(10**6), mock.patch("lwise_core.sessions.dynamo.time.sleep"), pytest.raises(TimeoutError):
+    with (
+        conflicts(10**6),
+        mock.patch("lwise_core.sessions.stores.dynamodb.tables.time.sleep"),
+        pytest.raises(TimeoutError),
+    ):
         _open(store, "person")
     assert store.sessions() == []
     assert _open(store, "next").slot == 0
@@ -154,7 +156,7 @@ def test_who_starts_so_slowly_that_the_number_has_gone_to_another_gets_the_next(
 # --- a function dies half-way
 
 
-def test_a_number_whose_session_was_never_kept_is_given_to_another_when_its_lease_is_over(store: DynamoS3Store) -> None:
+def test_a_number_whose_session_was_never_kept_is_given_to_another_when_its_lease_is_over(store: DynamoStore) -> None:
     with _dying_at(store, "transact_write_items"), pytest.raises(_Died):
         _open(store, "dies")
     assert _open(store, "meanwhile", lease_until=_LATER).slot == 1
@@ -163,8 +165,8 @@ def test_a_number_whose_session_was_never_kept_is_given_to_another_when_its_leas
     assert _open(store, "after", now=_SOON, lease_until=_LATER).slot == 3
 
 
-def test_a_slot_whose_reservation_was_not_cleared_away_is_not_given_twice(store: DynamoS3Store) -> None:
-    forget = "lwise_core.sessions.dynamo_slots.Slots.forget"
+def test_a_slot_whose_reservation_was_not_cleared_away_is_not_given_twice(store: DynamoStore) -> None:
+    forget = "lwise_core.sessions.stores.dynamodb.slots.Slots.forget"
     with mock.patch(forget, side_effect=_Died), pytest.raises(_Died):
         _open(store, "dies after its session was kept")
     store.end("p dies after its session was kept", outcome="completed", now=_NOW)
@@ -172,14 +174,14 @@ def test_a_slot_whose_reservation_was_not_cleared_away_is_not_given_twice(store:
     assert slots == [1, 2, 3]
 
 
-def test_who_comes_back_after_a_start_that_broke_off_is_served(store: DynamoS3Store) -> None:
+def test_who_comes_back_after_a_start_that_broke_off_is_served(store: DynamoStore) -> None:
     with _dying_at(store, "transact_write_items"), pytest.raises(_Died):
         _open(store, "person")
     assert _open(store, "person").state == "started"
     assert len(store.sessions()) == 1
 
 
-def test_a_batch_whose_end_was_not_written_is_not_there_and_may_be_sent_again(store: DynamoS3Store) -> None:
+def test_a_batch_whose_end_was_not_written_is_not_there_and_may_be_sent_again(store: DynamoStore) -> None:
     participant = _open(store, "person").participant
     with _dying_at(store, "update_item"), pytest.raises(_Died):
         store.add_trials(participant, {0: {"n": 0}, 1: {"n": 1}}, lease_until=_LATER)
@@ -191,7 +193,7 @@ def test_a_batch_whose_end_was_not_written_is_not_there_and_may_be_sent_again(st
 # --- an answer gets lost, and boto3 sends the request again
 
 
-def test_a_number_is_drawn_once_though_the_answer_got_lost(store: DynamoS3Store) -> None:
+def test_a_number_is_drawn_once_though_the_answer_got_lost(store: DynamoStore) -> None:
     update = store._dynamodb.update_item
 
     def twice(**request: Any) -> Any:
@@ -206,14 +208,14 @@ def test_a_number_is_drawn_once_though_the_answer_got_lost(store: DynamoS3Store)
 # --- more than one answer of DynamoDB holds
 
 
-def test_trials_of_more_than_a_megabyte_come_back_whole(store: DynamoS3Store) -> None:
+def test_trials_of_more_than_a_megabyte_come_back_whole(store: DynamoStore) -> None:
     participant = _open(store, "person").participant
     records = {index: {"obs": index, "text": "x" * 60_000} for index in range(20)}
     store.add_trials(participant, records, lease_until=_LATER)
     assert store.trials(participant) == list(records.values())
 
 
-def test_more_than_a_hundred_sessions_are_listed_in_their_order(store: DynamoS3Store) -> None:
+def test_more_than_a_hundred_sessions_are_listed_in_their_order(store: DynamoStore) -> None:
     names = [f"{number}" for number in range(105)]
     for name in names:
         store.open_session(
@@ -232,7 +234,7 @@ def test_more_than_a_hundred_sessions_are_listed_in_their_order(store: DynamoS3S
 # --- what it costs
 
 
-def test_a_full_study_refuses_without_drawing_a_number(store: DynamoS3Store) -> None:
+def test_a_full_study_refuses_without_drawing_a_number(store: DynamoStore) -> None:
     _open(store, "early", n_slots=1)
     for name in ("late", "later"):
         with pytest.raises(StudyFull):
@@ -240,7 +242,7 @@ def test_a_full_study_refuses_without_drawing_a_number(store: DynamoS3Store) -> 
     assert _open(store, "once there is room").slot == 1
 
 
-def test_no_request_of_a_participant_looks_at_more_than_its_own(aws: StandIn, store: DynamoS3Store) -> None:
+def test_no_request_of_a_participant_looks_at_more_than_its_own(aws: StandIn, store: DynamoStore) -> None:
     """Among ten others; of a session's trials `trials` alone reads all."""
     for number in range(10):
         _open(store, f"other {number}", lease_until=_LATER)

@@ -20,7 +20,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from lwise_core.sessions.dynamo import Table, Write
+from lwise_core.sessions.stores.dynamodb.tables import Table, Write
 
 PK, SLOT = "pk", "slot"
 FREE_FROM = "free_from"

@@ -13,7 +13,7 @@ The session table; every request reads and writes by key:
     "sessions"                              "<time> <participant>"    participant; for the researcher's list
     "problems"                              "<time> <participant>"    participant, and what `Problem` has; likewise
 
-The counter table is described in `dynamo_slots`, the bucket has `emails/<participant>`. docs/cloud-costs.md says why
+The counter table is described in `slots`, the bucket has `emails/<participant>`. docs/cloud-costs.md says why
 trials are not in the bucket.
 
 A trial is kept when its index stands in `trials` of its session, which one write sees to after all records of a batch
@@ -37,10 +37,10 @@ from typing import Any, TypeVar
 
 from lwise_core.aws_names import EMAILS
 from lwise_core.errors import InputError
-from lwise_core.sessions.dynamo import Item, Table, Write, until_done, write_together
-from lwise_core.sessions.dynamo_slots import FreeSlot, Slots
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
 from lwise_core.sessions.store import Outcome, PlatformIds, Problem, ReleaseReason, Session
+from lwise_core.sessions.stores.dynamodb.slots import FreeSlot, Slots
+from lwise_core.sessions.stores.dynamodb.tables import Item, Table, Write, until_done, write_together
 
 PK, SK = "pk", "sk"
 
@@ -56,7 +56,7 @@ _RENEW_LEASE = "SET lease_until = if_not_exists(released_at, :lease_until)"
 """`released_at` is there once the platform has ended the lease, which is then renewed no more."""
 
 
-class DynamoS3Store:
+class DynamoStore:
     """Sessions in two tables and a bucket; safe to use from several threads, and by any number of functions at once."""
 
     def __init__(self, *, dynamodb: Any, s3: Any, session_table: str, counter_table: str, bucket: str) -> None:

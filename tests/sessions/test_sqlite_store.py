@@ -15,9 +15,9 @@ import pytest
 from lwise_core.errors import InputError
 from lwise_core.experiments.study import Study
 from lwise_core.sessions.service import SessionService
-from lwise_core.sessions.sqlite import SqliteStore
-from lwise_core.sessions.sqlite_schema import MIGRATIONS
 from lwise_core.sessions.store import PlatformIds
+from lwise_core.sessions.stores.sqlite.schema import MIGRATIONS
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.sessions.conftest import answer
 
 _PERSON = PlatformIds("prolific", "session", worker_id="worker")
@@ -25,7 +25,7 @@ _PERSON = PlatformIds("prolific", "session", worker_id="worker")
 _OPEN_STORE = """
 import sys
 from pathlib import Path
-from lwise_core.sessions.sqlite import SqliteStore
+from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from lwise_core.sessions.store import PlatformIds
 store = SqliteStore(Path(sys.argv[1]))
 store.open_session(

@@ -17,8 +17,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
-from lwise_core.sessions.sqlite_schema import MIGRATIONS, OLDEST_SCHEMA, SCHEMA_VERSION
 from lwise_core.sessions.store import Outcome, PlatformIds, Problem, ReleaseReason, Session
+from lwise_core.sessions.stores.sqlite.schema import MIGRATIONS, OLDEST_SCHEMA, SCHEMA_VERSION
 
 _PATIENCE_SECONDS = 30
 _SESSION_COLUMNS = (

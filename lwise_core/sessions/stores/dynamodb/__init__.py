@@ -1,0 +1,1 @@
+"""`SessionStore` in DynamoDB, with e-mail addresses in a private bucket: deployed studies."""

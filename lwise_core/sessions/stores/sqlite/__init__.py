@@ -1,0 +1,1 @@
+"""`SessionStore` in one SQLite file: the server on one machine."""
