@@ -59,6 +59,58 @@ describe("the queue", () => {
     expect(keptWhenSent).toEqual([1]);
   });
 
+  test("never sends an answer before it is stored in the browser, even while others are being sent", async () => {
+    const inBrowser = await openAnswerStore(newSession());
+    let saveSecond = () => {};
+    const saving = new Promise<void>((resolve) => {
+      saveSecond = resolve;
+    });
+    const store = {
+      ...inBrowser,
+      put: async (response: Response) => {
+        if (response.index === 1) {
+          await saving;
+        }
+        await inBrowser.put(response);
+      },
+    };
+    const sent: number[] = [];
+    let deliverFirst = () => {};
+    const delivering = new Promise<void>((resolve) => {
+      deliverFirst = resolve;
+    });
+    const send = async (responses: readonly Response[]) => {
+      sent.push(...responses.map((response) => response.index));
+      await delivering;
+      return { stored: responses.map((response) => response.index), next_trial: 0 };
+    };
+    const queue = await AnswerQueue.open({ store, send, ...inNoTime });
+    await queue.add(aResponse(0));
+    const adding = queue.add(aResponse(1));
+    deliverFirst();
+    await vi.waitFor(() => expect([...queue.waiting]).toEqual([1]));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(sent).toEqual([0]);
+    saveSecond();
+    await adding;
+    await queue.whenEmpty();
+    expect(sent).toEqual([0, 1]);
+  });
+
+  test.each([400, 403, 410])("stops after status %i, which no repetition changes", async (status) => {
+    const server = new Server();
+    server.failure = new RequestFailed(status, "the server rejects the answers");
+    const queue = await AnswerQueue.open({
+      store: await openAnswerStore(newSession()),
+      send: server.send,
+      ...inNoTime,
+    });
+    await queue.add(aResponse(0));
+    await expect(queue.refused).rejects.toBe(server.failure);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(server.batches).toHaveLength(1);
+  });
+
   test("loses nothing while the server is down, and sends small batches after", async () => {
     const store = await openAnswerStore(newSession());
     const server = new Server();
