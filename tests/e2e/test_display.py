@@ -13,10 +13,11 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 
+from lwise_core.authoring.compile import compile_study
+from lwise_core.local.server import open_study, serving
 from tests.experiments.conftest import DataSet, scored_rows, write_study
-from tests.run_cli import served
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.exclusive]
 
 _FEW = ("moth", "dermatofibroma", "a very long name of a category", "Idaea biselata")
 _MANY = (
@@ -68,7 +69,7 @@ def _study(folder: Path, n_choices: int, **trial_config: Any) -> Path:
 
 @contextmanager
 def _first_trial(study: Path, browser: Browser, window: tuple[int, int]) -> Iterator[Page]:
-    with served(study, study.parent / "data") as address:
+    with open_study(compile_study(study), study.parent / "data") as local, serving(local.app) as address:
         # Sizes in degrees go by the screen, which is seldom smaller than a small laptop's.
         screen = {"width": max(window[0], 1366), "height": max(window[1], 768)}
         context = browser.new_context(viewport={"width": window[0], "height": window[1]}, screen=screen)

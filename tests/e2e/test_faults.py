@@ -20,7 +20,7 @@ from lwise_core.experiments.trialset import build_trialset
 from tests.e2e.fault_proxy import Fault, FaultProxy, no_fault
 from tests.e2e.taking_part import BadLine, behind_a_bad_line, choose, finish, wait_until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.exclusive]
 
 _N_TRIALS = 30
 _N_FIRST = 12

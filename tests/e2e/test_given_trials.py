@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from lwise_core.authoring.compile import compile_study
+from lwise_core.local.server import open_study, serving
 from tests.run_cli import served, succeed
 
 pytestmark = pytest.mark.browser
@@ -113,7 +115,7 @@ def test_given_trials_are_shown_as_given_and_who_comes_too_late_is_told(
 def test_icons_stand_on_the_choices_and_names_where_one_is_missing(
     given: Path, photographs: Path, tmp_path: Path, browser: Browser
 ) -> None:
-    with served(given, tmp_path / "data") as address:
+    with open_study(compile_study(given), tmp_path / "data") as local, serving(local.app) as address:
         for with_icons, n_icons in ((True, 3), (False, 0)):
             context = browser.new_context()
             _answer_for_buckets(context, photographs, with_icons=with_icons)

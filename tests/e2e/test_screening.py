@@ -14,8 +14,8 @@ from lwise_core.authoring.compile import compile_study
 from lwise_core.dirmap import write_dirmap
 from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.trialset import build_trialset
+from lwise_core.local.server import open_study, serving
 from lwise_core.vision.image_folder import index_image_folder
-from tests.run_cli import served
 
 pytestmark = pytest.mark.browser
 
@@ -60,9 +60,10 @@ def test_the_server_decides_who_goes_on(
 ) -> None:
     monkeypatch.setenv("DONE_CODE", "CDONE42")
     monkeypatch.setenv("OUT_CODE", "COUT17")
-    trials = expanded(compiled := compile_study(study).study, build_trialset(compiled, 0))
+    compiled = compile_study(study)
+    trials = expanded(compiled.study, build_trialset(compiled.study, 0))
     assert (len(trials), sum(trial["block"] == 0 for trial in trials)) == (_N_TRIALS, _N_SCREENING)
-    with served(study, tmp_path / "data") as address:
+    with open_study(compiled, tmp_path / "data") as local, serving(local.app) as address:
         context = browser.new_context(viewport={"width": 1000, "height": 800})
         page = context.new_page()
         link = f"{address}/?PLATFORM=prolific&PID=p&STUDY_ID=s&SESSION_ID="

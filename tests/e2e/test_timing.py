@@ -16,7 +16,7 @@ from lwise_core.local.server import open_study, serving
 from tests.e2e.frame_recorder import FRAME_RECORDER, Recording, recording
 from tests.e2e.timed_study import Timing, begin, write_timed_study
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.exclusive]
 
 _STEPPED_CLOCK = Path(__file__).with_name("stepped_clock.js").read_text(encoding="utf-8")
 _MSEC = (17, 33, 200, 1_500)
