@@ -17,6 +17,7 @@ from lwise_core.authoring.folder import StudyFolder
 from lwise_core.authoring.manifest import write_manifest
 from tests.experiments.conftest import write_data_set, write_url_study
 from tests.infra.conftest import ACCOUNT, REGION
+from tests.infra.readable import bucket_statements
 
 _STIMULI, _STUDY = "StimulusStack-big-moths", "ExperimentStack-online-1"
 _BUCKET = f"lwise-stimuli-big-moths-{ACCOUNT}-{REGION}"
@@ -97,6 +98,23 @@ def test_only_distributions_of_this_account_read_the_pictures(templates: dict[st
     assert any(
         one["Effect"] == "Deny" and one["Condition"] == {"Bool": {"aws:SecureTransport": "false"}} for one in statements
     )
+
+
+def test_the_image_bucket_admits_exactly_these(templates: dict[str, dict[str, Any]]) -> None:
+    everything = ("<Pictures.Arn>", "<Pictures.Arn>/*")
+    emptying = "AWS <CustomS3AutoDeleteObjectsCustomResourceProviderRole.Arn>"
+    actions = ("s3:DeleteObject*", "s3:GetBucket*", "s3:List*", "s3:PutBucketPolicy")
+    distributions = (
+        f"StringEquals aws:SourceAccount {ACCOUNT}; ArnLike aws:SourceArn arn:aws:cloudfront::{ACCOUNT}:distribution/*"
+    )
+    assert bucket_statements(templates[_STIMULI]) == {
+        "Pictures": [
+            ("Deny", "AWS *", ("s3:*",), everything, "Bool aws:SecureTransport false"),
+            ("Deny", "AWS *", ("s3:*",), everything, "NumericLessThan s3:TlsVersion 1.2"),
+            ("Allow", emptying, actions, everything, ""),
+            ("Allow", "Service cloudfront.amazonaws.com", ("s3:GetObject",), ("<Pictures.Arn>/*",), distributions),
+        ]
+    }
 
 
 def test_the_bucket_is_private_and_its_stack_protected(
