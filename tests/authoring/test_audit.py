@@ -15,7 +15,7 @@ from tests.experiments.conftest import CLASSES, trials_of
 _N = 40
 
 
-def test_every_cell_of_the_taper_study_has_the_trials_that_the_study_asks_for(taper: CompiledStudy) -> None:
+def test_every_group_of_the_taper_study_has_its_trials(taper: CompiledStudy) -> None:
     expected: dict[TrialGroup, Spread] = {}
     for condition, taught in enumerate(["control", "taper_curriculum"]):
         for block in range(5):
@@ -32,7 +32,7 @@ def _cells(whole: TrialGroup, names: Sequence[str], *, each: int) -> dict[TrialG
     return {whole: Spread(total, total)} | {whole._replace(class_name=name): Spread(each, each) for name in names}
 
 
-def test_a_cell_that_some_trial_sets_lack_begins_at_none(taper: CompiledStudy) -> None:
+def test_a_group_missing_from_some_trial_sets_has_least_zero(taper: CompiledStudy) -> None:
     """With one image per class and two trial types, each type is sometimes without the class."""
     block = taper.study.blocks[0]
     both = block.conditions[0].trial_types + block.conditions[1].trial_types
@@ -57,13 +57,13 @@ def test_exposures_and_runs_are_those_of_a_count_by_hand(taper: CompiledStudy) -
     assert found.repeated == 0
 
 
-def test_places_of_attention_checks_are_counted_within_their_block(taper: CompiledStudy) -> None:
+def test_positions_of_attention_checks_are_counted_per_block(taper: CompiledStudy) -> None:
     found = audit(taper.study, _N).calibration_positions
     assert {block: len(places) for block, places in found.items()} == {1: 11, 5: 23}
     assert all(sum(places) == 2 * _N for places in found.values())
 
 
-def test_imbalance_is_told_in_the_end_and_at_its_worst(taper: CompiledStudy) -> None:
+def test_imbalance_is_reported_at_the_end_and_at_its_worst(taper: CompiledStudy) -> None:
     balanced = audit(taper.study, _N)
     assert balanced.imbalance == (0, max(1, balanced.imbalance[1]))
     assert balanced.imbalance[1] <= 2
@@ -78,7 +78,7 @@ def test_only_trial_sets_that_exist_are_counted(taper: CompiledStudy) -> None:
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_an_image_twice_in_a_block_would_be_noticed(taper: CompiledStudy) -> None:
+def test_an_image_twice_in_a_block_is_detected(taper: CompiledStudy) -> None:
     """One image in two places of the pool is what a faulty sampler would look like."""
     study = taper.study
     small = replace(

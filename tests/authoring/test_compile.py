@@ -53,14 +53,14 @@ def test_the_template_compiles_to_what_it_describes(taper: CompiledStudy, taper_
     assert set(study.pages) == {"consent", "task", "test", "done", "screened_out"}
 
 
-def test_a_picture_is_named_by_its_content(taper: CompiledStudy) -> None:
+def test_an_image_is_named_by_its_content(taper: CompiledStudy) -> None:
     names = {name for image in taper.study.images for name in image.objects.values()}
     assert names == set(taper.files)
     for name, path in taper.files.items():
         assert name == f"{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}.png"
 
 
-def test_only_variants_that_the_study_shows_are_needed(data_set: DataSet, tmp_path: Path) -> None:
+def test_only_variants_shown_by_the_study_are_required(data_set: DataSet, tmp_path: Path) -> None:
     study = compile_study(write_study(tmp_path, data_set, _ONE_BLOCK)).study
     assert {variant for image in study.images for variant in image.objects} == {"natural"}
 
@@ -86,7 +86,7 @@ def test_the_same_folder_compiles_to_the_same_version(taper: CompiledStudy, tape
     assert to_bundle(compile_study(taper_folder).study) == to_bundle(taper.study)
 
 
-def test_progress_counts_the_images_that_the_study_can_show(data_set: DataSet, tmp_path: Path) -> None:
+def test_progress_counts_the_images_of_the_study(data_set: DataSet, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     folder = write_study(tmp_path, data_set, _ONE_BLOCK)
     compile_study(folder, on_progress=lambda done, total: seen.append((done, total)))
@@ -94,7 +94,7 @@ def test_progress_counts_the_images_that_the_study_can_show(data_set: DataSet, t
     assert seen == [(done, total) for done in range(1, total + 1)]
 
 
-def test_a_page_cannot_bring_scripts_along(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_page_cannot_contain_scripts(data_set: DataSet, tmp_path: Path) -> None:
     folder = write_study(tmp_path, data_set, _ONE_BLOCK)
     (folder / "instructions").mkdir()
     page = "# Task\n\n<script>alert(1)</script> [click](javascript:alert(1)) *look*"
@@ -172,7 +172,7 @@ def test_a_page_cannot_bring_scripts_along(data_set: DataSet, tmp_path: Path) ->
         "shape",
     ],
 )
-def test_settings_that_do_not_fit_the_data_set(
+def test_settings_that_contradict_the_data_set_are_rejected(
     data_set: DataSet, tmp_path: Path, config: Mapping[str, Any], expected: str
 ) -> None:
     folder = write_study(tmp_path, data_set, config)
@@ -180,7 +180,7 @@ def test_settings_that_do_not_fit_the_data_set(
         compile_study(folder)
 
 
-def test_a_class_may_be_called_circle_where_no_shapes_are_shown(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_class_may_be_named_circle_in_a_study_without_shapes(data_set: DataSet, tmp_path: Path) -> None:
     folder = write_study(tmp_path, data_set, _with_trial_config(choice_names_aliases={"aversata": "circle"}))
     assert compile_study(folder).study.choices.shown_names[0] == "circle"
 
@@ -195,7 +195,7 @@ def test_a_curriculum_needs_difficulties(data_set: DataSet, tmp_path: Path) -> N
         compile_study(folder)
 
 
-def test_a_curriculum_needs_difficulties_only_where_it_draws(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_curriculum_needs_difficulties_only_in_its_splits(data_set: DataSet, tmp_path: Path) -> None:
     rows = [row if row.split == "train" else replace(row, difficulty=None) for row in data_set.rows]
     config = {
         "session_config": [
@@ -214,7 +214,7 @@ def test_a_curriculum_needs_difficulties_only_where_it_draws(data_set: DataSet, 
 
 
 @pytest.mark.parametrize("alias", ["", " "])
-def test_a_name_that_nobody_could_see_is_refused(data_set: DataSet, tmp_path: Path, alias: str) -> None:
+def test_a_blank_alias_is_rejected(data_set: DataSet, tmp_path: Path, alias: str) -> None:
     folder = write_study(tmp_path, data_set, _with_trial_config(choice_names_aliases={"aversata": alias}))
     with pytest.raises(InputError, match="choice_names_aliases"):
         compile_study(folder)
@@ -255,7 +255,7 @@ def test_a_shortage_of_all_conditions_is_named_once(data_set: DataSet, tmp_path:
     ]
 
 
-def test_the_repeat_image_needs_an_image_that_no_block_needs(data_set: DataSet, tmp_path: Path) -> None:
+def test_the_repeat_image_needs_a_spare_image(data_set: DataSet, tmp_path: Path) -> None:
     block = {"n_trials_per_class_val": 8, "n_repeats_of_one_stim": 1}
     with pytest.raises(
         InputError, match="n_repeats_of_one_stim: no image of split 'val' remains to be the repeat image"
@@ -285,7 +285,7 @@ def test_the_repeat_image_needs_an_image_that_no_block_needs(data_set: DataSet, 
         (lambda text: "\n".join(text.splitlines()[:20]), "'aversata' is the only class"),
     ],
 )
-def test_a_dirmap_that_cannot_be_used(
+def test_an_invalid_dirmap_is_rejected(
     data_set: DataSet, tmp_path: Path, edit: Callable[[str], str], expected: str
 ) -> None:
     folder = write_study(tmp_path, data_set, _ONE_BLOCK)
@@ -295,7 +295,7 @@ def test_a_dirmap_that_cannot_be_used(
         compile_study(folder)
 
 
-def test_a_picture_that_a_variant_lacks_is_named(tmp_path: Path) -> None:
+def test_an_image_missing_from_a_variant_is_named(tmp_path: Path) -> None:
     data_set = write_data_set(tmp_path / "images", per_class={"train": 2})
     missing = data_set.root / "eps2" / "train" / "biselata" / "001.png"
     missing.unlink()
@@ -308,7 +308,7 @@ def test_a_picture_that_a_variant_lacks_is_named(tmp_path: Path) -> None:
 # --- pictures that lie elsewhere
 
 
-def test_a_dirmap_with_addresses_needs_no_pictures(tmp_path: Path) -> None:
+def test_a_dirmap_with_addresses_needs_no_images(tmp_path: Path) -> None:
     rows = scored_rows(CLASSES, {"train": 3}, bucket="moths-natural")
     compiled = compile_study(write_url_study(tmp_path, rows, _ONE_BLOCK))
     assert compiled.files == {}
@@ -329,7 +329,7 @@ def test_a_dirmap_with_addresses_needs_no_pictures(tmp_path: Path) -> None:
         ("https://[host/a.png", "expected an address"),
     ],
 )
-def test_an_address_that_no_page_should_load(tmp_path: Path, url: str, expected: str) -> None:
+def test_unsafe_addresses_are_rejected(tmp_path: Path, url: str, expected: str) -> None:
     rows = scored_rows(CLASSES, {"train": 3}, bucket="moths-natural")
     rows[4] = replace(rows[4], extra={"url": url})
     folder = write_url_study(tmp_path, rows, _ONE_BLOCK)
@@ -337,7 +337,7 @@ def test_an_address_that_no_page_should_load(tmp_path: Path, url: str, expected:
         compile_study(folder)
 
 
-def test_a_bucket_can_take_the_place_of_s3_buckets_only(tmp_path: Path) -> None:
+def test_a_bucket_replaces_only_s3_buckets(tmp_path: Path) -> None:
     rows = [
         replace(row, extra={"url": f"https://example.org/{row.im_path}"}) for row in scored_rows(CLASSES, {"train": 2})
     ]
@@ -351,7 +351,7 @@ def test_a_bucket_can_take_the_place_of_s3_buckets_only(tmp_path: Path) -> None:
 # --- words of caution
 
 
-def test_the_same_picture_twice_is_worth_a_warning(tmp_path: Path) -> None:
+def test_duplicate_images_give_a_warning(tmp_path: Path) -> None:
     data_set = write_data_set(tmp_path / "images", per_class={"train": 3})
     paths = [data_set.root / "natural" / row.im_path for row in data_set.rows]
     paths[5].write_bytes(paths[0].read_bytes())
@@ -359,13 +359,13 @@ def test_the_same_picture_twice_is_worth_a_warning(tmp_path: Path) -> None:
     assert "train/aversata/000.png and train/biselata/002.png are the same image" in warning
 
 
-def test_the_same_file_name_elsewhere_is_worth_a_warning(tmp_path: Path) -> None:
+def test_equal_file_names_give_a_warning(tmp_path: Path) -> None:
     rows = scored_rows(CLASSES, {"train": 2}, bucket="moths-natural")
     warning, _ = compile_study(write_url_study(tmp_path, rows, _ONE_BLOCK)).warnings
     assert "have the same file name, and 1 more groups" in warning
 
 
-def test_an_address_that_names_the_class_is_worth_a_warning(tmp_path: Path) -> None:
+def test_an_address_that_contains_the_class_gives_a_warning(tmp_path: Path) -> None:
     rows = scored_rows(CLASSES, {"train": 2}, bucket="moths-natural")
     *_, warning = compile_study(write_url_study(tmp_path / "telling", rows, _ONE_BLOCK)).warnings
     assert warning.startswith(f"6 of 6 images have an address that contains their class, e.g. {rows[0].extra['url']}")
@@ -376,14 +376,14 @@ def test_an_address_that_names_the_class_is_worth_a_warning(tmp_path: Path) -> N
     assert not [warning for warning in compiled.warnings if "address" in warning]
 
 
-def test_a_curriculum_that_is_asked_for_too_late_is_worth_a_warning(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_curriculum_key_in_a_later_block_gives_a_warning(data_set: DataSet, tmp_path: Path) -> None:
     easy = {"n_trials_per_class_train": 1, "difficulty_curriculum": True, "max_difficulty_selection": 0.5}
     config = {"session_config": [{"one": easy}, {"two": dict(easy)}], "trial_config": {"curriculum_num_blocks": 1}}
     (warning,) = compile_study(write_study(tmp_path, data_set, config)).warnings
     assert warning.startswith("block 'two': sets difficulty_curriculum, which only applies to the first 1 blocks")
 
 
-def test_every_picture_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_every_missing_image_is_named(tmp_path: Path) -> None:
     data_set = write_data_set(tmp_path / "images", per_class={"train": 2})
     missing = [data_set.root / "natural" / "train" / name / "001.png" for name in ("aversata", "biselata")]
     for path in missing:
@@ -396,7 +396,7 @@ def test_every_picture_that_is_missing_is_named(tmp_path: Path) -> None:
     assert [line.partition(": ")[0].strip(" -") for line in named] == [str(path) for path in missing]
 
 
-def test_a_page_that_is_not_text(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_page_that_is_not_utf_8_is_rejected(data_set: DataSet, tmp_path: Path) -> None:
     folder = write_study(tmp_path, data_set, _ONE_BLOCK)
     (folder / "instructions").mkdir()
     (folder / "instructions" / "consent.md").write_bytes(b"caf\xe9")
@@ -421,7 +421,7 @@ def test_the_compiled_bundle_is_the_study(taper: CompiledStudy, taper_folder: Pa
     assert build_trialset(load_bundle(out), 7) == build_trialset(taper.study, 7)
 
 
-def test_a_study_that_does_not_compile_leaves_the_old_bundle_alone(
+def test_a_failed_compile_leaves_the_existing_bundle_unchanged(
     data_set: DataSet, taper_folder: Path, tmp_path: Path
 ) -> None:
     broken = write_study(tmp_path / "broken", data_set, {"session_config": [{"a": {"n_trials_per_class_train": 99}}]})
@@ -438,7 +438,7 @@ def test_a_study_that_does_not_compile_leaves_the_old_bundle_alone(
 # --- what is asked of participants and their pages
 
 
-def test_a_study_says_what_its_page_asks_for_and_what_who_comes_back_finds(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_study_stores_page_and_return_settings(data_set: DataSet, tmp_path: Path) -> None:
     site = {
         "desktop_only": False,
         "min_window_px": 900,
@@ -454,9 +454,7 @@ def test_a_study_says_what_its_page_asks_for_and_what_who_comes_back_finds(data_
     assert study.returning == Returning("block", 1.5)
 
 
-def test_unless_a_study_says_otherwise_its_page_wants_a_desktop_and_a_window_of_600_px(
-    data_set: DataSet, tmp_path: Path
-) -> None:
+def test_pages_require_a_desktop_and_600_px_by_default(data_set: DataSet, tmp_path: Path) -> None:
     study = compile_study(write_study(tmp_path / "study", data_set, _ONE_BLOCK)).study
     assert study.page == PageSettings(True, 600, False, False, False)
     assert study.returning == Returning("resume", None)

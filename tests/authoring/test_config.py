@@ -54,7 +54,7 @@ session_config:
     assert (block.name, block.n_trials_per_class_train) == ("train_1", 4)
 
 
-def test_only_what_is_written_overrides(tmp_path: Path) -> None:
+def test_only_keys_that_are_set_override(tmp_path: Path) -> None:
     config = _read(tmp_path, "session_config: [{test: {show_feedback: true, trial_types: {a: {}}}}]")
     (block,) = config.session_config
     assert block.written_settings == {"show_feedback": True}
@@ -62,7 +62,7 @@ def test_only_what_is_written_overrides(tmp_path: Path) -> None:
     assert block.trial_types["a"].written_settings == {}
 
 
-def test_what_is_written_in_another_yaml_type_counts_as_what_it_means(tmp_path: Path) -> None:
+def test_yaml_types_are_coerced(tmp_path: Path) -> None:
     """A quoted "off" is a true value to Python; taken as it stands, it would give feedback in a test."""
     config = _read(
         tmp_path,
@@ -83,7 +83,7 @@ def test_an_odd_number_of_attention_checks_is_rounded_down_with_a_warning(tmp_pa
     assert warning.endswith("34 are run")
 
 
-def test_keys_that_never_had_an_effect_are_named(tmp_path: Path) -> None:
+def test_keys_without_effect_are_named(tmp_path: Path) -> None:
     text = "session_config: [{a: {warmup_trial_type: x}}]\ntrial_config: {repeat_trial_type: y}\nsite: {}"
     assert _warnings(tmp_path, text) == (
         "trial_config: repeat_trial_type has no effect and may be omitted",
@@ -91,7 +91,7 @@ def test_keys_that_never_had_an_effect_are_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_here(tmp_path: Path) -> None:
+def test_a_block_key_that_l_wise_would_ignore_gives_a_warning(tmp_path: Path) -> None:
     """In L-WISE a block overrides only what stands in trial_config; a file with sections of ours knows better."""
     text = "session_config: [{a: {show_fixation: true, show_test_instructions: true}}]\n"
     (warning,) = _warnings(tmp_path, text)
@@ -237,15 +237,13 @@ def test_a_published_file_whose_block_overrides_nothing_is_told_that_it_does_so_
         ),
     ],
 )
-def test_a_mistake_is_named_with_its_place_the_value_and_what_is_expected(
-    tmp_path: Path, text: str, expected: list[str]
-) -> None:
+def test_an_error_names_place_value_and_expectation(tmp_path: Path, text: str, expected: list[str]) -> None:
     message = _message(tmp_path, text)
     assert message.startswith(f"{tmp_path / 'config.yaml'}: ")
     assert [words for words in expected if words not in message] == [], message
 
 
-def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
+def test_all_errors_of_a_file_are_named_at_once(tmp_path: Path) -> None:
     message = _message(
         tmp_path,
         """
@@ -267,7 +265,7 @@ deployment: {nmu_conditions: 2}
     ]
 
 
-def test_of_very_many_mistakes_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+def test_of_many_errors_the_first_are_named_and_the_rest_counted(tmp_path: Path) -> None:
     keys = ", ".join(f"unknown_{number}: 1" for number in range(30))
     lines = _message(tmp_path, f"session_config: [{{a: {{{keys}}}}}]").splitlines()
     assert lines[0].endswith("30 problems")
@@ -275,7 +273,7 @@ def test_of_very_many_mistakes_the_first_are_named_and_the_others_counted(tmp_pa
     assert len(lines) == 22
 
 
-def test_every_block_that_forgets_a_condition_is_named(tmp_path: Path) -> None:
+def test_every_block_missing_a_condition_is_named(tmp_path: Path) -> None:
     blocks = ", ".join(f"{{{name}: {{conditional_trial_types: [{{t: {{}}}}]}}}}" for name in "ab")
     message = _message(tmp_path, f"session_config: [{blocks}]\ndeployment: {{num_conditions: 2}}")
     assert "block 'a'" in message
@@ -283,13 +281,13 @@ def test_every_block_that_forgets_a_condition_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nowhere/config.yaml", "file/config.yaml", "."])
-def test_a_config_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_config_is_rejected(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot be read .*expected a study folder with config\.yaml"):
         read_config(tmp_path / name)
 
 
-def test_a_config_that_is_not_text(tmp_path: Path) -> None:
+def test_a_config_that_is_not_utf_8_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(b"title: \xff\xfe")
     with pytest.raises(InputError, match="not a YAML file"):
         read_config(tmp_path / "config.yaml")

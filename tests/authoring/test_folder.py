@@ -38,7 +38,7 @@ def test_a_study_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert compile_study(Path("moths_3")).study.study_id == "moths_3"
 
 
-def test_the_only_study_in_a_folder_is_the_one_that_is_meant(tmp_path: Path) -> None:
+def test_the_only_study_in_a_folder_is_found(tmp_path: Path) -> None:
     write_url_study(tmp_path / "moths_3", _ROWS, _config())
     assert find_study(tmp_path).study_id == "moths_3"
     write_url_study(tmp_path / "moths_4", _ROWS, _config())
@@ -46,7 +46,7 @@ def test_the_only_study_in_a_folder_is_the_one_that_is_meant(tmp_path: Path) -> 
         find_study(tmp_path)
 
 
-def test_a_study_that_is_nowhere(tmp_path: Path) -> None:
+def test_a_nonexistent_study_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.yaml: no such file; expected a study folder, or the id of one in"):
         find_study(tmp_path / "moths_9")
 
@@ -69,20 +69,20 @@ def test_two_configs_share_one_dirmap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["dirmap.csv", "dataset_dirmap.csv", "my_images.csv"])
-def test_the_data_file_may_have_the_name_of_l_wise_or_one_that_the_config_says(tmp_path: Path, name: str) -> None:
+def test_the_data_file_may_have_l_wise_s_name_or_a_configured_one(tmp_path: Path, name: str) -> None:
     config = _config(data_spec_file_name=name) if name == "my_images.csv" else _config()
     folder = write_url_study(tmp_path / "moths_3", _ROWS, config)
     (folder / "dirmap.csv").rename(folder / name)
     assert len(compile_study(folder).study.images) == len(_ROWS)
 
 
-def test_a_data_file_that_the_config_names_and_that_is_not_there(tmp_path: Path) -> None:
+def test_a_data_file_named_by_the_config_must_exist(tmp_path: Path) -> None:
     folder = write_url_study(tmp_path / "moths_3", _ROWS, _config(data_spec_file_name="images.csv"))
     with pytest.raises(InputError, match=r"images\.csv: no such file; deployment\.data_spec_file_name names it"):
         compile_study(folder)
 
 
-def test_of_two_data_files_the_config_has_to_name_one(tmp_path: Path) -> None:
+def test_with_two_data_files_the_config_must_name_one(tmp_path: Path) -> None:
     folder = write_url_study(tmp_path / "moths_3", _ROWS, _config())
     (folder / "dataset_dirmap.csv").write_bytes((folder / "dirmap.csv").read_bytes())
     with pytest.raises(InputError, match=r"has dirmap\.csv and dataset_dirmap\.csv; choose one"):
@@ -91,7 +91,7 @@ def test_of_two_data_files_the_config_has_to_name_one(tmp_path: Path) -> None:
     assert compile_study(named).study.seed == 1
 
 
-def test_trial_sets_under_any_name_are_known_by_their_columns(tmp_path: Path) -> None:
+def test_a_file_of_trial_sets_is_recognised_by_its_columns(tmp_path: Path) -> None:
     folder = write_url_study(tmp_path / "moths_3", _ROWS, {"deployment": {"data_spec_file_name": "given.csv"}})
     rows = [f"0,0,0,{row.class_name},{row.extra['url']}" for row in _ROWS]
     (folder / "given.csv").write_text("\n".join(["trialset_id,condition_idx,block,class,url", *rows]), encoding="utf-8")

@@ -85,7 +85,7 @@ def _row_of(name: str) -> dict[str, dict[str, str]]:
         ("example_custom_experiment_0", []),
     ],
 )
-def test_a_published_study_loads_as_it_is(name: str, warnings: list[str]) -> None:
+def test_a_published_study_loads_unchanged(name: str, warnings: list[str]) -> None:
     """Besides keys without effect there is one warning: that addresses tell participants the class."""
     compiled = _compiled(name)
     *others, telling = compiled.warnings
@@ -96,7 +96,7 @@ def test_a_published_study_loads_as_it_is(name: str, warnings: list[str]) -> Non
 
 
 @pytest.mark.parametrize("name", ["idaea4_learn_10", "imagenet_animals_main_10", "turtlequal_10"])
-def test_no_image_comes_back_where_it_should_not(name: str) -> None:
+def test_no_image_is_repeated_unexpectedly(name: str) -> None:
     """The checks of L-WISE: outside of repeat, calibration and curriculum trials no address and no file name twice."""
     study = _compiled(name).study
     for trialset_id in _ids(study):
@@ -113,7 +113,7 @@ def test_no_image_comes_back_where_it_should_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["idaea4_learn_10", "imagenet_animals_main_10", "turtlequal_10"])
-def test_images_are_those_of_the_dirmap_in_the_bucket_that_the_trial_type_names(name: str) -> None:
+def test_images_are_those_of_the_dirmap_in_the_trial_type_s_bucket(name: str) -> None:
     study, row_of = _compiled(name).study, _row_of(name)
     for trialset_id in _ids(study):
         for trial in trials_of(study, trialset_id):
@@ -195,7 +195,7 @@ def test_moths_of_the_test_are_none_of_the_training() -> None:
         assert tested.isdisjoint(trained)
 
 
-def test_moths_of_the_taper_are_enhanced_less_and_less() -> None:
+def test_moths_of_the_taper_have_decreasing_epsilon() -> None:
     for condition, trials in _moth_sessions():
         of_block: dict[int, set[str]] = defaultdict(set)
         for trial in _main(trials):
@@ -244,7 +244,7 @@ def test_moths_of_the_shuffled_conditions_lose_the_order_of_the_training_and_not
     assert 0.12 < sum(own) / len(own) < 0.22
 
 
-def test_moths_are_called_by_four_names_that_keep_their_places() -> None:
+def test_moths_have_four_names_in_fixed_positions() -> None:
     names = {}
     for number, (_, trials) in enumerate(_moth_sessions()):
         dealt = {(trial["class"], trial["stimulus_name"]) for trial in trials if not trial["calibration"]}
@@ -323,7 +323,7 @@ def test_animals_are_shown_briefly_and_longer_in_the_screening() -> None:
         assert {trial["block_name"] for trial in trials if trial["show_test_instructions"]} == {"warmup"}
 
 
-def test_animals_stand_on_a_ring_that_turns() -> None:
+def test_animals_are_on_a_rotated_ring() -> None:
     ring = tuple(_ANIMAL_RING.split(", "))
     turns: Counter[int] = Counter()
     for trials in _animal_sessions():
@@ -352,7 +352,7 @@ def test_turtles_are_taught_in_two_blocks_and_tested_without_feedback() -> None:
             assert trial["choice_names"] == ["A", "B"]
 
 
-def test_given_trials_are_shown_as_they_stand_in_the_file() -> None:
+def test_prespecified_trials_are_shown_as_in_the_file() -> None:
     study = _compiled("example_custom_experiment_0").study
     with (LWISE / "example_custom_experiment_0" / "trialsets.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

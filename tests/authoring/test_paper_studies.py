@@ -156,7 +156,7 @@ def test_a_study_has_as_many_trials_in_every_condition(study: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("study", ["idaea4_10", "ham4_10", "mhist_10"])
-def test_a_learning_study_tapers_off_to_natural_pictures(study: str, tmp_path: Path) -> None:
+def test_a_learning_study_tapers_to_natural_images(study: str, tmp_path: Path) -> None:
     compiled = _with_stand_in(study, tmp_path).study
     last = compiled.conditions.count - 1
     trials = next(
@@ -194,7 +194,7 @@ def test_only_the_test_is_without_feedback_and_counts_for_the_bonus(tmp_path: Pa
 
 
 @pytest.mark.parametrize("study", _ALL)
-def test_a_study_is_kept_without_its_data_file_and_says_how_to_get_it(study: str, tmp_path: Path) -> None:
+def test_a_study_without_its_data_file_says_how_to_get_it(study: str, tmp_path: Path) -> None:
     folder = _copy(study, tmp_path)
     for config in folder.glob("config*.yaml"):
         named = folder if config.name == "config.yaml" else config
@@ -212,7 +212,7 @@ def test_a_study_records_where_its_data_file_lies_and_no_made_up_hash(study: str
     assert unknown <= {"ham4_learn_10", "mhist_learn_10"}
 
 
-def test_classes_may_keep_the_numbers_of_the_data_set_that_they_are_a_part_of(tmp_path: Path) -> None:
+def test_classes_of_a_subset_are_renumbered(tmp_path: Path) -> None:
     """As in the dirmap of the skin lesions: bcc is 1, bkl 2, mel 4, nv 5."""
     numbers = {"bcc": 1, "bkl": 2, "mel": 4, "nv": 5}
     folder = _copy("ham4_10", tmp_path)
@@ -239,7 +239,7 @@ def test_every_page_that_a_study_needs_is_there(study: str) -> None:
 
 
 @pytest.mark.parametrize("study", _ALL)
-def test_what_a_laboratory_has_to_say_itself_is_marked_and_warned_of(study: str, tmp_path: Path) -> None:
+def test_placeholders_in_pages_give_a_warning(study: str, tmp_path: Path) -> None:
     consent = (_STUDIES / study / "instructions" / "consent.md").read_text(encoding="utf-8")
     assert consent.count("**[FILL IN:") >= 5
     if study in _TRIALS:
@@ -250,7 +250,7 @@ def test_what_a_laboratory_has_to_say_itself_is_marked_and_warned_of(study: str,
 
 
 @pytest.mark.parametrize("study", [study for study in _ALL if study.startswith(("idaea", "ham", "mhist"))])
-def test_the_bonus_that_participants_read_of_is_that_of_the_settings(study: str) -> None:
+def test_the_bonus_in_the_pages_matches_the_settings(study: str) -> None:
     steps = read_config(_STUDIES / study / "config.yaml").config.site.bonus
     for page, words in (("consent", "${} for at least {}%"), ("task", "{1}%"), ("test", "{1}%")):
         text = " ".join((_STUDIES / study / "instructions" / f"{page}.md").read_text(encoding="utf-8").split())
@@ -259,13 +259,13 @@ def test_the_bonus_that_participants_read_of_is_that_of_the_settings(study: str)
 
 
 @pytest.mark.parametrize("study", [study for study in _ALL if study.startswith("imagenet")])
-def test_the_most_that_can_be_earned_is_said_truly(study: str, tmp_path: Path) -> None:
+def test_the_maximum_bonus_in_the_pages_is_correct(study: str, tmp_path: Path) -> None:
     trials = trials_of(_with_stand_in(study, tmp_path).study, 0)
     most = sum(trial["bonus_usd_if_correct"] for trial in trials if not trial["calibration"])
     assert f"at most ${most:.2f}" in (_STUDIES / study / "instructions" / "consent.md").read_text(encoding="utf-8")
 
 
-def test_the_moths_of_the_project_ask_nobody_to_fill_anything_in() -> None:
+def test_moths_0_has_no_placeholders() -> None:
     assert compile_study(_STUDIES / "moths_0").warnings == ()
 
 
@@ -293,7 +293,7 @@ def test_moths_0_shows_caricatures_that_taper_off_to_one_half_of_its_participant
         assert of_block == [{variant} for variant in (taper if built.condition_idx else ["natural"] * 5)]
 
 
-def test_the_pictures_of_moths_0_are_what_its_script_draws() -> None:
+def test_the_script_of_moths_0_draws_its_images() -> None:
     """To within what another version of NumPy, Pillow or libjpeg may change; caricatures are another picture."""
     folder = _STUDIES / "moths_0"
     assert [replace(row, difficulty=None, extra={}) for row in read_dirmap(folder / "dirmap.csv")] == [
@@ -311,7 +311,7 @@ def test_the_pictures_of_moths_0_are_what_its_script_draws() -> None:
         assert apart[variant] < 6
 
 
-def test_a_caricature_is_less_easily_taken_for_another_species() -> None:
+def test_caricatures_are_confused_less_often() -> None:
     """By an observer who knows the traits."""
     for moth in draw.moths():
         assert moth.ambiguity == pytest.approx(_ambiguity(moth.species, moth.traits))
@@ -323,6 +323,6 @@ def _ambiguity(species: str, traits: tuple[float, ...]) -> float:
     return 1 - likelihood[species] / sum(likelihood.values())
 
 
-def test_the_rows_of_moths_0_carry_the_ambiguity_as_difficulty() -> None:
+def test_moths_0_has_the_ambiguity_as_difficulty() -> None:
     rows: list[DirmapRow] = read_dirmap(_STUDIES / "moths_0" / "dirmap.csv")
     assert [row.difficulty for row in rows] == [pytest.approx(moth.ambiguity, abs=1e-6) for moth in draw.moths()]

@@ -130,7 +130,7 @@ def _built(written: Given, tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @settings(max_examples=100)
 @given(written=_given_studies())
-def test_every_row_is_shown_in_its_place_with_what_it_overrides(
+def test_every_row_is_shown_in_order_with_its_overrides(
     tmp_path_factory: pytest.TempPathFactory, written: Given
 ) -> None:
     study = _built(written, tmp_path_factory)
@@ -182,7 +182,7 @@ def test_choices_of_given_trials_follow_the_rules_of_all_trials(
 
 @settings(max_examples=60)
 @given(written=_given_studies())
-def test_the_page_of_given_trials_sees_what_is_recorded_and_no_answer_without_feedback(
+def test_the_page_of_prespecified_trials_gets_no_answers_without_feedback(
     tmp_path_factory: pytest.TempPathFactory, written: Given
 ) -> None:
     study = _built(written, tmp_path_factory)
@@ -199,7 +199,7 @@ def test_the_page_of_given_trials_sees_what_is_recorded_and_no_answer_without_fe
 # --- pictures that the project holds
 
 
-def test_a_given_trial_can_show_a_picture_that_the_project_holds(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_prespecified_trial_can_show_a_hosted_image(data_set: DataSet, tmp_path: Path) -> None:
     paths = {"aversata": "eps4/train/aversata/003.png", "biselata": "natural/val/biselata/001.png"}
     rows = [row(class_name=name, url=path) for name, path in paths.items()]
     compiled = compile_study(write_given(tmp_path / "s_1", rows, {"stimuli": {"root": str(data_set.root)}}))
@@ -211,7 +211,7 @@ def test_a_given_trial_can_show_a_picture_that_the_project_holds(data_set: DataS
         assert "aversata" not in trial["stimulus_image_url"]
 
 
-def test_a_picture_that_is_not_there_is_named(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_missing_image_is_named(data_set: DataSet, tmp_path: Path) -> None:
     rows = [row(url="eps4/train/aversata/999.png"), row(class_name="cat", url="eps4/train/biselata/000.png")]
     folder = write_given(tmp_path / "s_1", rows, {"stimuli": {"root": str(data_set.root)}})
     with pytest.raises(InputError, match=r"eps4/train/aversata/999\.png: no such image"):
@@ -225,7 +225,7 @@ def _two_sets() -> list[dict[str, Any]]:
     return [row(n, name, trialset_id=n) for n in range(2) for name in ("dog", "big_cat")]
 
 
-def test_there_are_as_many_trial_sets_as_the_file_has(tmp_path: Path) -> None:
+def test_the_number_of_trial_sets_is_that_of_the_file(tmp_path: Path) -> None:
     study = compile_study(write_given(tmp_path / "s_1", _two_sets())).study
     assert study.slots.count == 2
     with pytest.raises(NoTrialsetLeft, match="this study has 2 trial sets, 0 to 1"):
@@ -233,7 +233,7 @@ def test_there_are_as_many_trial_sets_as_the_file_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("policy", ["refuse", "reuse"])
-def test_there_are_no_more_trial_sets_than_the_file_has(tmp_path: Path, policy: str) -> None:
+def test_num_trialsets_cannot_exceed_the_file(tmp_path: Path, policy: str) -> None:
     deployment = {"num_trialsets": 4, "when_trialsets_run_out": policy}
     with pytest.raises(InputError, match=r"num_trialsets is 4, but there are only 2 trial sets"):
         compile_study(write_given(tmp_path / "s_1", _two_sets(), {"deployment": deployment}))
@@ -247,7 +247,7 @@ def test_the_number_of_given_trial_sets_need_not_be_even(tmp_path: Path) -> None
     assert study.study.slots.count == 3
 
 
-def test_blocks_in_the_config_beside_given_trials_are_not_used_and_it_says_so(tmp_path: Path) -> None:
+def test_session_config_beside_trialsets_csv_gives_a_warning(tmp_path: Path) -> None:
     config = {"session_config": [{"train": {"n_trials_per_class_train": 99}}]}
     compiled = compile_study(write_given(tmp_path / "s_1", _two_sets(), config))
     assert compiled.study.blocks == ()
@@ -260,13 +260,13 @@ def _compiled(
     return compile_study(write_given(tmp_path / "s_1", rows, config))
 
 
-def test_a_class_that_no_row_shows_can_still_be_offered(tmp_path: Path) -> None:
+def test_a_class_without_rows_can_be_offered(tmp_path: Path) -> None:
     config = {"trial_config": {"choice_names_order": ["big cat", "dog", "house cat"]}}
     study = _compiled(tmp_path, _two_sets(), config).study
     assert trials_of(study, 0)[0]["choice_names"] == ["big cat", "dog", "house cat"]
 
 
-def test_without_aliases_given_trials_have_none_to_shuffle_and_every_class_keeps_its_name(tmp_path: Path) -> None:
+def test_without_aliases_prespecified_classes_keep_their_names(tmp_path: Path) -> None:
     rows = [row(n, name, trialset_id=n) for n in range(30) for name in CLASSES]
     study = _compiled(tmp_path, rows, {"trial_config": {"choice_aliases_random_shuffle": True}}).study
     sessions = [trials_of(study, number) for number in range(30)]
@@ -298,15 +298,13 @@ def test_without_aliases_given_trials_have_none_to_shuffle_and_every_class_keeps
         ({"difficulty": "hard"}, "line 3: difficulty is 'hard'; expected a finite number or nothing"),
     ],
 )
-def test_a_row_that_cannot_be_shown_is_named_with_its_line(
-    tmp_path: Path, change: dict[str, str], expected: str
-) -> None:
+def test_an_invalid_row_is_named_with_its_line(tmp_path: Path, change: dict[str, str], expected: str) -> None:
     first = {**row(0), **dict.fromkeys(change, "")}
     with pytest.raises(InputError, match=re.escape(f"trialsets.csv: {expected}")):
         _compiled(tmp_path, [{**first, **row(0)}, {**first, **row(1, "big_cat"), **change}])
 
 
-def test_a_misspelt_column_is_refused_and_a_column_of_the_author_s_own_is_not(tmp_path: Path) -> None:
+def test_a_misspelt_column_is_rejected_and_an_unrelated_one_ignored(tmp_path: Path) -> None:
     rows = [row(0, remarks="x"), row(1, "big_cat", remarks="y")]
     warnings = _compiled(tmp_path, rows).warnings
     assert "trialsets.csv: column remarks is not a setting and is ignored" in warnings
@@ -318,13 +316,13 @@ def test_a_misspelt_column_is_refused_and_a_column_of_the_author_s_own_is_not(tm
     "column",
     REQUIRED,
 )
-def test_a_file_without_a_column_that_is_needed(tmp_path: Path, column: str) -> None:
+def test_a_missing_required_column_is_named(tmp_path: Path, column: str) -> None:
     rows = [{key: value for key, value in r.items() if key != column} for r in _two_sets()]
     with pytest.raises(InputError, match=rf"trialsets\.csv: column {column} is missing"):
         _compiled(tmp_path, rows)
 
 
-def test_one_picture_shows_one_class(tmp_path: Path) -> None:
+def test_an_image_has_one_class(tmp_path: Path) -> None:
     url = "https://x.org/1.png"
     with pytest.raises(
         InputError, match=r"https://x\.org/1\.png has the classes 'dog' and 'big_cat'; expected one class"
@@ -338,12 +336,12 @@ def test_keys_need_two_classes(tmp_path: Path) -> None:
         _compiled(tmp_path, rows, {"trial_config": {"keypress_fj_response": True}})
 
 
-def test_true_and_false_may_be_written_as_pandas_does_beside_empty_cells(tmp_path: Path) -> None:
+def test_pandas_floats_are_read_as_flags(tmp_path: Path) -> None:
     rows = [row(0, show_fixation="1.0"), row(1, "big_cat", show_fixation=""), row(2, show_fixation="0.0")]
     trials = trials_of(_compiled(tmp_path, rows).study, 0)
     assert [trial["show_fixation"] for trial in trials] == [True, False, False]
 
 
-def test_whole_numbers_may_be_written_as_pandas_does_beside_empty_cells(tmp_path: Path) -> None:
+def test_pandas_floats_are_read_as_whole_numbers(tmp_path: Path) -> None:
     rows = [row(n, name, trialset_id="0.0", block="1.0") for n, name in enumerate(("dog", "big_cat"))]
     assert [trial["block"] for trial in trials_of(_compiled(tmp_path, rows).study, 0)] == [1, 1]

@@ -44,7 +44,7 @@ def study(own: DataSet, tmp_path: Path) -> Study:
     return _study(own, tmp_path)
 
 
-def test_each_record_tells_how_its_picture_was_made(study: Study) -> None:
+def test_each_record_has_the_provenance_of_its_variant(study: Study) -> None:
     trialset = build_trialset(study, 0)
     told = {
         record["variant"]: tuple(provenance_fields(study, trial).values())
@@ -59,16 +59,14 @@ def test_each_record_tells_how_its_picture_was_made(study: Study) -> None:
     }
 
 
-def test_a_participant_is_told_nothing_of_it(study: Study) -> None:
+def test_participants_see_no_provenance(study: Study) -> None:
     shown = json.dumps(participant_view(study, build_trialset(study, 0)))
     unknown = replace(study, provenance=())
     assert shown == json.dumps(participant_view(unknown, build_trialset(unknown, 0)))
     assert not [word for word in ("variant_", "epsilon", "5e5e", "9.8.7", "clahe", "logit") if word in shown]
 
 
-def test_a_running_study_goes_on_when_it_learns_or_loses_how_its_variants_were_made(
-    own: DataSet, study: Study, tmp_path: Path
-) -> None:
+def test_changed_provenance_does_not_affect_a_running_study(own: DataSet, study: Study, tmp_path: Path) -> None:
     for variant in ("eps4", "eps2"):
         (own.root / variant / "provenance.json").unlink()
     unknown = _study(own, tmp_path)
@@ -76,7 +74,7 @@ def test_a_running_study_goes_on_when_it_learns_or_loses_how_its_variants_were_m
     assert "origins" not in unknown.content()
 
 
-def test_a_bundle_keeps_it_in_one_line_per_variant(study: Study, tmp_path: Path) -> None:
+def test_a_bundle_stores_provenance_once_per_variant(study: Study, tmp_path: Path) -> None:
     path = tmp_path / "bundle.json"
     path.write_text(to_bundle(study), encoding="utf-8")
     assert load_bundle(path) == study
@@ -85,12 +83,12 @@ def test_a_bundle_keeps_it_in_one_line_per_variant(study: Study, tmp_path: Path)
     assert grown < 200 * len(study.provenance) + 20
 
 
-def test_a_provenance_that_is_no_json_object_is_refused(own: DataSet, tmp_path: Path) -> None:
+def test_a_provenance_that_is_not_a_json_object_is_rejected(own: DataSet, tmp_path: Path) -> None:
     (own.root / "eps4" / "provenance.json").write_text("[4.0]", encoding="utf-8")
     with pytest.raises(InputError, match=r"eps4/provenance.json: expected a JSON object, found list"):
         _study(own, tmp_path)
 
 
-def test_what_a_provenance_says_in_another_form_is_not_known(own: DataSet, tmp_path: Path) -> None:
+def test_invalid_provenance_values_are_unknown(own: DataSet, tmp_path: Path) -> None:
     _told(own, "eps4", {"epsilon": "four", "model_sha256": 7, "package_version": "1"})
     assert _study(own, tmp_path).provenance == (VariantProvenance("eps4", None, None, None, "1"),)

@@ -89,7 +89,7 @@ def _files(folder: Path) -> list[str]:
 # --- import
 
 
-def test_an_l_wise_folder_becomes_a_study_with_its_files_as_they_are(published: Path, tmp_path: Path) -> None:
+def test_an_l_wise_folder_becomes_a_study_with_unchanged_files(published: Path, tmp_path: Path) -> None:
     said = succeed("experiments", "import", published, "--out", "study", "--seed", 7, folder=tmp_path)
     assert said.startswith("study: 3 classes, 2 conditions, 2 blocks, 23 trials, version ")
     study = tmp_path / "study"
@@ -114,7 +114,7 @@ def test_an_imported_study_and_the_folder_it_came_from_have_the_same_trials(publ
         (["--number", 11], "moths_learn_11"),
     ],
 )
-def test_a_study_with_a_name_is_made_inside_the_folder(
+def test_a_named_study_is_written_inside_the_folder(
     published: Path, tmp_path: Path, options: list[object], expected: str
 ) -> None:
     succeed("experiments", "import", published, "--out", "studies", *options, folder=tmp_path)
@@ -123,7 +123,7 @@ def test_a_study_with_a_name_is_made_inside_the_folder(
     assert facts["study_id"] == expected
 
 
-def test_a_folder_that_exists_gets_the_study_under_the_name_it_had(published: Path, tmp_path: Path) -> None:
+def test_an_existing_folder_gets_the_study_under_its_original_name(published: Path, tmp_path: Path) -> None:
     (tmp_path / "studies").mkdir()
     succeed("experiments", "import", published, "--out", "studies", folder=tmp_path)
     assert (tmp_path / "studies" / "moths_learn_10" / "config.yaml").is_file()
@@ -157,9 +157,7 @@ def test_given_trial_sets_are_imported_too(tmp_path: Path) -> None:
         (["--name", "../up", "--number", 1], "--name is '../up'"),
     ],
 )
-def test_an_import_that_cannot_be_leaves_nothing(
-    published: Path, tmp_path: Path, options: list[object], complaint: str
-) -> None:
+def test_a_failed_import_writes_nothing(published: Path, tmp_path: Path, options: list[object], complaint: str) -> None:
     before = _files(tmp_path)
     done = lwise("experiments", "import", published, "--out", "study", *options, folder=tmp_path)
     assert done.returncode == 2
@@ -167,7 +165,7 @@ def test_an_import_that_cannot_be_leaves_nothing(
     assert _files(tmp_path) == before
 
 
-def test_a_rehearsed_import_says_what_it_would_write_and_writes_nothing(published: Path, tmp_path: Path) -> None:
+def test_a_dry_run_of_import_writes_nothing(published: Path, tmp_path: Path) -> None:
     before = _files(tmp_path)
     said = succeed("experiments", "import", published, "--out", "study", "--dry-run", folder=tmp_path)
     assert said.startswith("study: would be written; 3 classes")
@@ -177,7 +175,7 @@ def test_a_rehearsed_import_says_what_it_would_write_and_writes_nothing(publishe
 # --- new
 
 
-def test_a_new_study_tapers_off_from_the_strongest_variant_and_serves_at_once(workshop: Path, tmp_path: Path) -> None:
+def test_a_new_study_tapers_from_the_strongest_variant_and_can_be_served(workshop: Path, tmp_path: Path) -> None:
     said = succeed(
         "experiments", "new", "moths_1", "--variants", workshop / "variants", "--title", "M", folder=tmp_path
     )
@@ -190,7 +188,7 @@ def test_a_new_study_tapers_off_from_the_strongest_variant_and_serves_at_once(wo
 
 
 @pytest.mark.parametrize("options", [["--dry-run"], []])
-def test_a_new_study_without_variants_or_as_a_rehearsal_writes_nothing(
+def test_new_without_variants_or_as_a_dry_run_writes_nothing(
     workshop: Path, tmp_path: Path, options: list[str]
 ) -> None:
     variants = workshop / "variants"
@@ -216,7 +214,7 @@ def test_the_trial_sets_of_one_condition_are_printed(published: Path) -> None:
     ]
 
 
-def test_a_table_of_trials_says_the_same_as_the_objects(published: Path) -> None:
+def test_csv_and_jsonl_have_the_same_content(published: Path) -> None:
     printed = succeed("experiments", "trialset", published, "--ids", "3-4", "--format", "csv", folder=published)
     rows = list(csv.DictReader(io.StringIO(printed)))
     documents = _documents(published, "--ids", "3-4")
@@ -245,7 +243,7 @@ def test_every_field_that_is_printed_is_documented(published: Path) -> None:
     assert [field for field in document["trials"][0] if f"`{field}`" not in documented] == []
 
 
-def test_a_reader_that_has_seen_enough_ends_the_printing(published: Path) -> None:
+def test_a_closed_pipe_ends_the_output(published: Path) -> None:
     command = [*COMMAND, "experiments", "trialset", str(published), "--ids", "0-999"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as printing:
         assert printing.stdout is not None
@@ -266,7 +264,7 @@ def test_a_reader_that_has_seen_enough_ends_the_printing(published: Path) -> Non
         (["--condition", 2], "--condition is 2; expected 0 to 1"),
     ],
 )
-def test_trial_sets_that_there_are_not(published: Path, options: list[object], complaint: str) -> None:
+def test_nonexistent_trial_sets_are_rejected(published: Path, options: list[object], complaint: str) -> None:
     done = lwise("experiments", "trialset", published, *options, folder=published)
     assert (done.returncode, done.stdout) == (2, "")
     assert complaint in done.stderr
@@ -326,7 +324,7 @@ def test_an_audit_counts_what_participants_would_get(published: Path, tmp_path: 
         assert len(picture.convert("RGB").getcolors(maxcolors=10**6) or []) > 20
 
 
-def test_an_audit_says_it_in_tables_and_sentences(published: Path, tmp_path: Path) -> None:
+def test_an_audit_prints_tables_and_sentences(published: Path, tmp_path: Path) -> None:
     printed = succeed("experiments", "audit", published, "--n", 10, "--out", "a.svg", folder=tmp_path)
     for words in ("Trials per trial set", "How often an image is shown", "Positions of attention checks", "ajax_minor"):
         assert words in printed
@@ -336,7 +334,7 @@ def test_an_audit_says_it_in_tables_and_sentences(published: Path, tmp_path: Pat
     assert (tmp_path / "a.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
-def test_an_audit_stops_at_the_last_trial_set_and_draws_only_what_can_be_drawn(published: Path, tmp_path: Path) -> None:
+def test_an_audit_stops_at_the_last_trial_set_and_rejects_unknown_formats(published: Path, tmp_path: Path) -> None:
     (published / "config.yaml").write_text(_CONFIG + "deployment: {num_trialsets: 4}\n", encoding="utf-8")
     audit = json.loads(succeed("experiments", "audit", published, "--n", 99, "--json", folder=tmp_path))
     assert audit["n_trialsets"] == 4
@@ -436,7 +434,7 @@ def _million_rows(folder: Path) -> None:
         *("leaves-root", "absolute", "credentials", "semicolons", "million"),
     ],
 )
-def test_a_study_that_cannot_be_run(
+def test_an_invalid_study_is_rejected(
     published: Path, tmp_path: Path, spoil: Callable[[Path], None], complaints: list[str]
 ) -> None:
     spoil(published)
@@ -450,7 +448,7 @@ def test_a_study_that_cannot_be_run(
 
 
 @pytest.mark.parametrize("how", ["byte order mark", "CR LF"])
-def test_files_from_a_spreadsheet_are_read_like_any_other(published: Path, how: str) -> None:
+def test_spreadsheet_exports_are_read(published: Path, how: str) -> None:
     expected = _documents(published)
     for name in ("config.yaml", "dataset_dirmap.csv"):
         content = (published / name).read_bytes()

@@ -121,13 +121,13 @@ def test_a_study_without_its_dirmap_says_how_to_get_it_and_is_valid_afterwards(s
     assert "valid; 3 classes" in succeed("experiments", "validate", study, folder=study.parent)
 
 
-def test_what_is_there_already_is_not_fetched_again(study: Path) -> None:
+def test_an_existing_file_is_not_downloaded_again(study: Path) -> None:
     succeed("experiments", "fetch-dirmap", study, folder=study.parent)
     assert "exists already" in succeed("experiments", "fetch-dirmap", study, folder=study.parent)
     assert _Files.asked == ["/dirmap.csv"]
 
 
-def test_a_rehearsal_says_what_would_come_from_where_and_asks_no_server(study: Path) -> None:
+def test_a_dry_run_prints_the_source_and_makes_no_request(study: Path) -> None:
     before = sorted(study.iterdir())
     said = succeed("experiments", "fetch-dirmap", study, "--dry-run", folder=study.parent)
     assert "would be written; from http://127.0.0.1:" in said
@@ -141,7 +141,7 @@ def test_a_redirect_is_followed(study: Path, server: str) -> None:
     assert _Files.asked == ["/moved.csv", "/dirmap.csv"]
 
 
-def test_a_copy_on_this_machine_will_do(study: Path, tmp_path: Path) -> None:
+def test_a_local_copy_is_accepted(study: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.csv"
     copy.write_bytes(_CONTENT)
     said = succeed("experiments", "fetch-dirmap", study, "--from", copy, folder=study.parent)
@@ -150,9 +150,7 @@ def test_a_copy_on_this_machine_will_do(study: Path, tmp_path: Path) -> None:
     assert _Files.asked == []
 
 
-def test_of_a_file_without_a_recorded_hash_the_hash_is_given_or_printed(
-    study: Path, server: str, tmp_path: Path
-) -> None:
+def test_without_a_recorded_hash_the_hash_is_given_or_printed(study: Path, server: str, tmp_path: Path) -> None:
     _record(study, f"{server}/dirmap.csv", None)
     assert "give it with --sha256, or a copy of the file that you trust with --from" in _refused(study)
     assert f"expected {'0' * 64}" in _refused(study, "--sha256", "0" * 64)
@@ -177,7 +175,7 @@ def test_a_config_file_that_names_another_data_file_gets_that_one(study: Path, s
 # --- what is refused, with nothing written
 
 
-def test_another_file_than_the_recorded_one_is_refused(study: Path, server: str, tmp_path: Path) -> None:
+def test_a_file_with_another_hash_is_rejected(study: Path, server: str, tmp_path: Path) -> None:
     complaint = _refused(study, "--url", f"{server}/other.csv")
     assert "is not the file of this study: its SHA-256 is" in complaint
     assert f"expected {_SHA256}. Nothing was written" in complaint
@@ -186,7 +184,7 @@ def test_another_file_than_the_recorded_one_is_refused(study: Path, server: str,
     assert f"{copy}: is not the file of this study" in _refused(study, "--from", copy)
 
 
-def test_a_file_that_is_there_is_never_replaced(study: Path) -> None:
+def test_an_existing_file_is_never_replaced(study: Path) -> None:
     (study / "dirmap.csv").write_text("mine\n", encoding="utf-8")
     assert "exists with other content" in _refused(study)
     assert _Files.asked == []
@@ -229,7 +227,7 @@ def test_a_server_that_does_not_answer_is_named(study: Path) -> None:
         ("https:///dirmap.csv", False),
     ],
 )
-def test_only_https_is_spoken_with_other_machines(url: str, allowed: bool) -> None:
+def test_downloads_from_other_machines_need_https(url: str, allowed: bool) -> None:
     assert is_allowed(url) is allowed
 
 
@@ -242,7 +240,7 @@ def test_only_https_is_spoken_with_other_machines(url: str, allowed: bool) -> No
         (["--from", "nowhere.csv"], "nowhere.csv: cannot be read (No such file or directory)"),
     ],
 )
-def test_options_that_cannot_be_used(study: Path, options: list[object], complaint: str) -> None:
+def test_invalid_options_are_rejected(study: Path, options: list[object], complaint: str) -> None:
     assert complaint in _refused(study, *options)
 
 
@@ -260,7 +258,7 @@ def test_options_that_cannot_be_used(study: Path, options: list[object], complai
         ),
     ],
 )
-def test_a_source_that_cannot_be_read(study: Path, text: str | None, complaint: str) -> None:
+def test_an_invalid_source_file_is_rejected(study: Path, text: str | None, complaint: str) -> None:
     source = study / "data_source.yaml"
     source.unlink()
     if text is not None:
@@ -271,7 +269,7 @@ def test_a_source_that_cannot_be_read(study: Path, text: str | None, complaint: 
 # --- list
 
 
-def test_studies_are_listed_with_what_keeps_them_from_being_run(study: Path, tmp_path: Path) -> None:
+def test_list_says_why_a_study_is_not_ready(study: Path, tmp_path: Path) -> None:
     experiments = tmp_path / "experiment_site" / "experiments"
     experiments.mkdir(parents=True)
     study.rename(experiments / "moths_3")

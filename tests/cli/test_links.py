@@ -35,7 +35,7 @@ def _modules(url: str) -> list[str]:
     return drawn.getvalue().splitlines()
 
 
-def test_every_link_stands_on_a_line_of_its_own_and_the_code_is_that_of_the_room(tmp_path: Path) -> None:
+def test_every_link_is_on_its_own_line_with_the_in_person_qr_code(tmp_path: Path) -> None:
     lines = succeed("links", _ADDRESS, folder=tmp_path).splitlines()
     assert [line.strip() for line in lines if line.startswith("  http")] == [
         f"{_ADDRESS}/?PLATFORM=prolific&PID={{{{%PROLIFIC_PID%}}}}&STUDY_ID={{{{%STUDY_ID%}}}}&SESSION_ID={{{{%SESSION_ID%}}}}",
@@ -46,9 +46,7 @@ def test_every_link_stands_on_a_line_of_its_own_and_the_code_is_that_of_the_room
     assert lines[-len(_modules(_IN_PERSON)) :] == _modules(_IN_PERSON)
 
 
-def test_a_study_names_the_platforms_and_without_people_in_the_room_there_is_no_code(
-    study: Path, tmp_path: Path
-) -> None:
+def test_a_study_without_inperson_has_no_qr_code(study: Path, tmp_path: Path) -> None:
     printed = succeed("links", _ADDRESS, "--study", study, folder=tmp_path)
     assert re.findall(r"PLATFORM=(\w+)", printed) == ["prolific", "test"]
     assert "█" not in printed
@@ -61,7 +59,7 @@ def test_a_script_gets_the_links_as_json(tmp_path: Path) -> None:
     assert all(set(link) == {"platform", "url", "purpose"} for link in links)
 
 
-def test_the_code_as_a_picture_is_the_same_code(tmp_path: Path) -> None:
+def test_the_qr_image_is_the_printed_code(tmp_path: Path) -> None:
     succeed("links", _ADDRESS, "--svg", "room.svg", folder=tmp_path)
     drawn = (tmp_path / "room.svg").read_bytes()
     expected = io.BytesIO()
@@ -79,6 +77,6 @@ def test_a_code_that_a_study_does_not_want_is_refused(study: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("address", ["192.168.1.20:8000", f"{_ADDRESS}/?PLATFORM=test"])
-def test_what_is_no_address_is_bad_input(tmp_path: Path, address: str) -> None:
+def test_an_invalid_address_is_bad_input(tmp_path: Path, address: str) -> None:
     refused = lwise("links", address, folder=tmp_path)
     assert (refused.returncode, refused.stderr.startswith("error: ")) == (2, True)

@@ -38,20 +38,20 @@ def _small(study: Study) -> Study:
     return replace(study, images=study.images[:2], blocks=study.blocks[-1:], pages={})
 
 
-def test_a_study_comes_back_from_its_bundle(taper: CompiledStudy, bundle: Path) -> None:
+def test_a_study_survives_the_round_trip_through_a_bundle(taper: CompiledStudy, bundle: Path) -> None:
     loaded = load_bundle(bundle)
     assert loaded == taper.study
     assert loaded.sha256 == taper.study.sha256
     assert to_bundle(loaded) == bundle.read_text(encoding="utf-8")
 
 
-def test_the_version_that_a_bundle_names_is_that_of_its_content(bundle: Path) -> None:
+def test_a_bundle_s_version_is_the_hash_of_its_content(bundle: Path) -> None:
     """The loader takes the hash from the file after checking the text; hashing the study anew gives the same."""
     loaded = load_bundle(bundle)
     assert replace(loaded).sha256 == loaded.sha256
 
 
-def test_equal_studies_have_equal_bundles_in_whatever_order_they_were_written(taper: CompiledStudy) -> None:
+def test_key_order_does_not_change_the_bundle(taper: CompiledStudy) -> None:
     turned = replace(taper.study, settings=dict(reversed(list(taper.study.settings.items()))))
     assert to_bundle(turned) == to_bundle(taper.study)
 
@@ -73,7 +73,7 @@ def test_equal_studies_have_equal_bundles_in_whatever_order_they_were_written(ta
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_every_part_of_a_study_is_part_of_its_version_and_comes_back(
+def test_every_field_is_part_of_the_version_and_survives_the_bundle(
     taper: CompiledStudy, tmp_path: Path, change: dict[str, object]
 ) -> None:
     changed = replace(taper.study, **change)  # type: ignore[arg-type]
@@ -85,7 +85,7 @@ def test_every_part_of_a_study_is_part_of_its_version_and_comes_back(
 
 @settings(max_examples=500)
 @given(data=st.data())
-def test_a_changed_byte_is_noticed_or_changes_nothing(
+def test_a_changed_byte_is_detected_or_harmless(
     taper: CompiledStudy, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     study = _small(taper.study)
@@ -99,7 +99,7 @@ def test_a_changed_byte_is_noticed_or_changes_nothing(
         assert load_bundle(path) == study
 
 
-def test_a_change_is_called_by_its_name(bundle: Path) -> None:
+def test_golden_differences_are_described(bundle: Path) -> None:
     bundle.write_text(bundle.read_text(encoding="utf-8").replace("aversata", "averseta", 1), encoding="utf-8")
     with pytest.raises(InputError, match=r"bundle\.json: was changed after it was compiled"):
         load_bundle(bundle)
@@ -108,7 +108,7 @@ def test_a_change_is_called_by_its_name(bundle: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", '"bundle"', "{}", "null", '{"format": 1, "sha256": "", "stduy": {}}', "[" * 100_000]
 )
-def test_what_is_no_bundle_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_bundle_is_rejected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bundle.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"bundle\.json: not a study bundle"):
@@ -116,13 +116,13 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("other", [1, BUNDLE_FORMAT + 1, "3", None])
-def test_a_bundle_of_another_format_asks_to_be_compiled_again(bundle: Path, other: int) -> None:
+def test_a_bundle_of_another_format_is_rejected(bundle: Path, other: int) -> None:
     bundle.write_text(json.dumps(json.loads(bundle.read_text(encoding="utf-8")) | {"format": other}), encoding="utf-8")
     with pytest.raises(InputError, match=f"bundle format {other}; this version reads format {BUNDLE_FORMAT}, compile"):
         load_bundle(bundle)
 
 
-def test_what_decides_the_trials_has_a_version_of_its_own(taper: CompiledStudy) -> None:
+def test_trials_sha256_covers_what_determines_the_trials(taper: CompiledStudy) -> None:
     study = taper.study
     assert study.slots == Slots(None, reuse=False)
     for mended in (
@@ -138,7 +138,7 @@ def test_what_decides_the_trials_has_a_version_of_its_own(taper: CompiledStudy) 
         assert replace(study, **other).trials_sha256 != study.trials_sha256  # type: ignore[arg-type]
 
 
-def test_a_study_that_does_not_use_what_came_later_keeps_its_version(taper: CompiledStudy) -> None:
+def test_settings_added_later_do_not_change_a_study_s_version(taper: CompiledStudy) -> None:
     """A data folder is bound to a version, and must go on after the program was brought up to date."""
     assert (
         not {"returning", "page", "screening", "codes", "lease_minutes", "allow_repeats"} & taper.study.content().keys()
@@ -146,7 +146,7 @@ def test_a_study_that_does_not_use_what_came_later_keeps_its_version(taper: Comp
     assert "page" in replace(taper.study, page=PageSettings(full_screen=True)).content()
 
 
-def test_a_bundle_that_says_more_than_this_version_knows_is_refused(taper: CompiledStudy, tmp_path: Path) -> None:
+def test_a_bundle_with_unknown_fields_is_rejected(taper: CompiledStudy, tmp_path: Path) -> None:
     later = {**taper.study.content(), "eye_tracking": True}
     sha256 = hashlib.sha256(canonical_json(later).encode()).hexdigest()
     path = tmp_path / "bundle.json"
@@ -156,6 +156,6 @@ def test_a_bundle_that_says_more_than_this_version_knows_is_refused(taper: Compi
 
 
 @pytest.mark.parametrize("name", ["nowhere.json", "."])
-def test_a_bundle_that_cannot_be_read_says_how_to_make_one(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_bundle_says_how_to_make_one(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="lwise experiments compile"):
         load_bundle(tmp_path / name)

@@ -40,7 +40,7 @@ def test_choices_keep_the_order_that_the_study_names(plain: Study) -> None:
     assert {offer for number in range(5) for offer in _offers(study, number)} == {("dimidiata", "aversata", "biselata")}
 
 
-def test_a_rotated_ring_keeps_its_neighbours_and_takes_every_turn(plain: Study) -> None:
+def test_a_rotated_ring_keeps_its_neighbours_and_takes_every_rotation(plain: Study) -> None:
     study = _offered(plain, order_of_places="rotated")
     a, b, c = CLASSES
     assert set(_offers(study, 0)) == {(a, b, c), (b, c, a), (c, a, b)}
@@ -51,7 +51,7 @@ def test_shuffled_choices_take_every_order(plain: Study) -> None:
     assert len({offer for number in range(5) for offer in _offers(study, number)}) == 6
 
 
-def test_one_order_per_session_is_drawn_where_the_study_asks_for_it(plain: Study) -> None:
+def test_the_session_order_is_shuffled_once_if_set(plain: Study) -> None:
     study = _offered(plain, order_shuffled_per_session=True)
     orders = [set(_offers(study, number)) for number in range(60)]
     assert all(len(of_session) == 1 for of_session in orders)
@@ -66,7 +66,7 @@ def test_a_session_order_that_is_rotated_keeps_its_neighbours(plain: Study) -> N
         assert len({offer[start:] + offer[:start] for offer, start in starts}) == 1
 
 
-def test_a_block_can_place_its_choices_otherwise_than_the_study(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_block_overrides_the_order_of_choices(data_set: DataSet, tmp_path: Path) -> None:
     config = {
         "session_config": [
             {"as_the_study": {"n_trials_per_class_train": 6}},
@@ -83,7 +83,7 @@ def test_a_block_can_place_its_choices_otherwise_than_the_study(data_set: DataSe
     assert {name: len(found) for name, found in orders.items()} == {"as_the_study": 6, "fixed": 1, "rotated": 3}
 
 
-def test_the_repeat_image_has_its_choices_placed_like_the_others(data_set: DataSet, tmp_path: Path) -> None:
+def test_the_repeat_image_has_the_same_order_of_choices(data_set: DataSet, tmp_path: Path) -> None:
     config = {
         "session_config": [
             {"fixed": {"n_repeats_of_one_stim": 20}},
@@ -109,7 +109,7 @@ def test_shuffled_names_are_dealt_once_per_session(plain: Study) -> None:
     assert len(dealt) == 6
 
 
-def test_shuffled_names_keep_their_places_and_the_classes_move_behind_them(plain: Study) -> None:
+def test_shuffled_aliases_keep_their_positions(plain: Study) -> None:
     """L-WISE deals the aliases, in their original positions, to the shuffled classes."""
     study = _offered(plain, order=(2, 0, 1), shown_names=("A", "B", "C"), names_shuffled_per_session=True)
     assert {offer for number in range(20) for offer in _offers(study, number)} == {("C", "A", "B")}
@@ -128,9 +128,7 @@ def test_a_class_without_an_alias_keeps_its_own_name(data_set: DataSet, tmp_path
     }
 
 
-def test_without_aliases_there_are_none_to_shuffle_and_every_class_keeps_its_name(
-    data_set: DataSet, tmp_path: Path
-) -> None:
+def test_without_aliases_every_class_keeps_its_name(data_set: DataSet, tmp_path: Path) -> None:
     """L-WISE then shuffles the order of the choices; an image of one class is never called by another's name."""
     config = {
         "session_config": [{"only": {"n_trials_per_class_train": 2}}],
@@ -160,9 +158,7 @@ def test_an_underscore_is_shown_as_a_space(tmp_path: Path, data_set: DataSet) ->
 
 
 @pytest.mark.parametrize("order", ["fixed", "rotated", "shuffled"])
-def test_shapes_take_the_places_of_any_two_names_and_leave_the_others_where_they_are(
-    plain: Study, order: ChoiceOrder
-) -> None:
+def test_shapes_replace_two_random_names_and_leave_the_others_in_place(plain: Study, order: ChoiceOrder) -> None:
     study = _offered(plain, order_of_places=order)
     legal = {"fixed": {CLASSES}, "rotated": {CLASSES[turn:] + CLASSES[:turn] for turn in range(3)}}.get(order)
     places = set()
@@ -174,7 +170,7 @@ def test_shapes_take_the_places_of_any_two_names_and_leave_the_others_where_they
     assert len(places) == 6
 
 
-def test_with_two_classes_an_attention_check_offers_the_shapes_alone(data_set: DataSet, tmp_path: Path) -> None:
+def test_with_two_classes_an_attention_check_offers_only_shapes(data_set: DataSet, tmp_path: Path) -> None:
     rows = [row for row in data_set.rows if row.class_num < 2]
     config = {"session_config": [{"only": {"n_trials_per_class_train": 1, "n_calibration_trials": 40}}]}
     study = compile_study(write_study(tmp_path, DataSet(data_set.root, rows), config)).study

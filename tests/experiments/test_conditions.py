@@ -35,7 +35,7 @@ def test_conditions_are_balanced_in_every_block_and_nearly_so_in_between(
     assert max(counts) - min(counts) <= repeats
 
 
-def test_the_order_inside_a_block_cannot_be_foreseen_from_the_one_before(taper: CompiledStudy) -> None:
+def test_orders_of_consecutive_blocks_are_independent(taper: CompiledStudy) -> None:
     study = replace(taper.study, conditions=Conditions(3, "blocked", 3))
     orders = Counter(tuple(condition_of(study, 3 * block + place) for place in range(3)) for block in range(600))
     assert len(orders) == 6
@@ -56,7 +56,7 @@ def test_alternating_conditions_come_in_turn(taper: CompiledStudy, n_conditions:
     assert condition_of(study, trialset_id + 1) == (condition_of(study, trialset_id) + 1) % n_conditions
 
 
-def test_random_conditions_come_each_on_its_own(taper: CompiledStudy) -> None:
+def test_random_conditions_are_independent(taper: CompiledStudy) -> None:
     """Counts differ as chance has it, and a condition says nothing of the next one: 16 pairs, expected 250 each."""
     study = replace(taper.study, conditions=Conditions(4, "random", 4))
     dealt = [condition_of(study, number) for number in range(4000)]
@@ -81,13 +81,13 @@ def test_without_a_limit_every_arrival_gets_a_new_trial_set(taper: CompiledStudy
     assert [trialset_of_slot(taper.study, slot) for slot in (0, 1, 10**9)] == [0, 1, 10**9]
 
 
-def test_after_the_last_trial_set_arrivals_are_refused(taper: CompiledStudy) -> None:
+def test_after_the_last_trial_set_arrivals_are_rejected(taper: CompiledStudy) -> None:
     study = replace(taper.study, slots=Slots(3, reuse=False))
     assert [trialset_of_slot(study, slot) for slot in range(3)] == [0, 1, 2]
     with pytest.raises(NoTrialsetLeft, match="all 3 trial sets of this study are taken"):
         trialset_of_slot(study, 3)
 
 
-def test_after_the_last_trial_set_the_first_comes_again_where_the_study_says_so(taper: CompiledStudy) -> None:
+def test_after_the_last_trial_set_reuse_starts_again_at_the_first(taper: CompiledStudy) -> None:
     study = replace(taper.study, slots=Slots(3, reuse=True))
     assert [trialset_of_slot(study, slot) for slot in range(7)] == [0, 1, 2, 0, 1, 2, 0]

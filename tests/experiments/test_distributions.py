@@ -220,7 +220,7 @@ def total(fits: Iterable[Fit]) -> Fit:
     return sum(fits, Fit(0.0, 0))
 
 
-def test_the_statistic_of_a_deal_has_the_distribution_that_is_claimed() -> None:
+def test_the_test_statistic_has_its_stated_distribution() -> None:
     """On shuffles by numpy: 400 statistics have the mean and the variance of chi-square with 18 degrees of freedom."""
     random = np.random.default_rng(5)
     labels = np.array(["no"] * 6 + ["weak"] * 2 + ["strong"] * 2)
@@ -485,20 +485,16 @@ def test_draws_of_the_curriculum_are_uniform(curriculum_study: Study, curriculum
 
 
 @pytest.mark.parametrize("check", MIXED, ids=_named)
-def test_a_generator_that_is_stuck_now_and_then_would_be_noticed(
-    mixed_study: Study, mixed: Sessions, check: Check
-) -> None:
+def test_an_occasionally_stuck_generator_is_detected(mixed_study: Study, mixed: Sessions, check: Check) -> None:
     assert check(mixed_study, _stuck(mixed)).p < ALPHA
 
 
 @pytest.mark.parametrize("check", CURRICULUM, ids=_named)
-def test_a_generator_of_the_curriculum_that_is_stuck_would_be_noticed(
-    curriculum_study: Study, curriculum: Sessions, check: Check
-) -> None:
+def test_a_stuck_curriculum_generator_is_detected(curriculum_study: Study, curriculum: Sessions, check: Check) -> None:
     assert check(curriculum_study, _stuck(curriculum)).p < ALPHA
 
 
-def test_a_generator_that_deals_in_turn_would_be_noticed() -> None:
+def test_a_generator_that_deals_in_turn_is_detected() -> None:
     """Its counts are perfect, which a random draw would hardly ever achieve."""
     in_turn = [[place == number % 10 for place in range(10)] for number in range(2000)]
     assert dealt(in_turn).statistic == pytest.approx(0)
@@ -506,7 +502,7 @@ def test_a_generator_that_deals_in_turn_would_be_noticed() -> None:
     assert drawn((number % 10 for number in range(2000)), range(10)).p < ALPHA
 
 
-def test_plain_pearson_would_take_drawing_without_replacement_for_a_fault(mixed_study: Study, mixed: Sessions) -> None:
+def test_plain_pearson_rejects_sampling_without_replacement(mixed_study: Study, mixed: Sessions) -> None:
     """Seven of eight test images are shown: treated as independent draws, their counts look too even."""
     images: Mapping[str, list[int]] = {name: _images_of(mixed_study, "val", name) for name in CLASSES}
     shown = [trial.image for session in mixed for trial in session.trials if trial.block in (UNEVEN, DEALT)]

@@ -56,7 +56,7 @@ def _hash(content: object) -> str:
 
 @pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.parametrize("part", ["drawn", "everything"])
-def test_trial_sets_are_those_that_were_recorded(name: str, part: str) -> None:
+def test_trial_sets_equal_the_golden_files(name: str, part: str) -> None:
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))[name][part]
     found = hashes(name)[part]
     changed = [number for number in range(N_TRIALSETS) if found[number] != recorded[number]]
@@ -67,7 +67,7 @@ def test_trial_sets_are_those_that_were_recorded(name: str, part: str) -> None:
     )
 
 
-def test_another_seed_would_be_noticed(tmp_path: Path) -> None:
+def test_another_seed_is_detected(tmp_path: Path) -> None:
     for file in (FOLDER / "moths_1").iterdir():
         text = file.read_text(encoding="utf-8").replace("seed: 20", "seed: 22")
         (tmp_path / file.name).write_text(text, encoding="utf-8")

@@ -54,7 +54,7 @@ def test_the_page_gets_the_answer_only_where_it_gives_feedback(taper: CompiledSt
         assert shown["i_correct_choice"] == (record["i_correct_choice"] if record["show_feedback"] else None)
 
 
-def test_the_page_can_tell_neither_class_nor_path_nor_variant(data_set: DataSet, tmp_path: Path) -> None:
+def test_the_page_gets_no_class_path_or_variant(data_set: DataSet, tmp_path: Path) -> None:
     config = {
         "session_config": [
             {"train": {"n_trials_per_class_train": 2, "trial_types": {"taught": {"variant": "eps4"}}}},
@@ -67,9 +67,7 @@ def test_the_page_can_tell_neither_class_nor_path_nor_variant(data_set: DataSet,
     assert not [word for word in (*CLASSES, "eps4", "natural", "taught", "im_path", "difficulty") if word in text]
 
 
-def test_the_page_cannot_tell_which_trials_are_of_the_same_type_where_they_look_alike(
-    data_set: DataSet, tmp_path: Path
-) -> None:
+def test_the_page_cannot_distinguish_types_that_look_alike(data_set: DataSet, tmp_path: Path) -> None:
     """Two trial types that differ only in the variant are one kind of trial to the page."""
     types = {
         "plain": {"variant": "natural"},
@@ -88,7 +86,7 @@ def test_the_page_cannot_tell_which_trials_are_of_the_same_type_where_they_look_
 
 
 @given(trialset_id=_IDS)
-def test_the_page_gets_every_setting_and_picture_of_every_trial(taper: CompiledStudy, trialset_id: int) -> None:
+def test_the_page_gets_every_setting_and_image(taper: CompiledStudy, trialset_id: int) -> None:
     trialset = build_trialset(taper.study, trialset_id)
     view = participant_view(taper.study, trialset)
     assert view["trialset_id"] == trialset_id
@@ -98,7 +96,7 @@ def test_the_page_gets_every_setting_and_picture_of_every_trial(taper: CompiledS
         assert shown["shape"] == (record["class"] if record["calibration"] else None)
 
 
-def test_the_page_is_told_how_to_time_everything(taper: CompiledStudy) -> None:
+def test_the_page_gets_every_duration(taper: CompiledStudy) -> None:
     view = participant_view(taper.study, build_trialset(taper.study, 0))
     assert {key for key in taper.study.settings if key.endswith("_msec")} <= set(view["settings"])
     assert not {"difficulty_curriculum", "max_difficulty_selection", "combine_and_shuffle"} & set(view["settings"])
@@ -125,14 +123,14 @@ def _icon_settings(**other: Any) -> dict[str, Any]:
         ({"keypress_fj_response": True}, ("A", "circle"), ["A_icon", "circle_icon"]),
     ],
 )
-def test_a_choice_has_the_picture_of_its_shown_name(
+def test_a_choice_has_the_icon_of_its_shown_name(
     settings: dict[str, Any], names: tuple[str, ...], expected: list[str]
 ) -> None:
     urls = [f"https://media.s3.amazonaws.com/{name}.png" for name in expected]
     assert list(icon_urls(_icon_settings(**settings), names, is_calibration=False) or ()) == urls
 
 
-def test_a_shape_that_is_answered_by_key_has_the_picture_with_its_key() -> None:
+def test_a_shape_answered_by_key_has_the_icon_with_its_key() -> None:
     shapes = ("triangle", "circle")
     by_key, by_mouse = (_icon_settings(keypress_fj_response=is_by_key) for is_by_key in (True, False))
     urls = [f"https://media.s3.amazonaws.com/{name}.png" for name in ("triangle_F_icon", "circle_J_icon")]
@@ -140,11 +138,11 @@ def test_a_shape_that_is_answered_by_key_has_the_picture_with_its_key() -> None:
     assert "_F" not in "".join(icon_urls(by_mouse, shapes, is_calibration=True) or ())
 
 
-def test_without_a_bucket_of_pictures_the_page_draws_the_choices() -> None:
+def test_without_an_icon_bucket_the_page_draws_the_choices() -> None:
     assert icon_urls(_icon_settings(choice_image_bucket_name=None), ("A", "B"), is_calibration=False) is None
 
 
-def test_a_trial_type_can_have_its_own_pictures_of_choices(tmp_path: Path) -> None:
+def test_a_trial_type_can_have_its_own_icons(tmp_path: Path) -> None:
     types = {"icons": {"choice_url_suffix": "_icon.png"}, "words": {"choice_url_suffix": "_text.png"}}
     config = {
         "session_config": [{"only": {"n_trials_per_class_train": 2, "trial_types": types}}],
@@ -176,7 +174,7 @@ def buckets(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return compile_study(write_url_study(tmp_path_factory.mktemp("buckets"), _at("moths-natural", 6), config)).study
 
 
-def test_a_bucket_takes_the_place_of_the_one_in_the_address_and_the_path_stays(buckets: Study) -> None:
+def test_a_bucket_replaces_the_one_in_the_address_and_keeps_the_path(buckets: Study) -> None:
     hosts = {"plain": "moths-natural", "taught": "moths-eps8"}
     variants = {"plain": None, "taught": "moths-eps8"}
     trials = [trial for number in range(5) for trial in trials_of(buckets, number)]
@@ -187,7 +185,7 @@ def test_a_bucket_takes_the_place_of_the_one_in_the_address_and_the_path_stays(b
         assert trial["variant"] == variants[trial["trial_type"]]
 
 
-def test_the_origins_of_all_pictures_are_known(buckets: Study, taper: CompiledStudy) -> None:
+def test_external_origins_covers_all_images(buckets: Study, taper: CompiledStudy) -> None:
     assert external_origins(buckets) == [
         f"https://{bucket}.s3.amazonaws.com" for bucket in ("moths-eps8", "moths-media", "moths-natural")
     ]

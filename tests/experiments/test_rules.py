@@ -94,7 +94,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Sessions:
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_every_block_has_its_trials_of_each_class_and_split_dealt_evenly_to_the_types(
+def test_trial_types_are_balanced_within_class_and_split(
     sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
 ) -> None:
     for session in sessions(written, ids):
@@ -120,7 +120,7 @@ def test_every_block_has_its_trials_of_each_class_and_split_dealt_evenly_to_the_
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_blocks_come_in_their_order_and_hold_nothing_else(
+def test_blocks_come_in_order_and_contain_nothing_else(
     sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
 ) -> None:
     for session in sessions(written, ids):
@@ -142,7 +142,7 @@ def test_blocks_come_in_their_order_and_hold_nothing_else(
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_the_most_specific_place_decides_every_setting(
+def test_the_most_specific_place_wins_for_every_setting(
     sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
 ) -> None:
     defaults = TrialConfig().model_dump()
@@ -162,7 +162,7 @@ _KEPT = ("keypress_fj_response", "intertrial_delay_duration_msec", "feedback_cor
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_a_trial_says_how_its_image_was_chosen(sessions: Sessions, written: WrittenStudy, ids: Sequence[int]) -> None:
+def test_a_trial_has_its_curriculum_keys(sessions: Sessions, written: WrittenStudy, ids: Sequence[int]) -> None:
     for session in sessions(written, ids):
         for trial in session.main:
             block = trial["source_block"]
@@ -178,7 +178,7 @@ def test_a_trial_says_how_its_image_was_chosen(sessions: Sessions, written: Writ
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_a_trial_shows_an_image_of_the_data_set_and_tells_the_truth_about_it(
+def test_a_trial_shows_an_image_of_the_data_set_with_its_own_fields(
     sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
 ) -> None:
     rows = {row.im_path: row for row in written.rows}
@@ -192,7 +192,7 @@ def test_a_trial_shows_an_image_of_the_data_set_and_tells_the_truth_about_it(
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_no_image_is_shown_twice_but_in_different_curriculum_blocks(
+def test_images_repeat_only_across_curriculum_blocks(
     sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
 ) -> None:
     for session in sessions(written, ids):
@@ -252,7 +252,7 @@ def test_the_repeat_image_is_one_of_its_split_and_in_no_other_trial(
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_a_trial_type_shows_its_bucket_else_the_one_dealt_to_the_class_else_the_image_s_own(
+def test_a_trial_type_s_bucket_wins_over_the_class_s_and_the_image_s(
     sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
 ) -> None:
     own = {row.im_path: row.extra["url"] for row in written.rows}
@@ -341,9 +341,7 @@ def _written_order(written: WrittenStudy) -> list[str]:
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_the_right_choice_is_the_name_of_the_class_and_every_class_keeps_its_own_name(
-    sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
-) -> None:
+def test_the_correct_choice_is_the_class_s_name(sessions: Sessions, written: WrittenStudy, ids: Sequence[int]) -> None:
     alias_of = _alias_of(written)
     for session in sessions(written, ids):
         name_of = {(trial["class"], trial["stimulus_name"]) for trial in session.with_image}
@@ -359,7 +357,7 @@ def test_the_right_choice_is_the_name_of_the_class_and_every_class_keeps_its_own
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_choices_stand_in_the_order_of_the_session_turned_or_shuffled_as_the_block_says(
+def test_choices_follow_the_session_order_rotated_or_shuffled_per_block(
     sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
 ) -> None:
     alias_of = {name.replace("_", " "): alias for name, alias in _alias_of(written).items()}
@@ -403,9 +401,7 @@ def _check_places(offer: Sequence[str], order: str, fixed: set[tuple[str, ...]],
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_pictures_of_choices_are_named_like_the_choices(
-    sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
-) -> None:
+def test_icons_are_named_like_the_choices(sessions: Sessions, written: WrittenStudy, ids: Sequence[int]) -> None:
     for session in sessions(written, ids):
         for trial in session.trials:
             bucket, names = trial["choice_image_bucket_name"], trial["choice_names"]
@@ -460,7 +456,7 @@ def _is_exchanged(session: Session, block: int) -> bool:
 
 @_few
 @given(written=written_studies(), ids=_ids)
-def test_the_page_sees_what_is_recorded_and_no_answer_without_feedback(
+def test_the_page_gets_the_recorded_trials_without_answers_unless_feedback(
     sessions: Sessions, written: WrittenStudy, ids: Sequence[int]
 ) -> None:
     for session in sessions(written, ids):
@@ -525,7 +521,7 @@ def _variant_configs(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=40)
 @given(config=_variant_configs(), trialset_id=st.integers(0, 10**6))
-def test_pictures_that_the_project_holds_are_shown_under_names_that_say_nothing(
+def test_hosted_images_have_opaque_names(
     data_set: DataSet,
     tmp_path_factory: pytest.TempPathFactory,
     config: dict[str, Any],
@@ -598,7 +594,7 @@ _FEATURES: Mapping[str, Callable[[WrittenStudy], bool]] = {
 }
 
 
-def test_the_studies_drawn_here_have_every_feature(tmp_path: Path) -> None:
+def test_the_generated_studies_cover_every_feature(tmp_path: Path) -> None:
     """Each in some of 200 studies: the rarest, a repeat image in the curriculum, was in 7, moved trials in 60."""
     found: Counter[str] = Counter()
 

@@ -120,7 +120,7 @@ def _has_enough_images(study: Study) -> bool:
 
 
 @given(study=_studies().filter(_has_enough_images))
-def test_any_study_gives_the_same_bytes_after_its_journey_through_a_bundle(
+def test_any_study_gives_the_same_bytes_after_a_bundle_round_trip(
     study: Study, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     bundle = tmp_path_factory.getbasetemp() / "journey.json"
@@ -133,7 +133,7 @@ def test_any_study_gives_the_same_bytes_after_its_journey_through_a_bundle(
 
 @settings(max_examples=300)
 @given(study=_studies())
-def test_any_study_gets_all_its_trials_or_is_refused_for_want_of_images(study: Study) -> None:
+def test_any_study_gets_all_trials_or_is_rejected_for_lack_of_images(study: Study) -> None:
     if not _has_enough_images(study):
         assert feasibility.shortages(study, 0)
         return
@@ -154,7 +154,7 @@ def test_any_study_gets_all_its_trials_or_is_refused_for_want_of_images(study: S
 
 @settings(max_examples=200)
 @given(study=_studies())
-def test_what_the_count_finds_short_is_refused_and_never_half_built(study: Study) -> None:
+def test_a_study_short_of_images_is_rejected_and_never_cut(study: Study) -> None:
     """A shortage may stay unnoticed by one draw (the spare image was not among the easiest), but no block is cut."""
     total = sum(
         len(study.classes) * sum(block.n_per_class.values()) + block.n_calibration_trials + block.n_repeats
@@ -202,7 +202,7 @@ def test_the_easiest_share_is_a_rounded_count(fraction: float, repeat: int | Non
     fraction=st.floats(0.01, 1),
     repeat=st.none() | st.integers(0, 59),
 )
-def test_the_easiest_share_is_kept_however_the_repeat_image_is_counted(
+def test_the_easiest_share_holds_with_and_without_the_repeat_image(
     count: int, fraction: float, repeat: int | None
 ) -> None:
     ranked = range(count)
@@ -277,14 +277,14 @@ def test_the_most_specific_setting_wins(data_set: DataSet, tmp_path: Path) -> No
     assert {trial["stimulus_duration_msec"] for trial in trials if not trial["calibration"]} == {0}
 
 
-def test_a_block_can_show_its_shapes_for_another_time(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_block_overrides_the_duration_of_shapes(data_set: DataSet, tmp_path: Path) -> None:
     block = {"n_calibration_trials": 2, "calibration_stimulus_duration_msec": 150, "stimulus_duration_msec": 17}
     config = {"session_config": [{"a": block}], "trial_config": {"calibration_stimulus_duration_msec": 400}}
     study = compile_study(write_study(tmp_path, data_set, config)).study
     assert [trial["stimulus_duration_msec"] for trial in trials_of(study, 0)] == [150, 150]
 
 
-def test_classes_are_dealt_to_the_variants_anew_in_every_block_and_session(data_set: DataSet, tmp_path: Path) -> None:
+def test_classes_are_dealt_to_variants_independently_per_block_and_session(data_set: DataSet, tmp_path: Path) -> None:
     block = {"n_trials_per_class_train": 2, "n_classes_per_variant": {"eps4": 1, "eps1": 2}}
     study = compile_study(
         write_study(tmp_path, data_set, {"session_config": [{"one": block}, {"two": dict(block)}]})
@@ -311,7 +311,7 @@ def test_a_study_of_one_condition_draws_one_of_several_deals(data_set: DataSet, 
     assert min(drawn.values()) > 30
 
 
-def test_the_repeat_image_is_drawn_without_regard_to_the_condition(data_set: DataSet, tmp_path: Path) -> None:
+def test_the_repeat_image_does_not_depend_on_the_condition(data_set: DataSet, tmp_path: Path) -> None:
     """Else conditions would differ in it: an easy image for some, any image for others."""
     config = {
         "session_config": [

@@ -65,7 +65,7 @@ def test_another_process_builds_the_same_bytes_from_the_bundle(
     assert there.stdout.strip() == here
 
 
-def test_building_in_another_order_changes_nothing(taper: CompiledStudy) -> None:
+def test_the_order_of_building_does_not_matter(taper: CompiledStudy) -> None:
     forwards = [build_trialset(taper.study, number) for number in range(10)]
     backwards = [build_trialset(taper.study, number) for number in reversed(range(10))]
     assert forwards == backwards[::-1]
@@ -81,19 +81,19 @@ def test_other_ids_and_other_seeds_give_other_images(taper: CompiledStudy) -> No
     assert len(set(drawn)) == 100
 
 
-def test_pages_and_titles_have_no_part_in_what_is_drawn(taper: CompiledStudy) -> None:
+def test_pages_and_titles_do_not_affect_the_trials(taper: CompiledStudy) -> None:
     reworded = replace(taper.study, title="Other", pages={}, study_id="other_2", platforms=("prolific",))
     assert [build_trialset(reworded, number) for number in range(10)] == [
         build_trialset(taper.study, number) for number in range(10)
     ]
 
 
-def test_a_negative_id_is_refused(taper: CompiledStudy) -> None:
+def test_a_negative_id_is_rejected(taper: CompiledStudy) -> None:
     with pytest.raises(InputError, match="trialset_id is -1"):
         build_trialset(taper.study, -1)
 
 
-def test_an_id_beyond_the_last_trial_set_is_refused(taper: CompiledStudy) -> None:
+def test_an_id_beyond_the_last_trial_set_is_rejected(taper: CompiledStudy) -> None:
     study = replace(taper.study, slots=Slots(5, reuse=True))
     assert build_trialset(study, 4) == build_trialset(taper.study, 4)
     with pytest.raises(NoTrialsetLeft, match="trialset_id is 5; this study has 5 trial sets, 0 to 4"):
@@ -123,7 +123,7 @@ def test_only_curriculum_blocks_share_images_and_never_within_a_block(taper: Com
     assert in_curriculum.isdisjoint(later)
 
 
-def test_the_control_sees_natural_images_and_the_taper_weaker_and_weaker_ones(taper: CompiledStudy) -> None:
+def test_the_control_sees_natural_images_and_the_taper_decreasing_epsilon(taper: CompiledStudy) -> None:
     expected = {_CONTROL: ["natural"] * 6, _TAPER: [*BUDGETS, "natural", "natural", "natural"]}
     for condition, variants in expected.items():
         for trialset_id in _ids_of(taper.study, condition, count=10):
@@ -131,7 +131,7 @@ def test_the_control_sees_natural_images_and_the_taper_weaker_and_weaker_ones(ta
             assert shown == [{variant} for variant in variants]
 
 
-def test_a_picture_is_shown_in_the_variant_that_the_record_names(taper: CompiledStudy) -> None:
+def test_an_image_is_shown_in_the_recorded_variant(taper: CompiledStudy) -> None:
     for trialset_id in range(4):
         for trial in trials_of(taper.study, trialset_id, main_only=True):
             file = taper.files[trial["stimulus_image_url"].removeprefix("stimuli/")]
@@ -154,7 +154,7 @@ def test_curriculum_blocks_draw_from_the_easiest_share_of_what_later_blocks_left
                 assert all(trial["difficulty"] <= hardest_allowed for trial in trials if trial["class"] == name)
 
 
-def test_the_curriculum_grows_harder_and_the_control_does_not(taper: CompiledStudy) -> None:
+def test_difficulty_increases_in_the_curriculum_and_not_in_the_control(taper: CompiledStudy) -> None:
     def mean_difficulty(condition: int) -> list[float]:
         sets = [blocks_of(taper.study, number) for number in _ids_of(taper.study, condition, count=60)]
         return [
@@ -167,7 +167,7 @@ def test_the_curriculum_grows_harder_and_the_control_does_not(taper: CompiledStu
     assert max(control) - min(control) < 0.1
 
 
-def test_the_test_gives_no_feedback_and_is_announced(taper: CompiledStudy) -> None:
+def test_the_test_has_no_feedback_and_an_instruction_page(taper: CompiledStudy) -> None:
     for trial in trials_of(taper.study, 0):
         is_test = trial["block_name"] == "test"
         assert trial["show_feedback"] is not is_test
@@ -175,7 +175,7 @@ def test_the_test_gives_no_feedback_and_is_announced(taper: CompiledStudy) -> No
 
 
 @given(trialset_id=_IDS)
-def test_the_right_choice_is_the_name_of_what_is_shown(taper: CompiledStudy, trialset_id: int) -> None:
+def test_the_correct_choice_is_the_name_of_what_is_shown(taper: CompiledStudy, trialset_id: int) -> None:
     trials = trials_of(taper.study, trialset_id)
     assert [trial["index"] for trial in trials] == list(range(len(trials)))
     for trial in trials:
@@ -184,7 +184,7 @@ def test_the_right_choice_is_the_name_of_what_is_shown(taper: CompiledStudy, tri
         assert len(set(trial["choice_names"])) == len(CLASSES)
 
 
-def test_attention_checks_show_one_of_two_shapes_that_took_the_place_of_names(taper: CompiledStudy) -> None:
+def test_attention_checks_show_shapes_that_replace_two_names(taper: CompiledStudy) -> None:
     for trialset_id in range(20):
         checks = [trial for trial in trials_of(taper.study, trialset_id) if trial["calibration"]]
         assert Counter((check["block_name"], check["class"]) for check in checks) == {

@@ -89,12 +89,12 @@ class TestPeople:
         assert drawn.std() > 0
 
     @pytest.mark.parametrize("draw", [curves, times])
-    def test_study_without_a_test_has_no_line_where_it_begins(self, draw: Callable[[list[Person]], Figure]) -> None:
+    def test_study_without_a_test_has_no_test_line(self, draw: Callable[[list[Person]], Figure]) -> None:
         assert "test" not in texts(draw([Person("a", training="0101"), Person("b", training="0111")]))
         assert "test" in texts(draw([Person("a", training="0101", test="01")]))
 
     @pytest.mark.parametrize("accuracies", [[0.5, 0.5], [0.97, 0.99], [0.03, 0.1], [0.45, 0.5, 0.55, 0.9, 1.0]])
-    def test_the_word_chance_covers_no_percentage(self, accuracies: list[float]) -> None:
+    def test_the_chance_label_covers_no_percentage(self, accuracies: list[float]) -> None:
         placed = placed_texts(accuracy(conditions(accuracies)))
         (chance,) = [box for text, box in placed if text == "chance"]
         percentages = [box for text, box in placed if re.fullmatch(r"\d+\.\d%", text)]
@@ -102,9 +102,7 @@ class TestPeople:
         assert not any(overlap(box, chance) for box in percentages)
 
     @pytest.mark.parametrize("draw", [curves, times])
-    def test_names_of_close_lines_do_not_cover_each_other_and_stay_beside_the_lines(
-        self, draw: Callable[[list[Person]], Figure]
-    ) -> None:
+    def test_labels_of_close_lines_do_not_overlap(self, draw: Callable[[list[Person]], Figure]) -> None:
         figure = draw(conditions([0.9] * 7))
         placed = dict(placed_texts(figure))
         names = [placed[f"{index} · {trial_type}"] for index, trial_type in enumerate(TRIAL_TYPES)]
@@ -112,7 +110,7 @@ class TestPeople:
         lines = figure.axes[-1].bbox
         assert all(lines.y0 < (name.y0 + name.y1) / 2 < lines.y1 + 1 and name.x1 < figure.bbox.x1 for name in names)
 
-    def test_dollar_signs_in_labels_are_no_mathematics(self) -> None:
+    def test_dollar_signs_in_labels_are_literal(self) -> None:
         tables = study(conditions([0.6]))
         summary = statistics.condition_summary(*tables, seed=0).assign(label="0 · $\\frac$ for $5")
         pixels(figures.accuracy_in_test(statistics.participant_accuracy(*tables), summary))
@@ -169,7 +167,7 @@ class TestPictures:
             figure = image_figures.enhanced_images(images, variants, folder, n_images=n_images, difference=difference)
             assert pixels(figure).std() > 0
 
-    def test_images_that_a_variant_lacks_are_not_shown(self, folder: Path) -> None:
+    def test_images_missing_from_a_variant_are_not_shown(self, folder: Path) -> None:
         (folder / "eps4" / "train" / "ajax" / "000.png").unlink()
         images, variants = read_images(folder / "dirmap.csv"), read_variants(folder)
         assert len(image_figures.enhanced_images(images, variants, folder, n_images=20).axes) == 7 * 3
@@ -183,7 +181,7 @@ class TestPictures:
         assert pixels(figure).std() > 0
 
 
-def test_chosen_images_spread_over_difficulty_and_take_the_classes_in_turn() -> None:
+def test_chosen_images_spread_over_difficulty_and_alternate_classes() -> None:
     images = pd.DataFrame(
         {
             "im_path": [f"{number}.png" for number in range(40)],

@@ -107,7 +107,7 @@ def page(folder: Path) -> Page:
 
 
 class TestSelfContained:
-    def test_pictures_are_inside_the_file(self, page: Page) -> None:
+    def test_images_are_inside_the_file(self, page: Page) -> None:
         pictures = page.values("src")
         assert len(pictures) == 7
         for uri in pictures:
@@ -126,7 +126,7 @@ class TestSelfContained:
         anchors = {f"#{name}" for name in page.values("id")}
         assert set(page.values("href")) == anchors | {CITATION}
 
-    def test_every_picture_says_what_it_shows(self, page: Page) -> None:
+    def test_every_image_has_alternative_text(self, page: Page) -> None:
         assert len(page.values("src")) == len([alt for alt in page.values("alt") if alt])
 
 
@@ -148,7 +148,7 @@ class TestContent:
         assert "54.3\u00a0% under an adversarial attack (L2, ε = 1.5, 20 steps of 0.1)" in page.text
         assert "Chance is 25.0\u00a0%" in page.text
 
-    def test_participants_are_those_who_started_but_for_the_researcher(self, page: Page) -> None:
+    def test_participants_started_excludes_test_sessions(self, page: Page) -> None:
         assert "12completed of 13 who started" in page.text
         assert "1 session on the platform test is excluded" in page.text
         assert "1 participant started without completing" in page.text
@@ -164,7 +164,7 @@ class TestContent:
         assert re.search(r"eps4 4\.0 0\.5 8 logit 0a0a0a0a0a0a 6 3\.960 \+4\.00 100\.0\u00a0%", page.text)
         assert "Made with lwise 0.1.0, seed 3." in page.text
 
-    def test_value_and_percent_sign_never_part(self, page: Page) -> None:
+    def test_a_value_and_its_percent_sign_do_not_break(self, page: Page) -> None:
         assert not re.findall(r"\d %", page.text)
 
     def test_same_data_and_seed_give_the_same_bytes(self, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ class TestLittleIsKnown:
         assert "No participant has completed the study yet." in text
         assert "nan" not in text.lower()
 
-    def test_people_who_all_stopped_midway(self, tmp_path: Path) -> None:
+    def test_a_study_that_nobody_completed(self, tmp_path: Path) -> None:
         text = written(tmp_path, [replace(person, state="started") for person in PEOPLE[:3]]).text
         assert "3 started." in text
         assert "3 participants started without completing" in text
@@ -233,13 +233,13 @@ class TestLittleIsKnown:
         text = written(tmp_path, [], variants=variants).text
         assert "eps2 – – – – – 0 – – –" in text
 
-    def test_simulated_people_are_called_so(self, tmp_path: Path) -> None:
+    def test_simulated_participants_are_labelled(self, tmp_path: Path) -> None:
         people = [Person("a", state="started"), Person("b", state="started", platform="simulated")]
         assert "1 of 2 participants are simulated." in written(tmp_path, people).text
 
 
 @pytest.mark.parametrize("missing", ["variants", "dirmap"])
-def test_report_that_cannot_be_made_leaves_the_old_one(tmp_path: Path, missing: str) -> None:
+def test_a_failed_report_leaves_the_existing_one(tmp_path: Path, missing: str) -> None:
     before = written(tmp_path, []).html
     with pytest.raises(InputError, match="nowhere"):
         written(tmp_path, [], **{missing: tmp_path / "nowhere"})

@@ -61,7 +61,7 @@ class TestSummary:
     def test_missed_deadline_counts_as_wrong(self, summary: pd.DataFrame) -> None:
         assert summary.loc[0, "test_accuracy"] == (0.25 + 0.5) / 2
 
-    def test_tries_of_the_researcher_are_nowhere_and_quitters_only_started(self, summary: pd.DataFrame) -> None:
+    def test_test_sessions_are_excluded_and_quitters_count_as_started(self, summary: pd.DataFrame) -> None:
         assert summary["n_started"].tolist() == [2, 3]
         assert summary["n_completed"].tolist() == [2, 2]
 
@@ -103,7 +103,7 @@ class TestUncertainty:
         columns = ["difference", "low", "high"]
         assert_frame_equal(condition_contrast(*once, seed=0)[columns], condition_contrast(*twice, seed=0)[columns])
 
-    def test_people_who_are_all_alike_leave_no_uncertainty(self) -> None:
+    def test_identical_participants_give_zero_width_intervals(self) -> None:
         people = [Person(name, training="1101", test="1110") for name in "abcde"]
         ends = condition_summary(*study(people), seed=0)[INTERVAL_ENDS]
         assert ends.to_numpy().tolist() == [[0.75] * 4]
@@ -133,7 +133,7 @@ class TestContrast:
     def test_no_gain_over_a_reference_that_is_not_above_chance(self) -> None:
         assert math.isnan(condition_contrast(*study(BY_HAND), seed=0).loc[0, "margin_gain"])
 
-    def test_only_the_test_of_counted_people_matters(self) -> None:
+    def test_only_test_trials_of_included_participants_matter(self) -> None:
         worse_training = [replace(person, training="0" * len(person.training)) for person in TWO_CONDITIONS]
         columns = ["difference", "low", "high", "odds_ratio", "p_value"]
         assert_frame_equal(
@@ -164,7 +164,7 @@ class TestContrast:
         np.testing.assert_allclose(contrasts["p_holm"], [*expected, math.nan])
         assert contrasts["reason"].tolist() == ["", "", "fewer than two participants in a condition"]
 
-    def test_perfect_condition_keeps_its_difference_and_says_why_there_is_no_p_value(self) -> None:
+    def test_perfect_condition_has_a_difference_and_a_reason_instead_of_p(self) -> None:
         perfect = [Person(name, condition=1, test="1111") for name in "xyz"]
         contrast = condition_contrast(*study([*learners(0, 0.6, n=5), *perfect]), seed=0).iloc[0]
         assert contrast["low"] > 0
@@ -259,19 +259,19 @@ class TestTrainingMinutes:
         trials, _ = study([Person("a", training="1100", checks="11", test="1111")])
         assert training_minutes(trials).to_dict() == {"a": pytest.approx((5 * 2000 + 600) / 60_000)}
 
-    def test_reload_of_the_page_starts_the_clock_anew(self) -> None:
+    def test_reloading_the_page_restarts_the_clock(self) -> None:
         """Responses at 0.6, 2.7, (reload) 0.8 and 2.9 s: 0.6 + 2.1 + 0 + 2.1 s."""
         trials, _ = study([Person("a", training="1111")])
         trials.loc[trials["obs"] >= 2, "rel_timestamp_response"] -= 4000
         assert training_minutes(trials).to_dict() == {"a": pytest.approx(4800 / 60_000)}
 
-    def test_missed_deadlines_are_bridged(self) -> None:
+    def test_missed_deadlines_are_spanned(self) -> None:
         trials, _ = study([Person("a", training="1--1")])
         assert training_minutes(trials).to_dict() == {"a": pytest.approx((3 * 2000 + 900) / 60_000)}
 
 
 class TestDataQuality:
-    def test_all_stored_trials_but_the_researchers(self) -> None:
+    def test_all_stored_trials_except_the_researcher_s_count(self) -> None:
         first, second = data_quality(*study(BY_HAND + NOT_COUNTED))
         assert (first.label, first.n_participants, first.n_trials) == ("0 · control", 2, 20)
         assert first.missed_deadlines == 1 / 16
@@ -309,7 +309,7 @@ class TestSummaryTable:
         accuracy, low, high = (100 * row[f"test_accuracy{end}"] for end in ("", "_low", "_high"))
         assert f"{accuracy:.1f} [{low:.1f}, {high:.1f}]" in text
 
-    def test_dashes_where_there_is_no_number_and_markup_is_not_obeyed(self) -> None:
+    def test_missing_numbers_are_dashes_and_markup_is_literal(self) -> None:
         lines = self.lines([Person("a", state="started")], long_label="[red]0")
         assert any("[red]0" in line and "0/1" in line and line.count("–") == 4 for line in lines)
 

@@ -87,7 +87,7 @@ class TestRoundTrip:
         assert {row["choice_duration_msec"] for row in rows} == {"10000"}
         assert {row["pre_choice_lockout_delay_duration_msec"] for row in rows} == {"16.7"}
 
-    def test_numbers_beyond_whole_floating_point_numbers_stay_as_they_are(self, tmp_path: Path) -> None:
+    def test_numbers_beyond_exact_floats_are_unchanged(self, tmp_path: Path) -> None:
         write_tables([trial_record(Person("p1"), 0) | {"reaction_time_msec": 1e20}], [], tmp_path)
         assert read_trials(tmp_path / "trials.csv")["reaction_time_msec"].tolist() == [1e20]
 
@@ -97,7 +97,7 @@ class TestRoundTrip:
         for name in ("trials.csv", "sessions.csv"):
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
-    def test_no_trials_and_no_sessions_are_tables_with_headings(self, tmp_path: Path) -> None:
+    def test_empty_tables_have_headers(self, tmp_path: Path) -> None:
         write_tables([], [], tmp_path)
         trials, sessions = read_trials(tmp_path / "trials.csv"), read_sessions(tmp_path / "sessions.csv")
         assert (len(trials), len(sessions)) == (0, 0)
@@ -180,12 +180,12 @@ class TestFailedWrite:
         ({"class": ""}, "column class is empty in 1 of 1"),
     ],
 )
-def test_record_with_a_value_that_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_record_with_an_invalid_value_is_rejected(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         trials_table([trial_record(Person("p1"), 0) | changes])
 
 
-def test_records_of_an_earlier_version_have_empty_cells_in_the_columns_that_came_later(tmp_path: Path) -> None:
+def test_later_columns_are_empty_in_older_records(tmp_path: Path) -> None:
     """A data folder must be exported by whatever version comes after the one that wrote it."""
     later = [column.name for column in TRIAL_COLUMNS if column.later]
     assert {"focus_losses", "blank_achieved_frames"} < set(later)
@@ -196,7 +196,7 @@ def test_records_of_an_earlier_version_have_empty_cells_in_the_columns_that_came
     assert_frame_equal(table, trials_table([earlier, trial_record(Person("p1"), 1)]))
 
 
-def test_record_without_a_column_is_refused() -> None:
+def test_record_without_a_column_is_rejected() -> None:
     record = trial_record(Person("p1"), 0)
     del record["perf"]
     with pytest.raises(InputError, match="perf is missing in 1 of 2"):
@@ -218,7 +218,7 @@ class TestBadFiles:
             ("class", "", "expected text"),
         ],
     )
-    def test_bad_cell_is_named_by_file_column_and_row(
+    def test_an_invalid_cell_is_named_by_file_column_and_row(
         self, written: Path, column: str, cell: str, expected: str
     ) -> None:
         path = written / "trials.csv"
@@ -242,14 +242,14 @@ class TestBadFiles:
         with pytest.raises(InputError, match=r"sessions\.csv: column state is missing"):
             read_sessions(path)
 
-    def test_rows_longer_than_the_headings_do_not_shift_the_columns(self, written: Path) -> None:
+    def test_rows_longer_than_the_header_do_not_shift_the_columns(self, written: Path) -> None:
         path = written / "sessions.csv"
         rewrite(path, lambda rows: [row.append("stray") for row in rows[1:]])
         with pytest.raises(InputError, match=rf"sessions\.csv: .* more cells than the {len(SESSION_COLUMNS)} headings"):
             read_sessions(path)
 
     @pytest.mark.parametrize("content", [b"", b"participant\n\xff\xfe\n", b'participant\n"open'])
-    def test_no_csv_in_utf8(self, tmp_path: Path, content: bytes) -> None:
+    def test_a_file_that_is_not_csv_in_utf_8_is_rejected(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "trials.csv"
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"trials\.csv: not a CSV file in UTF-8"):

@@ -40,12 +40,12 @@ class TestBootstrap:
         assert all(math.isnan(end) for end in bootstrap_interval(values, seed=SEED))
         assert all(math.isnan(end) for end in bootstrap_difference(values, [0.1, 0.9], seed=SEED))
 
-    def test_the_statistic_is_the_one_that_is_asked_for(self) -> None:
+    def test_the_given_statistic_is_used(self) -> None:
         values = [1.0] * 20 + [1000.0]
         assert bootstrap_interval(values, np.median, seed=SEED) == (1.0, 1.0)
         assert bootstrap_interval(values, seed=SEED)[1] > 50
 
-    def test_interval_of_the_mean_agrees_with_the_normal_one_when_people_are_many(self) -> None:
+    def test_interval_of_the_mean_agrees_with_the_normal_one_for_large_n(self) -> None:
         values = np.random.default_rng(3).random(400)
         expected = stats.norm.interval(0.95, loc=values.mean(), scale=stats.sem(values))
         assert bootstrap_interval(values, seed=SEED) == pytest.approx(expected, abs=0.002)
@@ -81,7 +81,7 @@ class TestClusteredLogit:
         people = np.repeat(["a", "b", "c", "d"], 4)
         assert clustered_logit(outcome, [0] * 8 + [1] * 8, people).odds_ratio == pytest.approx(3)
 
-    def test_trials_that_repeat_a_person_add_no_evidence(self) -> None:
+    def test_repeated_trials_of_a_person_add_no_evidence(self) -> None:
         outcome, exposed, people = answers(np.random.default_rng(6), means=(0.5, 0.65), n=8, length=10)
         once = clustered_logit(outcome, exposed, people)
         thrice = clustered_logit(*(np.tile(values, 3) for values in (outcome, exposed, people)))

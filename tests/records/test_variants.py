@@ -40,7 +40,7 @@ class TestImages:
         with pytest.raises(InputError, match=r"dirmap\.csv: line 3: im_path"):
             read_images(dirmap)
 
-    def test_score_that_is_no_number_is_refused(self, folder: Path) -> None:
+    def test_non_numeric_score_is_rejected(self, folder: Path) -> None:
         dirmap = folder / "dirmap.csv"
         images = pd.read_csv(dirmap, dtype="object")
         images.loc[1, "difficulty"] = "hard"
@@ -50,7 +50,7 @@ class TestImages:
 
 
 class TestVariants:
-    def test_from_the_smallest_budget_to_the_largest_without_the_natural_images(self, folder: Path) -> None:
+    def test_variants_are_sorted_by_epsilon_without_the_natural_one(self, folder: Path) -> None:
         assert [(found.name, found.epsilon) for found in read_variants(folder)] == [
             ("eps0.5", 0.5),
             ("eps4", 4.0),
@@ -100,7 +100,7 @@ class TestVariants:
         assert str(folder / "eps4") in str(error.value)
 
     @pytest.mark.parametrize("root", ["eps4", "nowhere"])
-    def test_folder_without_natural_images_is_refused(self, folder: Path, root: str) -> None:
+    def test_folder_without_natural_images_is_rejected(self, folder: Path, root: str) -> None:
         with pytest.raises(InputError, match=rf"{root}: has no folder 'natural'"):
             read_variants(folder / root)
 
