@@ -1,4 +1,4 @@
-"""What storing a picture in 8 bits may do to it."""
+"""Error of storing images in 8 bits."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import math
 
 
 def rounding_bound(size: int) -> float:
-    """Largest L2 error of storing a `size` x `size` RGB picture in 8 bits: each value moves by at most 0.5/255."""
+    """Largest L2 error of storing a `size` x `size` RGB image in 8 bits: each value moves by at most 0.5/255."""
     return 0.5 / 255 * math.sqrt(3 * size * size)

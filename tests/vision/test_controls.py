@@ -35,7 +35,7 @@ def rows(photographs: Path) -> list[DirmapRow]:
 
 
 def _uneven(side: int) -> NDArray[np.uint8]:
-    """A dim picture with a bright corner, noise, and a dark stripe."""
+    """A dim image with a bright corner, noise, and a dark stripe."""
     random = np.random.default_rng(3)
     light = np.linspace(20, 160, side)[None, :, None] + np.linspace(0, 60, side)[None, None, :]
     pixels = light * np.array([1.0, 0.8, 0.6])[:, None, None] + random.normal(0, 12, (3, side, side))
@@ -43,10 +43,10 @@ def _uneven(side: int) -> NDArray[np.uint8]:
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def test_clahe_is_equalisation_of_clipped_histograms_of_8_by_8_tiles() -> None:
+def test_clahe_equalises_clipped_histograms_of_8_by_8_tiles() -> None:
     pixels = _uneven(64)
-    for channel, found in zip(pixels, clahe(pixels), strict=True):
-        assert np.abs(found - _plain_clahe(channel)).max() <= 0.5 + 1e-3  # rounded to whole values
+    for channel, result in zip(pixels, clahe(pixels), strict=True):
+        assert np.abs(result - _plain_clahe(channel)).max() <= 0.5 + 1e-3  # rounded to whole values
 
 
 def _plain_clahe(channel: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -77,7 +77,7 @@ def _plain_clahe(channel: NDArray[np.uint8]) -> NDArray[np.float64]:
     return result
 
 
-def test_multiscale_retinex_with_colour_restoration_is_its_formula() -> None:
+def test_msrcr_equals_its_formula() -> None:
     pixels = _uneven(24)
     intensity = pixels.astype(float) + 1
     retinex = np.mean([np.log(intensity) - np.log(_plain_blur(intensity, s)) for s in (15, 80, 250)], axis=0)
@@ -87,7 +87,7 @@ def test_multiscale_retinex_with_colour_restoration_is_its_formula() -> None:
 
 
 def _plain_blur(channels: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """With a Gaussian of four standard deviations to either side, the picture mirrored about its outermost pixels."""
+    """Convolve with a Gaussian truncated at four standard deviations, the image mirrored at its outermost pixels."""
     reach = round(4 * sigma)
     offsets = np.arange(-reach, reach + 1)
     weights = np.exp(-(offsets**2) / (2 * sigma**2))
@@ -116,18 +116,18 @@ def _plain_stretch(channels: NDArray[np.float64], saturated: float) -> NDArray[n
 
 def test_auto_levels_stretches_each_channel() -> None:
     pixels = _uneven(40)
-    found = auto_levels(pixels)
-    assert np.abs(found - _plain_stretch(pixels.astype(float), 0.005)).max() <= 0.5 + 1e-9
-    assert [(int(channel.min()), int(channel.max())) for channel in found] == [(0, 255)] * 3
+    result = auto_levels(pixels)
+    assert np.abs(result - _plain_stretch(pixels.astype(float), 0.005)).max() <= 0.5 + 1e-9
+    assert [(int(channel.min()), int(channel.max())) for channel in result] == [(0, 255)] * 3
 
 
 @pytest.mark.parametrize("name", ["msrcr", "auto_levels"])
-def test_a_channel_without_contrast_stays_as_it_is(name: str) -> None:
+def test_channel_without_contrast_is_unchanged(name: str) -> None:
     pixels = np.broadcast_to(np.array([90, 120, 150], dtype=np.uint8)[:, None, None], (3, 32, 32)).copy()
     assert np.array_equal(CONTROLS[name].apply(pixels), pixels)
 
 
-def test_variants_are_the_methods_pictures(rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
+def test_variants_hold_the_methods_results(rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
     out = tmp_path / "controls"
     write_control_variants(out, images_root=photographs, rows=rows, methods=_METHODS, size=32)
     of_variants = read_dirmap(out / "dirmap.csv")
@@ -146,9 +146,7 @@ def test_variants_are_the_methods_pictures(rows: list[DirmapRow], photographs: P
     assert (provenance["method"], provenance["scales"], provenance["size"]) == ("msrcr", [15, 80, 250], 32)
 
 
-def test_a_run_that_was_cut_short_ends_as_one_that_was_not(
-    rows: list[DirmapRow], photographs: Path, tmp_path: Path
-) -> None:
+def test_resumed_run_gives_the_same_bytes(rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
     def write(name: str) -> dict[str, bytes]:
         out = tmp_path / name
         write_control_variants(out, images_root=photographs, rows=rows, methods=_METHODS, size=32)
@@ -164,30 +162,30 @@ def test_a_run_that_was_cut_short_ends_as_one_that_was_not(
     assert write("cut") == undisturbed
 
 
-def test_a_damaged_picture_is_left_out_if_so_told(rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
+def test_skip_bad_skips_a_damaged_image(rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
     (photographs / rows[5].im_path).write_bytes(b"")
     write_dirmap(tmp_path / "dirmap.csv", rows)
     command = ("controls", "dirmap.csv", "--images", photographs, "--size", 32, "--method", "auto_levels")
-    done = lwise(*command, "--skip-bad", folder=tmp_path)
-    assert done.returncode == 0
-    assert f"{rows[5].im_path}: empty file" in done.stderr
+    command_result = lwise(*command, "--skip-bad", folder=tmp_path)
+    assert command_result.returncode == 0
+    assert f"{rows[5].im_path}: empty file" in command_result.stderr
     kept = [row.im_path for row in read_dirmap(tmp_path / "controls" / "dirmap.csv")]
     assert kept == [row.im_path for row in rows if row != rows[5]]
     assert rows[5].im_path in (tmp_path / "controls" / "skipped.csv").read_text()
 
 
 @pytest.mark.parametrize(
-    ("methods", "form", "complaint"),
+    ("methods", "form", "message"),
     [
         (["lightroom"], "png", "--method is 'lightroom'; expected one of clahe, msrcr, auto_levels"),
         (["clahe", "clahe"], "png", "expected each once"),
         (["clahe"], "png16", "controls give images of 8 bits, so use png"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_written(
-    methods: list[str], form: str, complaint: str, rows: list[DirmapRow], photographs: Path, tmp_path: Path
+def test_rejects_bad_options_before_writing(
+    methods: list[str], form: str, message: str, rows: list[DirmapRow], photographs: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=complaint):
+    with pytest.raises(InputError, match=message):
         write_control_variants(
             tmp_path / "out", images_root=photographs, rows=rows, methods=methods, size=32, stored_as=encoding(form)
         )

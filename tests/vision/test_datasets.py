@@ -1,4 +1,4 @@
-"""A dirmap becomes tensors."""
+"""Images of a dirmap as tensors."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lwise_core.vision.datasets import DirmapDataset
 from lwise_core.vision.image_folder import index_image_folder
 
 
-def test_a_dataset_gives_square_uint8_pictures_and_class_numbers(photographs: Path) -> None:
+def test_dataset_gives_square_uint8_images_and_class_numbers(photographs: Path) -> None:
     rows = index_image_folder(photographs).rows
     dataset = DirmapDataset(photographs, rows, size=24)
-    picture, label = dataset[5]
-    pictures, labels = dataset.load()
-    assert pictures.shape == (120, 3, 24, 24)
-    assert torch.equal(pictures[5], picture)
+    image, label = dataset[5]
+    images, labels = dataset.load()
+    assert images.shape == (120, 3, 24, 24)
+    assert torch.equal(images[5], image)
     assert labels[5] == label == rows[5].class_num

@@ -118,9 +118,9 @@ def test_stored_images_are_the_ascents_rounded_to_nearest(
     images, labels = DirmapDataset(photographs, rows[:16], size=32).load()
     natural = _ENGINE.placed(images)
     for name, budget in _BUDGETS.items():
-        found = ascend(ready, natural, labels, objective=logit_diverge, budget=budget, best=True)
+        result = ascend(ready, natural, labels, objective=logit_diverge, budget=budget, best=True)
         stored, _ = DirmapDataset(variants / name, read_dirmap(variants / "dirmap.csv")[:16], size=32).load()
-        assert (stored.float() - found * 255).abs().max() <= 0.51  # 0.5, and a last digit of another batch size
+        assert (stored.float() - result * 255).abs().max() <= 0.51  # 0.5, and a last digit of another batch size
 
 
 def test_natural_variant_is_what_the_model_saw(variants: Path, photographs: Path, rows: list[DirmapRow]) -> None:
@@ -160,7 +160,7 @@ def test_same_input_gives_the_same_bytes_and_leaves_no_other_files(
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 
-# --- before runs
+# --- interrupted runs
 
 
 @pytest.mark.parametrize("harm", ["nothing", "a file is gone", "a file was changed", "half a line was written"])
@@ -481,12 +481,12 @@ def test_command_warns_if_storing_loses_the_perturbation(
     tmp_path: Path, photographs: Path, rows: list[DirmapRow], model_file: Path
 ) -> None:
     write_dirmap(tmp_path / "few.csv", rows[::12])
-    done = lwise(
+    command = lwise(
         "enhance", "few.csv", "--images", photographs, "--model", model_file, "--eps", "0.02", "--step", "0.02",
         "--objective", "logit", "--dataset", "colours", folder=tmp_path,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "colours_0.02_0.02_1_logit: storing kept" in done.stderr
+    assert command.returncode == 0, command.stderr
+    assert "colours_0.02_0.02_1_logit: storing kept" in command.stderr
     assert sorted(path.name for path in (tmp_path / "variants").iterdir()) == [
         "colours_0.02_0.02_1_logit", "dirmap.csv", "natural",
     ]  # fmt: skip
@@ -532,8 +532,8 @@ def test_faster_engines_gain_as_much(kind: str, photographs: Path, rows: list[Di
     for engine in (exact, fast):
         natural = engine.placed(images)
         with engine.computing():
-            found = ascend(engine.prepared(model), natural, labels, objective=logit, budget=Budget(2.0, 0.25, 8))
-        gains.append(float((logit(model(found), labels) - logit(model(natural), labels)).mean()))
+            result = ascend(engine.prepared(model), natural, labels, objective=logit, budget=Budget(2.0, 0.25, 8))
+        gains.append(float((logit(model(result), labels) - logit(model(natural), labels)).mean()))
     assert gains[1] >= 0.98 * gains[0] > 0
 
 

@@ -23,7 +23,7 @@ def test_splits_and_classes_come_from_the_folders(photographs: Path) -> None:
     assert class_names(rows) == ["blue", "green", "red"]
 
 
-def test_without_a_validation_split_one_is_held_out_by_the_seed(tmp_path: Path) -> None:
+def test_validation_split_is_drawn_by_seed_if_missing(tmp_path: Path) -> None:
     root = write_photographs(tmp_path / "all", per_class={"train": 20}) / "train"
     first, again, other = (index_image_folder(root, val_fraction=0.25, seed=seed).rows for seed in (1, 1, 2))
     assert first == again
@@ -34,7 +34,7 @@ def test_without_a_validation_split_one_is_held_out_by_the_seed(tmp_path: Path) 
     }
 
 
-def test_the_median_shorter_side_is_reported(photographs: Path) -> None:
+def test_reports_the_median_shorter_side(photographs: Path) -> None:
     assert index_image_folder(photographs).shorter_side == 32
 
 
@@ -44,17 +44,17 @@ def test_progress_counts_to_the_end(photographs: Path) -> None:
     assert seen == [(done, 120) for done in range(1, 121)]
 
 
-def test_a_missing_folder(tmp_path: Path) -> None:
+def test_rejects_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         index_image_folder(tmp_path / "nowhere")
 
 
-def test_an_empty_folder(tmp_path: Path) -> None:
+def test_rejects_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no images found"):
         index_image_folder(tmp_path)
 
 
-def test_a_single_class(photographs: Path) -> None:
+def test_rejects_single_class(photographs: Path) -> None:
     for split in ("train", "val"):
         for name in ("red", "green"):
             shutil.rmtree(photographs / split / name)
@@ -62,27 +62,27 @@ def test_a_single_class(photographs: Path) -> None:
         index_image_folder(photographs)
 
 
-def test_a_class_without_pictures_in_one_split(photographs: Path) -> None:
+def test_rejects_class_without_images_in_a_split(photographs: Path) -> None:
     shutil.rmtree(photographs / "val" / "red")
     with pytest.raises(InputError, match="'red' has no images in val"):
         index_image_folder(photographs)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "what?", 'say "moth"', " moth", "50%"])
-def test_a_class_folder_with_odd_characters(photographs: Path, name: str) -> None:
+def test_rejects_class_folder_with_special_characters(photographs: Path, name: str) -> None:
     for split in ("train", "val"):
         (photographs / split / "red").rename(photographs / split / name)
     with pytest.raises(InputError, match="class folder"):
         index_image_folder(photographs)
 
 
-def test_class_folders_may_have_spaces_and_letters_of_any_language(photographs: Path) -> None:
+def test_accepts_class_folders_with_spaces_and_letters_of_any_language(photographs: Path) -> None:
     for split in ("train", "val"):
         (photographs / split / "red").rename(photographs / split / "Große Motte é 蛾")
     assert "Große Motte é 蛾" in class_names(index_image_folder(photographs).rows)
 
 
-def test_every_bad_picture_is_named_at_once(photographs: Path) -> None:
+def test_names_all_bad_images_at_once(photographs: Path) -> None:
     (photographs / "train" / "red" / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
     (photographs / "train" / "red" / "zero.png").touch()
     whole = (photographs / "val" / "blue" / "000.png").read_bytes()
@@ -91,7 +91,7 @@ def test_every_bad_picture_is_named_at_once(photographs: Path) -> None:
         index_image_folder(photographs)
 
 
-def test_hidden_files_and_folders_are_not_photographs(photographs: Path) -> None:
+def test_ignores_hidden_files_and_folders(photographs: Path) -> None:
     (photographs / "train" / ".thumbnails").mkdir()
     (photographs / "train" / "red" / "._000.png").touch()
     assert len(index_image_folder(photographs).rows) == 120

@@ -20,7 +20,7 @@ def _orange(mode: str) -> Image.Image:
     ("mode", "suffix"), [("RGB", "png"), ("P", "png"), ("CMYK", "jpg"), ("RGBA", "png"), ("RGB", "webp")]
 )
 def test_colour_survives_every_colour_mode(tmp_path: Path, mode: str, suffix: str) -> None:
-    path = tmp_path / f"picture.{suffix}"
+    path = tmp_path / f"image.{suffix}"
     _orange(mode).save(path)
     pixels = load_rgb(path, size=16)
     assert pixels.shape == (3, 16, 16)
@@ -28,7 +28,7 @@ def test_colour_survives_every_colour_mode(tmp_path: Path, mode: str, suffix: st
     assert np.allclose(pixels.mean(axis=(1, 2)), [200, 100, 50], atol=8)
 
 
-def test_grey_pictures_have_three_equal_channels(tmp_path: Path) -> None:
+def test_grey_images_have_three_equal_channels(tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     Image.new("L", (20, 20), 77).save(path)
     assert (load_rgb(path, size=8) == 77).all()
@@ -48,26 +48,26 @@ def test_transparency_is_shown_on_white(tmp_path: Path) -> None:
 
 def test_transparent_palette_entry_is_shown_on_white(tmp_path: Path) -> None:
     path = tmp_path / "palette.png"
-    picture = Image.new("P", (20, 20), 3)
-    picture.putpalette([255, 0, 0] * 4)
-    picture.save(path, transparency=3)
+    image = Image.new("P", (20, 20), 3)
+    image.putpalette([255, 0, 0] * 4)
+    image.save(path, transparency=3)
     assert (load_rgb(path, size=8) == 255).all()
 
 
 def test_camera_orientation_is_applied(tmp_path: Path) -> None:
     pixels = np.zeros((40, 40, 3), dtype=np.uint8)
     pixels[:20] = 255
-    picture = Image.fromarray(pixels)
-    exif = picture.getexif()
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
     exif[0x0112] = 3  # the camera was held upside down
     path = tmp_path / "turned.png"
-    picture.save(path, exif=exif)
+    image.save(path, exif=exif)
     loaded = load_rgb(path, size=40)
     assert loaded[:, :10].mean() < 1
     assert loaded[:, 30:].mean() > 254
 
 
-def test_wide_pictures_are_cropped_around_the_centre_not_squeezed(tmp_path: Path) -> None:
+def test_wide_images_are_cropped_around_the_centre(tmp_path: Path) -> None:
     pixels = np.zeros((20, 60, 3), dtype=np.uint8)
     pixels[:, 20:40] = 255
     path = tmp_path / "wide.png"
@@ -81,14 +81,14 @@ def test_saving_keeps_every_value(tmp_path: Path) -> None:
     assert np.array_equal(load_rgb(tmp_path / "kept.png", size=17), pixels)
 
 
-def test_an_empty_file_is_named(tmp_path: Path) -> None:
+def test_rejects_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "empty.jpg"
     path.touch()
     with pytest.raises(InputError, match=r"empty\.jpg: empty file"):
         load_rgb(path, size=8)
 
 
-def test_a_text_file_is_no_picture(tmp_path: Path) -> None:
+def test_rejects_text_file(tmp_path: Path) -> None:
     path = tmp_path / "letter.jpg"
     path.write_text("Dear Sir")
     with pytest.raises(InputError, match=r"letter\.jpg: not an image"):
@@ -96,7 +96,7 @@ def test_a_text_file_is_no_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(20_000, 10_000), (10_000, 7_000)])
-def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path, width: int, height: int) -> None:
+def test_rejects_huge_image_before_decoding(tmp_path: Path, width: int, height: int) -> None:
     path = tmp_path / "huge.png"
     Image.new("1", (width, height)).save(path)
     with pytest.raises(InputError, match=r"huge\.png: .* at most 64 "):

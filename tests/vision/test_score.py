@@ -1,4 +1,4 @@
-"""Scores are what the formulas give, a damaged image costs nothing but itself, and a run goes on where it stopped."""
+"""Scores equal their formulas, damaged images can be skipped, and interrupted runs resume."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ def _scored(
     model: GuideModel, rows: list[DirmapRow], photographs: Path, *, present_only: bool = False, skip_bad: bool = False
 ) -> tuple[dict[int, Score], Measurements]:
     targets = targets_for(model.description, rows, present_only=present_only)
-    found = measure_images(
+    measurements = measure_images(
         scoring(model, targets, _ENGINE), rows, images_root=photographs, engine=_ENGINE, skip_bad=skip_bad
     )
-    return scores(found.values, rows, targets=targets, model_classes=model.description.classes), found
+    return scores(measurements.values, rows, targets=targets, model_classes=model.description.classes), measurements
 
 
 @pytest.mark.parametrize("present_only", [False, True])
-def test_scores_are_those_of_the_formulas(
+def test_scores_equal_their_formulas(
     model: GuideModel, rows: list[DirmapRow], photographs: Path, present_only: bool
 ) -> None:
     scored, _ = _scored(model, rows, photographs, present_only=present_only)
-    pictures, labels = DirmapDataset(photographs, rows, size=32).load()
-    logits = model(as_float(pictures)).double()
+    images, labels = DirmapDataset(photographs, rows, size=32).load()
+    logits = model(as_float(images)).double()
     if present_only:
         logits = logits[:, :3]
     assert sorted(scored) == list(range(len(rows)))
@@ -89,13 +89,13 @@ def test_scores_are_those_of_the_formulas(
         assert score.is_correct == (score.prediction == rows[index].class_name)
 
 
-def test_difficulty_is_one_minus_minmax_over_all_rows_that_have_a_logit(rows: list[DirmapRow]) -> None:
+def test_difficulty_is_one_minus_minmax_over_all_rows_with_a_logit(rows: list[DirmapRow]) -> None:
     logits = [2.0, None, 6.0, 3.0]
     after = with_difficulty([replace(row, robust_gt_logit=value) for row, value in zip(rows, logits, strict=False)])
     assert [row.difficulty for row in after] == [1.0, None, 0.0, 0.75]
 
 
-def test_a_split_s_scores_leave_the_other_rows_as_they_are(rows: list[DirmapRow]) -> None:
+def test_scoring_a_split_leaves_other_rows_unchanged(rows: list[DirmapRow]) -> None:
     before = [replace(row, robust_gt_logit=1.0, extra={"site": "Zug"}) for row in rows]
     score = Score(gt_logit=3.0, entropy=0.5, cross_entropy=0.25, prediction="red", is_correct=False)
     after = with_columns(before, {1: score})
@@ -110,7 +110,7 @@ def test_a_split_s_scores_leave_the_other_rows_as_they_are(rows: list[DirmapRow]
     }
 
 
-def test_another_model_s_scores_stand_beside_the_guide_s(rows: list[DirmapRow]) -> None:
+def test_scores_of_another_model_get_their_own_columns(rows: list[DirmapRow]) -> None:
     before = [replace(row, robust_gt_logit=1.0, difficulty=0.5) for row in rows]
     score = Score(gt_logit=3.0, entropy=0.5, cross_entropy=0.25, prediction="red", is_correct=True)
     after = with_columns(before, {0: score}, column="vanilla_gt_logit")
@@ -121,21 +121,21 @@ def test_another_model_s_scores_stand_beside_the_guide_s(rows: list[DirmapRow]) 
         with_columns(before, {0: score}, column="vanilla")
 
 
-def test_a_damaged_picture_stops_with_its_file_and_row_or_is_left_out(
+def test_damaged_image_stops_with_its_file_and_row_or_is_skipped(
     model: GuideModel, rows: list[DirmapRow], photographs: Path
 ) -> None:
     undisturbed, _ = _scored(model, rows, photographs)
     (photographs / rows[10].im_path).write_bytes(b"\x89PNG\r\n\x1a\n then nothing")
     with pytest.raises(InputError, match=rf"{rows[10].im_path}: .* \(row 11 of the dirmap\); fix it or use --skip-bad"):
         _scored(model, rows, photographs)
-    scored, found = _scored(model, rows, photographs, skip_bad=True)
-    assert list(found.unreadable) == [10]
+    scored, measurements = _scored(model, rows, photographs, skip_bad=True)
+    assert list(measurements.unreadable) == [10]
     assert sorted(scored) == [index for index in range(len(rows)) if index != 10]
     for index, score in scored.items():
         assert score.gt_logit == pytest.approx(undisturbed[index].gt_logit, abs=1e-5)
 
 
-def test_what_could_not_be_read_loses_its_old_scores(rows: list[DirmapRow]) -> None:
+def test_unreadable_image_loses_its_old_scores(rows: list[DirmapRow]) -> None:
     before = [replace(row, robust_gt_logit=1.0, difficulty=0.5) for row in rows]
     after = with_columns(before, {}, unreadable=[2])
     assert (after[2].robust_gt_logit, after[2].difficulty, after[2].extra["robust_prediction"]) == (None, None, "")
@@ -150,9 +150,7 @@ def _folder(
     )
 
 
-def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
-    model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
-) -> None:
+def test_interrupted_run_resumes(model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
     targets = targets_for(model.description, rows)
     measure = scoring(model, targets, _ENGINE)
     (photographs / rows[20].im_path).rename(photographs / "elsewhere.png")
@@ -183,7 +181,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
         ("photographs", "test", "no images in split test; it has train, val"),
     ],
 )
-def test_a_run_that_measured_nothing_leaves_nothing(
+def test_run_without_results_leaves_no_folder(
     images: str, split: str | None, message: str, model: GuideModel, rows: list[DirmapRow], tmp_path: Path
 ) -> None:
     measure = scoring(model, targets_for(model.description, rows), _ENGINE)
@@ -193,15 +191,18 @@ def test_a_run_that_measured_nothing_leaves_nothing(
     assert not list(tmp_path.glob("dirmap.csv*"))
 
 
-def test_a_confusion_matrix_counts_what_was_taken_for_what(rows: list[DirmapRow], tmp_path: Path) -> None:
+def test_confusion_matrix_counts_predictions_by_class(rows: list[DirmapRow], tmp_path: Path) -> None:
     by_class = {name: [index for index, row in enumerate(rows) if row.class_name == name] for name in _CLASSES}
-    told = [("blue", "blue"), ("blue", "red"), ("green", "green"), ("red", "red"), ("red", "violet")]
-    scored = {by_class[true].pop(): Score(0, 0, 0, prediction=said, is_correct=true == said) for true, said in told}
-    found = confusion(rows, scored)
-    assert found.predictions == ("blue", "green", "red", "(other)")
-    assert found.counts == ((1, 0, 1, 0), (0, 1, 0, 0), (0, 0, 1, 1))
-    assert found.accuracy == pytest.approx(3 / 5)
-    write_report(tmp_path / "report", found)
+    pairs = [("blue", "blue"), ("blue", "red"), ("green", "green"), ("red", "red"), ("red", "violet")]
+    scored = {
+        by_class[true].pop(): Score(0, 0, 0, prediction=predicted, is_correct=true == predicted)
+        for true, predicted in pairs
+    }
+    matrix = confusion(rows, scored)
+    assert matrix.predictions == ("blue", "green", "red", "(other)")
+    assert matrix.counts == ((1, 0, 1, 0), (0, 1, 0, 0), (0, 0, 1, 1))
+    assert matrix.accuracy == pytest.approx(3 / 5)
+    write_report(tmp_path / "report", matrix)
     assert (tmp_path / "report" / "accuracy.csv").read_text() == (
         "class,images,correct,accuracy\nblue,2,1,0.500000\ngreen,1,1,1.000000\nred,2,1,0.500000\n,5,3,0.600000\n"
     )
@@ -212,55 +213,55 @@ def test_a_confusion_matrix_counts_what_was_taken_for_what(rows: list[DirmapRow]
             ["green", "0", "1", "0", "0"],
             ["red", "0", "0", "1", "1"],
         ]
-    with Image.open(tmp_path / "report" / "confusion.png") as picture:
-        assert min(picture.size) > 300
+    with Image.open(tmp_path / "report" / "confusion.png") as image:
+        assert min(image.size) > 300
 
 
-def test_a_superclass_has_the_largest_of_its_members_logits(
+def test_superclass_has_the_largest_logit_of_its_members(
     model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "kinds.yaml").write_text("red: [2, 3]\nblue: [0]\ngreen: [1]\n")
     targets = targets_for(model.description, rows, superclasses=read_superclasses(str(tmp_path / "kinds.yaml")))
-    found = measure_images(scoring(model, targets, _ENGINE), rows, images_root=photographs, engine=_ENGINE)
-    pictures, _ = DirmapDataset(photographs, rows, size=32).load()
-    logits = model(as_float(pictures))
+    measurements = measure_images(scoring(model, targets, _ENGINE), rows, images_root=photographs, engine=_ENGINE)
+    images, _ = DirmapDataset(photographs, rows, size=32).load()
+    logits = model(as_float(images))
     reds = [index for index, row in enumerate(rows) if row.class_name == "red"]
     expected = logits[reds][:, 2:].amax(dim=1).tolist()
-    assert [found.values[index]["gt_logit"] for index in reds] == pytest.approx(expected, abs=1e-5)
+    assert [measurements.values[index]["gt_logit"] for index in reds] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("by", ["numbers", "superclasses"])
-def test_two_classes_cannot_share_a_logit(by: str, model: GuideModel, rows: list[DirmapRow]) -> None:
-    told = [replace(row, extra={"logit": str(min(row.class_num, 1))}) for row in rows]
+def test_rejects_classes_that_share_a_logit(by: str, model: GuideModel, rows: list[DirmapRow]) -> None:
+    same_logit = [replace(row, extra={"logit": str(min(row.class_num, 1))}) for row in rows]
     shared = {"red": [2], "blue": [0, 1], "green": [1]}
     with pytest.raises(InputError, match=r"the classes (blue|green) and (green|red) share the model's logit 1"):
         targets_for(
             model.description,
-            told,
+            same_logit,
             class_num_col="logit" if by == "numbers" else None,
             superclasses=None if by == "numbers" else shared,
         )
 
 
 @pytest.mark.parametrize(
-    ("members", "complaint"),
+    ("members", "message"),
     [
         ([2, 3, 2], "superclasses: class red has the model's logit 2 twice; expected it once"),
         ([2, 4], "superclass red names the logit 4; the model has 0 to 3"),
         ([-1], "superclass red names the logit -1; the model has 0 to 3"),
     ],
 )
-def test_a_superclass_names_logits_of_the_model_once(
-    members: list[int], complaint: str, model: GuideModel, rows: list[DirmapRow]
+def test_rejects_bad_members_of_a_superclass(
+    members: list[int], message: str, model: GuideModel, rows: list[DirmapRow]
 ) -> None:
-    with pytest.raises(InputError, match=complaint):
+    with pytest.raises(InputError, match=message):
         targets_for(model.description, rows, superclasses={"red": members, "blue": [0], "green": [1]})
 
 
-def test_a_shard_that_fails_at_once_leaves_the_others_what_they_have(
+def test_failing_shard_leaves_the_results_of_others(
     model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
 ) -> None:
-    """Shard 0 stops at its first picture while shard 1 has opened its journal and written nothing yet."""
+    """Shard 0 stops at its first image while shard 1 has an open, empty journal."""
     measure = scoring(model, targets_for(model.description, rows), _ENGINE)
     folder = _folder(tmp_path / "dirmap.csv", measure, rows, photographs)
     with folder.journal(1) as journal:
@@ -272,7 +273,7 @@ def test_a_shard_that_fails_at_once_leaves_the_others_what_they_have(
     assert list(folder.finished({})) == [8]
 
 
-def test_several_runs_at_once_score_what_one_does(
+def test_shards_give_the_same_scores_as_one_run(
     rows: list[DirmapRow], photographs: Path, model_file: Path, tmp_path: Path
 ) -> None:
     write_dirmap(tmp_path / "dirmap.csv", rows)
@@ -288,7 +289,7 @@ def test_several_runs_at_once_score_what_one_does(
     assert not list(tmp_path.glob("*.unfinished"))
 
 
-def test_superclasses_may_be_those_of_a_known_data_set(tmp_path: Path) -> None:
+def test_reads_superclasses_of_a_known_data_set(tmp_path: Path) -> None:
     known = read_superclasses("imagenet16")
     members = [number for numbers in known.values() for number in numbers]
     assert len(known) == 16
@@ -299,7 +300,7 @@ def test_superclasses_may_be_those_of_a_known_data_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("- red\n", "holds list"),
         ("red: 2\n", "'red' is 2"),
@@ -309,14 +310,14 @@ def test_superclasses_may_be_those_of_a_known_data_set(tmp_path: Path) -> None:
         ("red: [2]\nblue: [0]\nred: [3]\n", "key 'red' stands twice in one place, the second time in line 3"),
     ],
 )
-def test_superclasses_that_are_none_are_refused(text: str, complaint: str, tmp_path: Path) -> None:
+def test_rejects_bad_superclasses(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "kinds.yaml"
     path.write_text(text)
-    with pytest.raises(InputError, match=f"{complaint}.*expected a mapping of class names"):
+    with pytest.raises(InputError, match=f"{message}.*expected a mapping of class names"):
         read_superclasses(str(path))
 
 
-def test_the_command_adds_columns_and_writes_a_report(
+def test_command_adds_columns_and_writes_a_report(
     rows: list[DirmapRow], photographs: Path, model_file: Path, tmp_path: Path
 ) -> None:
     write_dirmap(tmp_path / "dirmap.csv", rows)
@@ -337,7 +338,7 @@ def test_the_command_adds_columns_and_writes_a_report(
     assert not list(tmp_path.glob("*.unfinished"))
 
 
-def test_a_damaged_picture_leaves_the_dirmap_as_it_was(
+def test_damaged_image_leaves_the_dirmap_unchanged(
     rows: list[DirmapRow], photographs: Path, model_file: Path, tmp_path: Path
 ) -> None:
     write_dirmap(tmp_path / "dirmap.csv", rows)

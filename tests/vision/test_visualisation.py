@@ -43,7 +43,7 @@ def enhanced(natural: Pixels) -> Pixels:
     return changed
 
 
-def test_a_difference_is_grey_where_nothing_changed_and_goes_to_either_side(natural: Pixels, enhanced: Pixels) -> None:
+def test_difference_is_grey_without_change_and_brighter_or_darker_with_it(natural: Pixels, enhanced: Pixels) -> None:
     drawn = difference(natural, enhanced, swing=20)
     assert (drawn[0, :16, :16] == 255).all()
     assert (drawn[2, 16:, 16:] == 64).all()  # 127.5 - 10 / 20 · 127.5, rounded
@@ -51,7 +51,7 @@ def test_a_difference_is_grey_where_nothing_changed_and_goes_to_either_side(natu
     assert (difference(natural, enhanced, swing=10)[2, 16:, 16:] == 0).all()
 
 
-def test_the_heat_map_is_brighter_the_more_a_pixel_changed(natural: Pixels, enhanced: Pixels) -> None:
+def test_heat_map_is_brighter_where_pixels_changed_more(natural: Pixels, enhanced: Pixels) -> None:
     brightness = heat_map(natural, enhanced, swing=20).sum(axis=0, dtype=int)
     strong, weak, none = brightness[0, 0], brightness[31, 31], brightness[0, 31]
     assert strong > weak > none
@@ -59,13 +59,13 @@ def test_the_heat_map_is_brighter_the_more_a_pixel_changed(natural: Pixels, enha
     assert (brightness[:16, 16:] == none).all()
 
 
-def test_a_change_of_the_full_swing_in_all_channels_is_the_end_of_the_scale(natural: Pixels) -> None:
+def test_full_swing_in_all_channels_is_the_end_of_the_scale(natural: Pixels) -> None:
     brightest = heat_map(natural, natural + 20, swing=20)
     assert np.array_equal(brightest, heat_map(natural, natural + 40, swing=20))
     assert brightest[:, 0, 0].tolist() == [252, 255, 164]  # the last colour of matplotlib's inferno
 
 
-def test_an_overlay_shows_the_picture_in_grey_where_nothing_changed(natural: Pixels, enhanced: Pixels) -> None:
+def test_overlay_shows_the_image_in_grey_without_change(natural: Pixels, enhanced: Pixels) -> None:
     drawn = overlay(natural, enhanced, swing=20)
     unchanged = drawn[:, :16, 16:]
     luma = np.tensordot([0.299, 0.587, 0.114], natural[:, :16, 16:].astype(float), axes=1)
@@ -73,7 +73,7 @@ def test_an_overlay_shows_the_picture_in_grey_where_nothing_changed(natural: Pix
     assert (drawn[0, :16, :16] != drawn[2, :16, :16]).all()
 
 
-def test_pictures_of_one_image_share_the_scale_of_the_most_changed(natural: Pixels, enhanced: Pixels) -> None:
+def test_drawings_of_an_image_share_the_scale_of_the_most_changed_variant(natural: Pixels, enhanced: Pixels) -> None:
     assert full_swing(natural, [natural, enhanced]) == 20
     assert full_swing(natural, [natural]) == 1
     stray = natural.copy()
@@ -81,13 +81,13 @@ def test_pictures_of_one_image_share_the_scale_of_the_most_changed(natural: Pixe
     assert full_swing(natural, [stray]) == 1
 
 
-def test_an_animation_shows_every_picture_and_goes_on_for_ever(natural: Pixels, enhanced: Pixels) -> None:
+def test_animation_loops_through_all_images(natural: Pixels, enhanced: Pixels) -> None:
     written = animation([Captioned("natural", natural), Captioned("eps4", enhanced), Captioned("eps1", natural)])
-    with Image.open(io.BytesIO(written)) as picture:
-        assert (picture.format, picture.info["loop"], picture.n_frames) == ("GIF", 0, 3)  # type: ignore[attr-defined]
+    with Image.open(io.BytesIO(written)) as image:
+        assert (image.format, image.info["loop"], image.n_frames) == ("GIF", 0, 3)  # type: ignore[attr-defined]
 
 
-def test_an_animation_keeps_the_change_of_colour() -> None:
+def test_animation_keeps_the_change_of_colour() -> None:
     """Measured on these 20 moths: at least 0.923 of each change is kept; with a palette by median cut 0.847."""
     natural, full = (sorted((_VARIANTS / name / "val").rglob("*.jpg")) for name in _TOLD)
     assert len(natural) == 20
@@ -99,27 +99,27 @@ def test_an_animation_keeps_the_change_of_colour() -> None:
 
 
 def _frames(written: bytes) -> list[NDArray[np.float64]]:
-    """Each frame's picture, without its caption and margin."""
+    """Each frame's image, without its caption and margin."""
     with Image.open(io.BytesIO(written)) as animated:
         frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(animated)]
     return [np.asarray(frame, dtype=float).transpose(2, 0, 1)[:, 24:-6, 6:-6] for frame in frames]
 
 
-def test_a_contact_sheet_has_the_pictures_as_they_are_below_their_captions(natural: Pixels, enhanced: Pixels) -> None:
+def test_contact_sheet_has_unchanged_images_below_their_captions(natural: Pixels, enhanced: Pixels) -> None:
     row = [Captioned("natural", natural), Captioned("a variant with a long name", enhanced)]
     sheet = contact_sheet([row, row])
     windows = np.lib.stride_tricks.sliding_window_view(sheet, (3, 32, 32))[0]
-    for picture in (natural, enhanced):
-        assert (windows == picture).all(axis=(2, 3, 4)).sum() == 2
+    for image in (natural, enhanced):
+        assert (windows == image).all(axis=(2, 3, 4)).sum() == 2
     assert sheet[:, :, -6:].min() == 255  # no caption runs over its column
 
 
-def test_the_command_draws_variants(natural: Pixels, enhanced: Pixels, tmp_path: Path) -> None:
-    for variant, picture in (("natural", natural), ("eps4", enhanced), ("eps1", natural)):
+def test_command_draws_variants(natural: Pixels, enhanced: Pixels, tmp_path: Path) -> None:
+    for variant, image in (("natural", natural), ("eps4", enhanced), ("eps1", natural)):
         for number in range(5):
             path = tmp_path / variant / "val" / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_png(path, picture)
+            save_png(path, image)
     succeed("look", "natural", "eps4", "eps1", "-n", 2, folder=tmp_path)
     drawn = tmp_path / "look"
     assert {path.name for path in drawn.iterdir()} == {"sheet.png", "val_0", "val_2"}
@@ -129,11 +129,11 @@ def test_the_command_draws_variants(natural: Pixels, enhanced: Pixels, tmp_path:
     assert np.array_equal(shown, difference(natural, enhanced, swing=20))
 
 
-def test_variants_of_another_size_are_refused_and_nothing_is_left(natural: Pixels, tmp_path: Path) -> None:
-    for variant, picture in (("natural", natural), ("eps4", natural[:, :16])):
+def test_rejects_variants_of_another_size_and_leaves_nothing(natural: Pixels, tmp_path: Path) -> None:
+    for variant, image in (("natural", natural), ("eps4", natural[:, :16])):
         (tmp_path / variant).mkdir()
-        save_png(tmp_path / variant / "one.png", picture)
+        save_png(tmp_path / variant / "one.png", image)
     refused = lwise("look", "natural", "eps4", folder=tmp_path)
     assert refused.returncode == 2
-    assert "eps4/one.png: 32 x 16 pixels, the natural picture 32 x 32" in refused.stderr
+    assert "eps4/one.png: 32 x 16 pixels, the natural image 32 x 32" in refused.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"natural", "eps4"}
