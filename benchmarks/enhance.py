@@ -1,24 +1,24 @@
-"""How fast images are enhanced, as a ratio to a plain loop, in one run on the same images.
+"""Speed of enhancement relative to a plain loop, measured in the same run on the same images.
 
     .venv/bin/python benchmarks/enhance.py [--architecture resnet50] [--size 224] [--images 8] [--rounds 3]
 
-The plain loop is what one writes first, and what published code does: fp32, channels first, one gradient after another,
-the best iterate kept with one more forward pass at the end, one run per ε; images are decoded before it, encoded
-after it as `torchvision.utils.save_image` does, one by one. It raises the same objective by the same steps.
+The plain loop is what published code does: fp32, channels first, one gradient after another, one more forward pass at
+the end for the best iterate, one run per ε. Images are decoded before and encoded after it, one by one, as by
+`torchvision.utils.save_image`. It raises the same objective by the same steps.
 
-Three things are compared, each in turns with the loop, and judged by the fastest of the rounds: the time of all cores
-(`process_time`), which other work on the machine changes least, and the clock.
+Three comparisons, each in turns with the loop, by the fastest of several rounds: CPU time (`process_time`) over cores,
+which other load affects least, and wall time.
 
     one ε        the ascent alone, ε 8 in 16 steps
-    a sweep      ε 0.25, 0.5, 1, 2, 4, 8 in steps of 0.5: one walk, against a loop per ε
+    a sweep      ε 0.25, 0.5, 1, 2, 4, 8 in steps of 0.5: shared gradients, against a loop per ε
     end to end   ε 8, from JPEG files of 512 pixels to PNG files, four batches, with everything that `lwise enhance`
                  records
 
-Weights are random, which changes no time. Where there is an accelerator, it is used, and the ascent runs as
-`Engine.automatic` has it. Goals are printed beside what was measured; the exit code is 0 whether or not they are met.
+Weights are random, which does not change times. A GPU is used if there is one, with `Engine.automatic`. Goals are
+printed beside the measurements; the exit code is 0 whether or not they are met.
 
 Two cores of an AMD EPYC (x86_64), Python 3.11.7, torch 2.11.0, no GPU, ResNet-50 at 224 px, n = 8, fastest of 3 rounds:
-one ε 1.50x by time of the cores and 1.53x by the clock, 100.0 % of the loop's gain; a sweep 2.98x and 2.99x; end to end
+one ε 1.50x by CPU time and 1.53x by wall time, 100.0 % of the loop's gain; a sweep 2.98x and 2.99x; end to end
 1.10x the model's own time.
 """
 
@@ -107,20 +107,20 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
     batch = [load_rgb(folder / "photographs" / row.im_path, size=size) for row in rows[:n]]
     images = torch.from_numpy(np.stack(batch))
     natural, labels = images.to(engine.device).float() / 255, torch.arange(n).to(engine.device)
-    there = model.requires_grad_(False).to(engine.device)
-    ready = engine.prepared(there)
+    on_device = model.requires_grad_(False).to(engine.device)
+    ready = engine.prepared(on_device)
 
-    def lean(budgets: list[Budget]) -> list[Tensor]:
+    def shared(budgets: list[Budget]) -> list[Tensor]:
         with engine.computing():
             placed = engine.placed(images)
             return ascend_many(ready, placed, labels, objective=logit, budgets=budgets, best=True)
 
     def model_alone() -> None:
-        """All that the model computes end to end: the ascents, and the logits before and after, which are recorded."""
+        """All that the model computes end to end: the ascents, and the recorded logits before and after."""
         for _ in range(_N_BATCHES):
-            (found,) = lean([_ONE])
+            (enhanced,) = shared([_ONE])
             with torch.inference_mode(), engine.computing():
-                for shown in (engine.placed(images), found):
+                for shown in (engine.placed(images), enhanced):
                     ready(shown)
 
     def plain_end_to_end() -> None:
@@ -128,10 +128,10 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
             part = rows[first : first + n]
             read = [load_rgb(folder / "photographs" / row.im_path, size=size) for row in part]
             shown = torch.from_numpy(np.stack(read)).to(engine.device).float() / 255
-            for row, image in zip(part, plain_loop(there, shown, labels, _ONE).cpu(), strict=True):
+            for row, image in zip(part, plain_loop(on_device, shown, labels, _ONE).cpu(), strict=True):
                 torchvision.utils.save_image(image, folder / f"{Path(row.im_path).stem}.png")
 
-    def lean_end_to_end() -> None:
+    def end_to_end() -> None:
         with tempfile.TemporaryDirectory(dir=folder) as out:
             write_variants(
                 Path(out) / "variants",
@@ -143,25 +143,25 @@ def _compare(model: GuideModel, engine: Engine, rows: list[DirmapRow], folder: P
             )
 
     gains = [
-        (logit(there(found), labels) - logit(there(natural), labels)).mean().item()
-        for found in (plain_loop(there, natural, labels, _ONE), *lean([_ONE]))
+        (logit(on_device(enhanced), labels) - logit(on_device(natural), labels)).mean().item()
+        for enhanced in (plain_loop(on_device, natural, labels, _ONE), *shared([_ONE]))
     ]
     print(f"mean logit gain: the loop {gains[0]:.4f}, lwise {gains[1]:.4f} ({gains[1] / gains[0]:.1%})")
-    plain, one = in_turns(lambda: plain_loop(there, natural, labels, _ONE), lambda: lean([_ONE]), rounds)
+    plain, one = in_turns(lambda: plain_loop(on_device, natural, labels, _ONE), lambda: shared([_ONE]), rounds)
     print_ratio("one ε", plain, one, n, "goal 1.3x (GPU 4x)")
     flops = _flops(ready, engine.placed(images))
     rate = flops * (_ONE.steps + 0.5) / one.wall / 1e12
     peak = peak_tflops(engine)
-    print(f"  {rate:.3f} TFLOP/s by the clock" + ("" if peak is None else f", MFU {rate / peak:.1%}"))
+    print(f"  {rate:.3f} TFLOP/s by wall time" + ("" if peak is None else f", MFU {rate / peak:.1%}"))
     plain, swept = in_turns(
-        lambda: [plain_loop(there, natural, labels, budget) for budget in _SWEEP], lambda: lean(_SWEEP), rounds
+        lambda: [plain_loop(on_device, natural, labels, budget) for budget in _SWEEP], lambda: shared(_SWEEP), rounds
     )
     print_ratio("a sweep", plain, swept, n, "goal 2.5x")
     print(f"  {n_gradients(_SWEEP)} gradients per image, of {sum(budget.steps for budget in _SWEEP)} one by one")
-    plain, whole = in_turns(plain_end_to_end, lean_end_to_end, rounds)
+    plain, whole = in_turns(plain_end_to_end, end_to_end, rounds)
     print_ratio("end to end", plain, whole, len(rows), "goal 15x on a GPU")
-    own, whole = in_turns(model_alone, lean_end_to_end, rounds)
-    print(f"  {whole.wall / own.wall:.2f}x the model's own time by the clock (goal 1.1x)")
+    own, whole = in_turns(model_alone, end_to_end, rounds)
+    print(f"  {whole.wall / own.wall:.2f}x the model's own time by wall time (goal 1.1x)")
 
 
 def _flops(model: torch.nn.Module, images: Tensor) -> float:
@@ -172,7 +172,7 @@ def _flops(model: torch.nn.Module, images: Tensor) -> float:
 
 
 def _device_name() -> str:
-    return torch.cuda.get_device_name() if preferred_device().type == "cuda" else "no GPU at hand"
+    return torch.cuda.get_device_name() if preferred_device().type == "cuda" else "no GPU"
 
 
 def _print_machine(engine: Engine, architecture: str, size: int, images: int, rounds: int) -> None:

@@ -1,13 +1,12 @@
-"""How well enhancement is shared out: the rate of 1, 2 and 4 processes on the same images, each with one thread.
+"""How enhancement scales: the rate of 1, 2 and 4 processes on the same images, with one thread each.
 
     .venv/bin/python benchmarks/shards.py [--images 2000] [--size 64] [--rounds 2]
 
-Each process does its shard as a machine of a job does, with the journal and the files of a real run; it begins when all
-have loaded the model, so that what is timed is the work. Efficiency is the rate per process against that of one process
-alone, for which each has a core to itself only as long as there are cores.
+Each process runs a shard as a machine of a job does, with the journal and the files of a real run. All start when every
+process is ready, so that only the work is timed. Efficiency is the rate per process relative to that of one process.
 
-Two cores of an AMD EPYC (x86_64), Python 3.11.7, torch 2.11.0, n = 1,600, fastest of 2 rounds: 158 images/s by one
-process, 222 by two (70 %), 181 by four (29 %).
+Two cores of an AMD EPYC (x86_64), Python 3.11.7, torch 2.11.0, n = 1,600, fastest of 2 rounds: 158 images/s with
+one process, 222 with two (70 %), 181 with four (29 %).
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _CONFIG = EnhancementConfig(epsilon=(0.5, 1, 2), step=0.5, objective="logit", na
 
 
 def main(images: int = 600, size: int = 64, rounds: int = 2, part: str = "") -> None:
-    """Measure and print; `part` is for the processes that are measured."""
+    """Measure and print; `part` is for the measured processes."""
     if part:
         _work(Path(part))
         return
@@ -50,8 +49,8 @@ def main(images: int = 600, size: int = 64, rounds: int = 2, part: str = "") -> 
         _write_data(root, images, size)
         rates = {n: images / min(_run(root, n, number) for number in range(rounds)) for n in _PROCESSES}
     for n, rate in rates.items():
-        told = f"{rate / rates[1]:.2f}x, efficiency {rate / rates[1] / n:.0%}"
-        print(f"{n} process{'es' if n > 1 else ''}: {rate:.1f} images/s, {told}")
+        relative = f"{rate / rates[1]:.2f}x, efficiency {rate / rates[1] / n:.0%}"
+        print(f"{n} process{'es' if n > 1 else ''}: {rate:.1f} images/s, {relative}")
 
 
 def _write_data(root: Path, n: int, size: int) -> None:
@@ -64,7 +63,7 @@ def _write_data(root: Path, n: int, size: int) -> None:
 
 
 def _run(root: Path, n: int, number: int) -> float:
-    """Seconds from when all are ready until the last has done its shard."""
+    """Seconds from when all processes are ready until the last has finished."""
     places = [root / f"{number}-{index}-{n}" for index in range(n)]
     running = [
         subprocess.Popen(  # noqa: S603
@@ -74,11 +73,11 @@ def _run(root: Path, n: int, number: int) -> float:
     ]
     while not all(place.with_suffix(".ready").exists() for place in places):
         time.sleep(0.05)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     (root / f"{number}-{n}.go").touch()
     if any(process.wait() for process in running):
         raise SystemExit("a process failed")
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def _work(place: Path) -> None:
