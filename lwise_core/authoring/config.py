@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from lwise_core.experiments.study import CALIBRATION, REPEAT
+from lwise_core.wire_schema import Shape
 
-SHAPES = ("circle", "triangle")
+SHAPES = get_args(Shape)
 """The shapes of attention checks; the page draws these two."""
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from lwise_core.experiments.interning import InternTable
 from lwise_core.experiments.study import ImageSource, Study, StudyImage, TrialKind
 from lwise_core.experiments.trialset import Trial, Trialset
+from lwise_core.wire_schema import Shape
 
 STIMULUS_FOLDER = "stimuli"
 S3_HOST = ".s3.amazonaws.com"
 
-_NOT_FOR_PAGES = frozenset(
+NOT_FOR_PAGES = frozenset(
     {
         "difficulty_curriculum",
         "max_difficulty_selection",
@@ -32,7 +33,46 @@ _NOT_FOR_PAGES = frozenset(
 
 _ICON_SETTINGS = ("choice_image_bucket_name", "choice_url_suffix", "keypress_fj_response")
 
-ROW_COLUMNS = ("block", "kind", "folder", "file", "shape", "offer", "i_correct_choice")
+
+class Offer(TypedDict):
+    """The choices of a trial, in ring order."""
+
+    choice_names: list[str]
+    """Shown names; on calibration trials two of them are shapes."""
+    choice_image_urls: NotRequired[list[str]]
+    """An image for each choice; omitted where the page draws the names."""
+
+
+class TrialRow(TypedDict):
+    """What a trial set says of one trial; `kind`, `folder` and `offer` are indices into the trial set's lists."""
+
+    block: int
+    kind: int
+    folder: int | None
+    """The stimulus's URL is folder + file; both are null on calibration trials."""
+    file: str | None
+    shape: Shape | None
+    offer: int
+    i_correct_choice: int | None
+    """null: withheld."""
+
+
+class TrialsetPayload(TypedDict):
+    """The trials of a session, compact: what several of them share is given once."""
+
+    trialset_id: int
+    settings: dict[str, Any]
+    """Settings of every trial, unless its kind has its own."""
+    kinds: list[dict[str, Any]]
+    folders: list[str]
+    offers: list[Offer]
+    columns: list[str]
+    """The names of the values of a row, in order."""
+    rows: list[list[Any]]
+    """A row per trial, in the order shown."""
+
+
+ROW_COLUMNS = tuple(TrialRow.__annotations__)
 
 
 def expanded(study: Study, trialset: Trialset) -> list[dict[str, Any]]:
@@ -59,13 +99,13 @@ def provenance_fields(study: Study, trial: Trial) -> dict[str, Any]:
     }
 
 
-def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
+def participant_view(study: Study, trialset: Trialset) -> TrialsetPayload:
     """The trial set for the participant's page: no classes, paths or condition, and answers only with feedback.
 
     Compact: settings that all trials share once (`settings`), those of each kind of trial once (`kinds`), and one row
     per trial. A row's `kind`, `folder` and `offer` are indices into the lists of these names.
     """
-    kinds, folders, offers = InternTable[dict[str, Any]](), InternTable[str](), InternTable[dict[str, Any]]()
+    kinds, folders, offers = InternTable[dict[str, Any]](), InternTable[str](), InternTable[Offer]()
     shared = {index: _of_page(study, study.kinds[index]) for index in {trial.kind for trial in trialset.trials}}
     rows = []
     for trial in trialset.trials:
@@ -84,7 +124,7 @@ def participant_view(study: Study, trialset: Trialset) -> dict[str, Any]:
         )
     return {
         "trialset_id": trialset.trialset_id,
-        "settings": {key: value for key, value in study.settings.items() if key not in _NOT_FOR_PAGES},
+        "settings": {key: value for key, value in study.settings.items() if key not in NOT_FOR_PAGES},
         "kinds": kinds.entries,
         "folders": folders.entries,
         "offers": offers.entries,
@@ -193,14 +233,15 @@ class _OfPage:
 
 def _of_page(study: Study, kind: TrialKind) -> _OfPage:
     settings = {**study.settings, **kind.settings}
-    differences = {key: value for key, value in kind.settings.items() if key not in _NOT_FOR_PAGES}
+    differences = {key: value for key, value in kind.settings.items() if key not in NOT_FOR_PAGES}
     icons = tuple(settings[key] for key in _ICON_SETTINGS)
     return _OfPage(differences, repr(differences), settings, icons, settings["show_feedback"])
 
 
-def _offer(of_kind: _OfPage, trial: Trial) -> dict[str, Any]:
+def _offer(of_kind: _OfPage, trial: Trial) -> Offer:
     icons = _icons(of_kind.settings, trial)
-    return {"choice_names": list(trial.choice_names), **({"choice_image_urls": icons} if icons else {})}
+    names = list(trial.choice_names)
+    return Offer(choice_names=names, choice_image_urls=icons) if icons else Offer(choice_names=names)
 
 
 def _icons(settings: Mapping[str, Any], trial: Trial) -> list[str] | None:

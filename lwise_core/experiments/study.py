@@ -11,7 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
+
+from lwise_core.wire_schema import PageName
 
 Cell = tuple[str, int]
 """(split, class_num): images are drawn within it."""
@@ -22,7 +24,7 @@ REPEAT = "repeat_stimulus"
 """Trial types that every study has: attention checks, and trials of the repeat image."""
 
 
-PAGES = ("consent", "task", "test", "done", "screened_out")
+PAGES = get_args(PageName)
 """Instruction pages; a study may lack any of them."""
 
 

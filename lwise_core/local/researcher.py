@@ -24,7 +24,7 @@ from lwise_core.local.endpoints import bearer_token, endpoint
 from lwise_core.sessions.errors import InvalidRequest
 from lwise_core.sessions.links import PlatformLink, platform_links
 from lwise_core.sessions.service import SessionService
-from lwise_core.sessions.store import ReleaseReason
+from lwise_core.wire_schema import ReleaseReason
 
 RESEARCHER_PAGE = "researcher.html"
 _NOT_KEPT = {"Cache-Control": "no-store"}

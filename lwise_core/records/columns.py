@@ -1,13 +1,15 @@
-"""The columns of `trials.csv` and `sessions.csv`: the one place that says what they are called and what they hold.
+"""The columns of `trials.csv` and `sessions.csv`: names, types and meanings. Measured ones come from the wire schema.
 
 `tables` takes the types from here and the report prints the descriptions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from lwise_core.wire_schema import ANSWER, CHOICE, FRAME_LOG, SIZES, SURROUNDINGS, Field
 
 Kind = Literal["text", "whole", "number", "flag", "list"]
 """What a cell holds: text, a whole number, any number, true or false, or a list (JSON text in CSV)."""
@@ -62,6 +64,13 @@ def _flag(name: str, description: str, *, nullable: bool = False) -> Column:
     return Column(name, "flag", description, "", nullable)
 
 
+def _measured(fields: Iterable[Field]) -> Iterator[Column]:
+    """The columns of fields that the page measures."""
+    for field in fields:
+        kind: Kind = "text" if field.kind == "time" else field.kind
+        yield Column(field.name, kind, field.description, field.unit, field.nullable, field.later)
+
+
 _TRIAL_COLUMNS: Sequence[Column] = (
     _text("participant", "Pseudonym of the participant"),
     _whole("obs", "Index of the trial in the session, from 0"),
@@ -94,18 +103,10 @@ _TRIAL_COLUMNS: Sequence[Column] = (
     _text("stimulus_name", "Name that stood for the class on the participant's screen"),
     _text("choice_name", "Name that was chosen; empty if the deadline passed", nullable=True),
     Column("choice_names", "list", "Names offered, in the order of their places on the screen"),
-    _whole("i_choice", "Index of the choice in choice_names; empty if the deadline passed", nullable=True),
+    *_measured((CHOICE,)),
     _whole("i_correct_choice", "Index of the right choice in choice_names"),
     _whole("perf", "1 if the choice was right, else 0 (also after a missed deadline)"),
-    _number(
-        "reaction_time_msec",
-        "From the onset of the choices, the frame after the one in which they were drawn, to the response",
-        "ms",
-        nullable=True,
-    ),
-    _number("rel_timestamp_response", "Time of the response since the page was loaded", "ms", nullable=True),
-    _text("timestamp_start", "Start of the trial by the participant's clock", "ISO 8601 UTC"),
-    _text("response_device", "mouse or key; empty if the deadline passed", nullable=True),
+    *_measured(ANSWER),
     _text("stimulus_image_url", "Address of the image; empty for an attention check", nullable=True),
     _number("difficulty", "0 (easiest image) to 1 (hardest); empty if not scored", nullable=True),
     _number("robust_gt_logit", "Guide model's logit of the true class; empty if not scored", nullable=True),
@@ -114,53 +115,7 @@ _TRIAL_COLUMNS: Sequence[Column] = (
     _number("post_stimulus_delay_duration_msec", "Blank between image and choices", "ms"),
     _number("pre_choice_lockout_delay_duration_msec", "Time in which the choices do not respond yet", "ms"),
     _number("choice_duration_msec", "Deadline for the response", "ms"),
-    _whole("stimulus_width_px", "Width of the image on the screen", "CSS px"),
-    _whole("choice_width_px", "Width of a choice on the screen", "CSS px"),
-    _whole("monitor_width_px", "Width of the screen", "CSS px"),
-    _whole("monitor_height_px", "Height of the screen", "CSS px"),
-    _whole("window_width_px", "Width of the page in the browser's window, at the answer", "CSS px"),
-    _whole("window_height_px", "Height of the page in the browser's window, at the answer", "CSS px"),
-    _flag("full_screen", "Whether the page filled the screen, at the answer"),
-    _whole("focus_losses", "How often the window lost the focus since the answer before"),
-    _number(
-        "px_per_degree",
-        "Scale of the screen, per degree of visual angle; empty if the participant did not measure it",
-        "CSS px",
-        nullable=True,
-    ),
-    _number(
-        "viewing_distance_mm",
-        "Distance from the screen; empty if the participant did not measure it",
-        "mm",
-        nullable=True,
-    ),
-    _number("refresh_rate_hz", "Refresh rate of the screen that the trial was timed by, as measured", "Hz"),
-    _whole("stimulus_requested_frames", "Frames the image was to stay; empty if untimed", "frames", nullable=True),
-    _whole("stimulus_achieved_frames", "Frames the image did stay; empty if untimed", "frames", nullable=True),
-    _number(
-        "stimulus_requested_msec",
-        "What the requested frames last at the refresh rate; empty if untimed",
-        "ms",
-        nullable=True,
-    ),
-    _number(
-        "stimulus_achieved_msec",
-        "From the frame after the drawing of the image to the frame after its removal; empty if untimed",
-        "ms",
-        nullable=True,
-    ),
-    _whole("blank_requested_frames", "Frames of the blank between image and choices", "frames"),
-    _whole("blank_achieved_frames", "Frames that it did last", "frames"),
-    _whole(
-        "dropped_frames",
-        "Frames that the browser missed from the drawing of the image to the onset of the choices",
-        "frames",
-    ),
-    _flag(
-        "timing_ok",
-        "Whether image and choices came on and went as requested: no frame missed, as many frames as requested, no "
-        "duration off by more than 0.4 frames in ms",
-    ),
+    *_measured((*SIZES, *SURROUNDINGS, *FRAME_LOG)),
     _number("bonus_usd_if_correct", "Bonus that a right answer earns", "USD"),
     _text("query_string", "Question on the screen", nullable=True),
     _whole("trial_number", "obs + 1"),
@@ -168,12 +123,10 @@ _TRIAL_COLUMNS: Sequence[Column] = (
     _text("platform", "Where the participant came from, e.g. prolific or inperson"),
 )
 
-_LATER = (
-    *("window_width_px", "window_height_px", "full_screen", "focus_losses", "px_per_degree", "viewing_distance_mm"),
-    *("stimulus_requested_msec", "stimulus_achieved_msec", "blank_requested_frames", "blank_achieved_frames"),
-    *("variant_epsilon", "variant_method", "variant_model_sha256", "variant_lwise_version"),
+_LATER = ("variant_epsilon", "variant_method", "variant_model_sha256", "variant_lwise_version")
+TRIAL_COLUMNS: Sequence[Column] = tuple(
+    replace(column, later=column.later or column.name in _LATER) for column in _TRIAL_COLUMNS
 )
-TRIAL_COLUMNS: Sequence[Column] = tuple(replace(column, later=column.name in _LATER) for column in _TRIAL_COLUMNS)
 
 PLATFORM_IDS = frozenset({"assignment_id", "worker_id"})
 """What a platform knows a person by: stays in sessions.csv, so that trials.csv can be shared."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
-from lwise_core.experiments.study import PAGES
+from lwise_core.experiments.study import PAGES, PageSettings
 from lwise_core.sessions.errors import (
     AlreadyTookPart,
     InvalidRequest,
@@ -22,6 +22,7 @@ from lwise_core.sessions.errors import (
 )
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.store import PlatformIds
+from lwise_core.wire_schema import PageName
 
 Json = dict[str, Any]
 
@@ -87,16 +88,41 @@ def refusal(error: RequestRefused) -> tuple[int, Json]:
     return _STATUS_OF[type(error)], content
 
 
+class StudyPage(TypedDict):
+    """What the page gets of a study before anyone takes part."""
+
+    study_id: str
+    title: str
+    pages: dict[PageName, str | None]
+    """HTML that was made from Markdown and sanitised; null where the study has no such page."""
+    screening_block: int | None
+    """The block after which the server decides who continues; null: everyone does."""
+    page: PageSettings
+
+
+class Stored(TypedDict):
+    """The answers of a request, now stored, and the first trial without an answer."""
+
+    stored: list[int]
+    next_trial: int
+
+
+class ScreeningAnswer(TypedDict):
+    """Whether the participant continues."""
+
+    passed: bool
+
+
 def _study(service: SessionService, _: Json, __: str) -> Json:
-    """What the page is told of a study before anyone takes part."""
     study = service.study
-    return {
-        "study_id": study.study_id,
-        "title": study.title,
-        "pages": {name: study.pages.get(name) for name in PAGES},
-        "screening_block": None if study.screening is None else study.screening.block,
-        "page": asdict(study.page),
-    }
+    page = StudyPage(
+        study_id=study.study_id,
+        title=study.title,
+        pages={name: study.pages.get(name) for name in PAGES},
+        screening_block=None if study.screening is None else study.screening.block,
+        page=study.page,
+    )
+    return {**page, "page": asdict(study.page)}
 
 
 def _start(service: SessionService, body: Json, _: str) -> Json:
@@ -109,11 +135,11 @@ def _record(service: SessionService, body: Json, token: str) -> Json:
     if not isinstance(responses, list):
         raise InvalidRequest("expected a list of trials")
     stored, next_trial = service.record(token, responses)
-    return {"stored": stored, "next_trial": next_trial}
+    return dict(Stored(stored=stored, next_trial=next_trial))
 
 
 def _screening(service: SessionService, _: Json, token: str) -> Json:
-    return {"passed": service.screening(token)}
+    return dict(ScreeningAnswer(passed=service.screening(token)))
 
 
 def _finish(service: SessionService, _: Json, token: str) -> Json:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from lwise_core.sessions.errors import InvalidRequest
-from lwise_core.sessions.store import Problem, ProblemKind
+from lwise_core.sessions.store import Problem
+from lwise_core.wire_schema import ProblemKind
 
 MAX_MESSAGE_LENGTH = 500
 _MAX_EMAIL_LENGTH = 254  # RFC 5321

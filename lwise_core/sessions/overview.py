@@ -15,18 +15,12 @@ from typing import Literal
 from lwise_core.experiments.conditions import condition_of
 from lwise_core.experiments.study import Study
 from lwise_core.experiments.trialset import trialset_of_slot
-from lwise_core.sessions.store import TEST_PLATFORM, Problem, ReleaseReason, Session
+from lwise_core.sessions.store import TEST_PLATFORM, Problem, Session
+from lwise_core.wire_schema import ReleaseReason
 
 Progress = Literal["finished", "under_way", "dropped_out", "screened_out", "abandoned", "restarted"]
 """Where a session stands. `under_way`: its lease runs; `dropped_out`: its lease is over, or the platform has ended it;
 `abandoned`: left, and not to be gone on with; `restarted`: the earlier answers of someone who has begun anew."""
-
-_PROGRESS_OF_OUTCOME: Mapping[str, Progress] = {
-    "completed": "finished",
-    "screened_out": "screened_out",
-    "abandoned": "abandoned",
-    "restarted": "restarted",
-}
 
 
 @dataclass(frozen=True)
@@ -129,7 +123,7 @@ def _summary(study: Study, *, sessions: Sequence[Session], seen: Sequence[Sessio
         (datetime.fromisoformat(session.finished_at) - datetime.fromisoformat(session.started_at))
         / timedelta(minutes=1)
         for session in sessions
-        if session.outcome == "completed" and session.finished_at and session.ids.platform != TEST_PLATFORM
+        if session.state == "completed" and session.finished_at and session.ids.platform != TEST_PLATFORM
     ]
     n_taken = sum(
         session.holds_slot and one.progress in ("finished", "under_way")
@@ -152,6 +146,7 @@ def _at_a_glance(
     study: Study, session: Session, *, n_stored: int, problems: tuple[Problem, ...], now: datetime
 ) -> SessionAtAGlance:
     trialset_id = trialset_of_slot(study, session.slot)
+    is_real = session.ids.platform != TEST_PLATFORM
     return SessionAtAGlance(
         participant=session.participant,
         platform=session.ids.platform,
@@ -163,15 +158,15 @@ def _at_a_glance(
         n_trials=n_trials(study, trialset_id),
         started_at=session.started_at,
         last_seen=_last_seen(session, timedelta(minutes=study.lease_minutes)),
-        may_be_released=session.outcome is None and session.released is None and session.ids.platform != TEST_PLATFORM,
+        may_be_released=session.state == "started" and session.released is None and is_real,
         problems=problems,
     )
 
 
 def progress_of(session: Session, now: datetime) -> Progress:
     """Where a session stands at a moment."""
-    if session.outcome is not None:
-        return _PROGRESS_OF_OUTCOME[session.outcome]
+    if session.state != "started":
+        return "finished" if session.state == "completed" else session.state
     has_left = session.released is not None or datetime.fromisoformat(session.lease_until) <= now
     return "dropped_out" if has_left else "under_way"
 

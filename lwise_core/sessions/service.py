@@ -15,14 +15,15 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from lwise_core.experiments.payloads import expanded_trial, participant_view, provenance_fields
+from lwise_core.experiments.payloads import TrialsetPayload, expanded_trial, participant_view, provenance_fields
 from lwise_core.experiments.study import REPEAT, BonusTier, Study
 from lwise_core.experiments.trialset import build_trialset, trialset_of_slot
 from lwise_core.sessions.client_reports import email_address, problem_report
 from lwise_core.sessions.errors import InvalidRequest, NotYours, TrialsMissing, UnknownToken
 from lwise_core.sessions.overview import Overview, overview_of
 from lwise_core.sessions.responses import trial_record
-from lwise_core.sessions.store import TEST_PLATFORM, Outcome, PlatformIds, Problem, ReleaseReason, Session, SessionStore
+from lwise_core.sessions.store import TEST_PLATFORM, PlatformIds, Problem, Session, SessionStore
+from lwise_core.wire_schema import EndState, ReleaseReason, State
 
 MAX_TRIALS_PER_REQUEST = 50
 MAX_PROBLEMS = 100
@@ -35,13 +36,20 @@ _TRIALSETS_AT_HAND = 2_000
 
 @dataclass(frozen=True)
 class StartedSession:
-    """What a participant's page gets: the key to the session, its pseudonym, the trials without their answers, where to
-    go on."""
+    """What a participant's page gets when its session starts or resumes.
+
+    Attributes
+    ----------
+    token : the key to the session.
+    participant : pseudonym of the session; a session that starts over gets a new one.
+    trialset : the trials without their answers.
+    next_trial : the first trial without an answer.
+    """
 
     token: str
     participant: str
-    state: str
-    trialset: dict[str, Any]
+    state: State
+    trialset: TrialsetPayload
     next_trial: int
 
 
@@ -58,6 +66,10 @@ class Result:
     """How a completed session went, over the test trials (those without feedback; all main trials if there is no test).
 
     Attention checks and trials of the repeat image never count, neither here nor for the bonus.
+
+    Attributes
+    ----------
+    accuracy : 0 to 1.
     """
 
     n_trials: int
@@ -68,9 +80,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a session ended, with the code for the platform."""
+    """How a session ended.
 
-    state: str
+    Attributes
+    ----------
+    code : what the participant enters on the recruiting platform; None where there is nothing to enter.
+    """
+
+    state: State
     code: str | None
     result: Result
 
@@ -184,9 +201,9 @@ class SessionService:
         UnknownToken, TrialsMissing
         """
         session = self._session(token)
-        if session.outcome is None:
-            outcome = self._outcome(session)
-            session = self._store.end(session.participant, outcome=outcome, now=_iso(self._clock()))
+        if session.state == "started":
+            state = self._end_state(session)
+            session = self._store.end(session.participant, state=state, now=_iso(self._clock()))
         if session.ids.platform == TEST_PLATFORM:
             return Ending(session.state, None, Result(0, 0, 0.0, 0.0))
         codes = {"completed": self._codes.completed, "screened_out": self._codes.screened_out}
@@ -282,18 +299,18 @@ class SessionService:
     def _result(self, session: Session) -> Result:
         result = result_of(self._store.trials(session.participant), self.study.bonus_tiers)
         # A bonus is earned by finishing: neither on the way there, nor by what a page sends after a failed screening.
-        return result if session.outcome == "completed" else replace(result, bonus_usd=0.0)
+        return result if session.state == "completed" else replace(result, bonus_usd=0.0)
 
     def _welcome_back(self, ids: PlatformIds, now: datetime) -> None:
         """Apply the study's `returning` to a session that was left amid its trials."""
         session = self._store.session_of(ids.platform, ids.assignment_id)
-        if session is None or session.outcome is not None or not self._store.trial_indices(session.participant):
+        if session is None or session.state != "started" or not self._store.trial_indices(session.participant):
             return
         if session.ids.worker_id != ids.worker_id:
             raise NotYours
         returning = self.study.returning
         if returning.policy == "block" or self._left_long_ago(session, now):
-            self._store.end(session.participant, outcome="abandoned", now=_iso(now))
+            self._store.end(session.participant, state="abandoned", now=_iso(now))
         elif returning.policy == "restart":
             self._store.restart(session.participant, fresh=_pseudonym(), now=_iso(now))
 
@@ -304,8 +321,8 @@ class SessionService:
             return False
         return now - (datetime.fromisoformat(session.lease_until) - self._lease) > timedelta(hours=within)
 
-    def _outcome(self, session: Session) -> Outcome:
-        """How a session ends now."""
+    def _end_state(self, session: Session) -> EndState:
+        """The state in which a session ends now."""
         screening = self._screening_trials(session)
         if not self._missing(session, screening) and not self._passes_screening(session):
             return "screened_out"

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
+
+from lwise_core.wire_schema import EndState, ProblemKind, ReleaseReason, State
 
 TEST_PLATFORM = "test"
 """Where sessions come from that someone opens to try the study out. They take no slot and count nowhere."""
-
-Outcome = Literal["completed", "screened_out", "abandoned", "restarted"]
-"""How a session ended: with its last trial; with a screening that was not passed; left, and not to be gone on with; or
-left, and begun anew under another pseudonym."""
-
-ReleaseReason = Literal["returned", "timed_out"]
-"""What a recruiting platform says of a participant whose place it gives back."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +27,8 @@ class Session:
     """One participant's run. `participant` is the random pseudonym under which trial data are kept.
 
     `slot` says which trial set it gets (`trialset.trialset_of_slot`). The session holds its slot (`holds_slot`) until
-    its lease has run out and the next arrival is given it; `released` says that the platform ended the lease. `outcome`
-    and `finished_at` are set when it ends. Times are ISO 8601 in UTC with milliseconds.
+    its lease has run out and the next arrival is given it; `released` says that the platform ended the lease. `state`
+    changes and `finished_at` is set when it ends. Times are ISO 8601 in UTC with milliseconds.
     """
 
     participant: str
@@ -43,16 +38,8 @@ class Session:
     started_at: str
     lease_until: str
     released: ReleaseReason | None = None
-    outcome: Outcome | None = None
+    state: State = "started"
     finished_at: str | None = None
-
-    @property
-    def state(self) -> str:
-        """`started`, or how it ended."""
-        return self.outcome or "started"
-
-
-ProblemKind = Literal["page_error", "picture_missing"]
 
 
 @dataclass(frozen=True)
@@ -143,7 +130,7 @@ class SessionStore(Protocol):
     def emails(self) -> list[str]:
         """The addresses, in alphabetical order: nothing about them says whose they are."""
 
-    def end(self, participant: str, *, outcome: Outcome, now: str) -> Session:
+    def end(self, participant: str, *, state: EndState, now: str) -> Session:
         """End a session, once; a later call changes nothing."""
 
     def sessions(self) -> Iterable[Session]:

@@ -80,7 +80,7 @@ def test_a_transaction_that_others_were_in_the_way_of_is_made_again(
 ) -> None:
     with conflicts(5):
         session = _open(store, "person")
-        assert store.end(session.participant, outcome="completed", now=_NOW).state == "completed"
+        assert store.end(session.participant, state="completed", now=_NOW).state == "completed"
     assert [one.state for one in store.sessions()] == ["completed"]
 
 
@@ -131,7 +131,7 @@ def test_who_is_heard_of_at_the_last_moment_keeps_the_slot(aws: StandIn, place: 
         if sign == "an answer":
             there.add_trials(participant, {0: {}}, lease_until=_LATER)
         else:
-            there.end(participant, outcome="completed", now=_SOON)
+            there.end(participant, state="completed", now=_SOON)
         return transact(**request)
 
     with mock.patch.object(here._dynamodb, "transact_write_items", after_the_sign):
@@ -169,7 +169,7 @@ def test_a_slot_whose_reservation_was_not_cleared_away_is_not_given_twice(store:
     forget = "lwise_core.sessions.stores.dynamodb.slots.Slots.forget"
     with mock.patch(forget, side_effect=_Died), pytest.raises(_Died):
         _open(store, "dies after its session was kept")
-    store.end("p dies after its session was kept", outcome="completed", now=_NOW)
+    store.end("p dies after its session was kept", state="completed", now=_NOW)
     slots = [_open(store, name, now=_SOON, lease_until=_LATER).slot for name in ("a", "b", "c")]
     assert slots == [1, 2, 3]
 
@@ -259,6 +259,6 @@ def test_no_request_of_a_participant_looks_at_more_than_its_own(aws: StandIn, st
     store.renew_lease(session.participant, lease_until=_LATER)
     store.session_of("inperson", "person")
     store.trials(session.participant)
-    store.end(session.participant, outcome="completed", now=_NOW)
+    store.end(session.participant, state="completed", now=_NOW)
     assert set(called) == {"GetItem", "PutItem", "UpdateItem", "TransactWriteItems", "Query"}
     assert found == [0, 3]

@@ -35,7 +35,7 @@ def _seen(study: Study, *sessions: Session, **more: Any) -> Overview:
 
 
 def _finished(slot: int, minutes: float = 20, **changes: Any) -> Session:
-    return _session(slot, outcome="completed", finished_at=_iso(minutes - 60), **changes)
+    return _session(slot, state="completed", finished_at=_iso(minutes - 60), **changes)
 
 
 def test_before_the_first_arrival_there_is_nothing_to_see(study: Study) -> None:
@@ -53,12 +53,12 @@ def test_before_the_first_arrival_there_is_nothing_to_see(study: Study) -> None:
         ({"lease_until": _iso(-1), "holds_slot": False}, "dropped_out"),
         ({"released": "returned"}, "dropped_out"),
         ({"holds_slot": False}, "under_way"),
-        ({"outcome": "completed", "finished_at": _iso(-1)}, "finished"),
-        ({"outcome": "completed", "finished_at": _iso(-1), "released": "timed_out"}, "finished"),
-        ({"outcome": "completed", "finished_at": _iso(-300), "lease_until": _iso(-200)}, "finished"),
-        ({"outcome": "screened_out", "finished_at": _iso(-1)}, "screened_out"),
-        ({"outcome": "abandoned", "finished_at": _iso(-1)}, "abandoned"),
-        ({"outcome": "restarted", "finished_at": _iso(-1), "holds_slot": False}, "restarted"),
+        ({"state": "completed", "finished_at": _iso(-1)}, "finished"),
+        ({"state": "completed", "finished_at": _iso(-1), "released": "timed_out"}, "finished"),
+        ({"state": "completed", "finished_at": _iso(-300), "lease_until": _iso(-200)}, "finished"),
+        ({"state": "screened_out", "finished_at": _iso(-1)}, "screened_out"),
+        ({"state": "abandoned", "finished_at": _iso(-1)}, "abandoned"),
+        ({"state": "restarted", "finished_at": _iso(-1), "holds_slot": False}, "restarted"),
     ],
 )
 def test_where_a_session_stands(study: Study, changes: dict[str, Any], progress: str) -> None:
@@ -89,7 +89,7 @@ def test_who_only_tries_out_is_listed_but_counted_apart(study: Study) -> None:
 
 
 def test_the_time_needed_is_that_of_people_who_finished(study: Study) -> None:
-    screened = _session(3, outcome="screened_out", finished_at=_iso(-59))
+    screened = _session(3, state="screened_out", finished_at=_iso(-59))
     seen = _seen(study, _finished(0, 10), _finished(1, 30), _finished(2, 32.5), screened, _session(4))
     assert seen.median_minutes == 30
 
@@ -99,7 +99,7 @@ def test_places_left_are_those_that_an_arrival_could_have_now(study: Study) -> N
         _finished(0),
         _session(1),
         _session(2, lease_until=_iso(-1)),
-        _session(3, outcome="screened_out", finished_at=_iso(-1)),
+        _session(3, state="screened_out", finished_at=_iso(-1)),
         # Lost its place to another, and came back.
         _session(4, holds_slot=False),
         _session(4, platform="test", holds_slot=False),

@@ -157,7 +157,7 @@ def test_who_lost_the_slot_keeps_session_and_trials(store: SessionStore) -> None
     assert (found.participant, found.slot, found.holds_slot) == (early.participant, early.slot, False)
     assert _open(store, "early", now=_LATER, lease_until=_MUCH_LATER).slot == early.slot
     assert store.trials(early.participant) == [{"n": 0}]
-    assert store.end(early.participant, outcome="completed", now=_MUCH_LATER).finished_at == _MUCH_LATER
+    assert store.end(early.participant, state="completed", now=_MUCH_LATER).finished_at == _MUCH_LATER
 
 
 def test_answers_and_coming_back_renew_the_lease(store: SessionStore) -> None:
@@ -170,13 +170,13 @@ def test_answers_and_coming_back_renew_the_lease(store: SessionStore) -> None:
 
 def test_a_finished_session_keeps_its_slot_for_ever(store: SessionStore) -> None:
     finished = _open(store, "finished")
-    store.end(finished.participant, outcome="completed", now=_NOW)
+    store.end(finished.participant, state="completed", now=_NOW)
     assert _open(store, "new", now=_MUCH_LATER).slot == 1
 
 
 def test_the_slot_of_who_was_screened_out_goes_to_the_next_arrival_at_once(store: SessionStore) -> None:
     screened_out = _open(store, "screened out", lease_until=_MUCH_LATER)
-    ended = store.end(screened_out.participant, outcome="screened_out", now=_NOW)
+    ended = store.end(screened_out.participant, state="screened_out", now=_NOW)
     assert (ended.state, ended.holds_slot) == ("screened_out", True)
     assert _open(store, "next", now=_NOW).slot == 0
     assert _open(store, "after", now=_NOW).slot == 1
@@ -185,8 +185,8 @@ def test_the_slot_of_who_was_screened_out_goes_to_the_next_arrival_at_once(store
 
 def test_a_session_ends_once(store: SessionStore) -> None:
     session = _open(store, "one")
-    first = store.end(session.participant, outcome="screened_out", now=_NOW)
-    assert store.end(session.participant, outcome="completed", now=_LATER) == first
+    first = store.end(session.participant, state="screened_out", now=_NOW)
+    assert store.end(session.participant, state="completed", now=_LATER) == first
 
 
 def test_a_full_study_has_room_again_when_a_lease_runs_out(store: SessionStore) -> None:
@@ -241,7 +241,7 @@ def test_the_slot_of_who_returned_goes_to_the_next_arrival_whatever_its_page_sti
 
 def test_only_a_session_under_way_is_released(store: SessionStore) -> None:
     ended = _open(store, "ended")
-    completed = store.end(ended.participant, outcome="completed", now=_NOW)
+    completed = store.end(ended.participant, state="completed", now=_NOW)
     assert not store.release("inperson", "ended", reason="timed_out", now=_NOW)
     assert not store.release("inperson", "nobody", reason="timed_out", now=_NOW)
     assert list(store.sessions()) == [completed]
@@ -279,7 +279,7 @@ def test_a_session_may_be_begun_anew_many_times_at_once_and_is_so_once(open_stor
 
 def test_a_session_that_has_ended_is_not_begun_anew(store: SessionStore) -> None:
     session = _open(store, "person")
-    completed = store.end(session.participant, outcome="completed", now=_NOW)
+    completed = store.end(session.participant, state="completed", now=_NOW)
     store.restart(session.participant, fresh="p2", now=_LATER)
     assert list(store.sessions()) == [completed]
 
@@ -461,9 +461,9 @@ def test_trials_of_different_people_stay_apart(store: SessionStore) -> None:
 def test_a_session_is_completed_once(open_store: OpenStore) -> None:
     store = open_store()
     participant = _open(store, "person", token=_TOKEN).participant
-    completed = store.end(participant, outcome="completed", now=_NOW)
+    completed = store.end(participant, state="completed", now=_NOW)
     assert (completed.state, completed.finished_at) == ("completed", _NOW)
-    assert store.end(participant, outcome="completed", now=_LATER) == completed
+    assert store.end(participant, state="completed", now=_LATER) == completed
     assert open_store().session_with_token(_TOKEN) == completed
 
 

@@ -27,6 +27,7 @@ export const session = (participant: string, some: Partial<Session> = {}): Sessi
 });
 
 export const overview = (some: Partial<Overview> = {}): Overview => ({
+  at: "2026-01-31T12:00:00.000+00:00",
   study_id: "moths_1",
   title: "Moths",
   links: [],

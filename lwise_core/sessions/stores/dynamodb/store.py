@@ -38,9 +38,10 @@ from typing import Any, TypeVar
 from lwise_core.aws_names import EMAILS
 from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
-from lwise_core.sessions.store import Outcome, PlatformIds, Problem, ReleaseReason, Session
+from lwise_core.sessions.store import PlatformIds, Problem, Session
 from lwise_core.sessions.stores.dynamodb.slots import FreeSlot, Slots
 from lwise_core.sessions.stores.dynamodb.tables import Item, Table, Write, until_done, write_together
+from lwise_core.wire_schema import EndState, ReleaseReason
 
 PK, SK = "pk", "sk"
 
@@ -187,18 +188,18 @@ class DynamoStore:
         names = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return sorted(self._s3.get_object(Bucket=self._bucket, Key=name)["Body"].read().decode() for name in names)
 
-    def end(self, participant: str, *, outcome: Outcome, now: str) -> Session:
+    def end(self, participant: str, *, state: EndState, now: str) -> Session:
         def attempt(_: int) -> Session | None:
             item = self._table.get(*_of(participant))
             if item is None:
                 raise KeyError(participant)
             if "outcome" in item:
                 return _session(item)
-            ending = {"outcome": outcome, "finished_at": now}
+            ending = {"outcome": state, "finished_at": now}
             change = "SET outcome = :outcome, finished_at = :finished_at"
             writes = [self._changing(item, change, {f":{name}": value for name, value in ending.items()})]
             if item["holds_slot"]:
-                settling = self._slots.keeping if outcome == "completed" else self._slots.freeing
+                settling = self._slots.keeping if state == "completed" else self._slots.freeing
                 writes.append(settling(item["slot"], participant))
             return _session(item | ending) if write_together(self._dynamodb, writes) else None
 
@@ -270,7 +271,7 @@ class DynamoStore:
     def _opening(self, session: Session, *, token_sha256: str, may_repeat: bool) -> list[Write]:
         """To keep a new session, if its assignment has none, and its person neither unless that `may_repeat`."""
         participant, ids = session.participant, session.ids
-        kept = {name: value for name, value in vars(session).items() if name != "ids"}
+        kept = {name: value for name, value in vars(session).items() if name not in ("ids", "state")}
         item = {**_at(_of(participant)), **kept, **vars(ids), "token_sha256": token_sha256}
         pointers = [
             self._table.putting(_pointer(_assignment(ids.platform, ids.assignment_id), participant), is_new=True),
@@ -323,7 +324,7 @@ class DynamoStore:
 
 
 def _session(item: Item) -> Session:
-    return _made(Session, item | {"ids": _made(PlatformIds, item)})
+    return _made(Session, item | {"ids": _made(PlatformIds, item), "state": item.get("outcome", "started")})
 
 
 def _made(kind: type[Made], item: Item) -> Made:

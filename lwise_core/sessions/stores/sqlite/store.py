@@ -17,13 +17,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
-from lwise_core.sessions.store import Outcome, PlatformIds, Problem, ReleaseReason, Session
+from lwise_core.sessions.store import PlatformIds, Problem, Session
 from lwise_core.sessions.stores.sqlite.schema import MIGRATIONS, OLDEST_SCHEMA, SCHEMA_VERSION
+from lwise_core.wire_schema import EndState, ReleaseReason
 
 _PATIENCE_SECONDS = 30
 _SESSION_COLUMNS = (
     "participant, platform, assignment_id, worker_id, study_id, slot, holds_slot, started_at, lease_until, released, "
-    "outcome, finished_at"
+    "ifnull(outcome, 'started'), finished_at"
 )
 """In the order of the fields of `Session`."""
 _OF_ASSIGNMENT = "platform = ? AND assignment_id = ? AND outcome IS NOT 'restarted'"
@@ -307,10 +308,10 @@ class SqliteStore:
         return [email for (email,) in connection.execute("SELECT email FROM emails ORDER BY email")]
 
     @_writing
-    def end(self, connection: sqlite3.Connection, participant: str, *, outcome: Outcome, now: str) -> Session:
+    def end(self, connection: sqlite3.Connection, participant: str, *, state: EndState, now: str) -> Session:
         connection.execute(
             "UPDATE sessions SET outcome = ?, finished_at = ? WHERE participant = ? AND outcome IS NULL",
-            (outcome, now, participant),
+            (state, now, participant),
         )
         return self._one(connection, "participant = ?", (participant,))
 
