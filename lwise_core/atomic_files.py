@@ -1,6 +1,6 @@
-"""Write whole files and folders or nothing: a temporary name beside the target, then one rename.
+"""Write files and folders atomically: under a temporary name beside the target, then one rename.
 
-Knows nothing of what is written. A reader therefore never sees a half-written file, whatever stops the writer.
+A reader never sees a half-written file, whatever stops the writer. Knows nothing of what is written.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from lwise_core.errors import InputError
 
 
 @contextmanager
-def _people_readable(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into an `InputError` that names it."""
+def _as_input_error(path: Path) -> Iterator[None]:
+    """Turn an `OSError` while writing `path` into an `InputError` that names it."""
     try:
         yield
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose a place that can be written to") from error
+        raise InputError(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
 
 
 def _temporary_name(path: Path) -> Path:
@@ -28,9 +28,9 @@ def _temporary_name(path: Path) -> Path:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, making its folder if needed; the old content stays until the new one is complete."""
+    """Write `data` to `path` and create its folder if needed; the old content stays until the new one is complete."""
     temporary = _temporary_name(path)
-    with _people_readable(path):
+    with _as_input_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(data)
@@ -46,24 +46,24 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def new_folder(path: Path, *, keep: bool = True) -> Iterator[Path]:
-    """Fill a temporary folder that becomes `path` when the block ends well and vanishes when it does not.
+    """Fill a temporary folder, which is renamed to `path` if the block succeeds and removed if it fails.
 
-    With `keep` false it vanishes in any case: a rehearsal.
+    With `keep` false it is removed in any case: a dry run.
 
     Raises
     ------
     InputError
-        If `path` exists already (what is there is left alone) or cannot be written.
+        If `path` exists already (it is not changed) or cannot be written.
     """
     if path.exists():
         raise InputError(f"{path} exists already; choose another name or remove it first")
     temporary = _temporary_name(path)
-    with _people_readable(path):
+    with _as_input_error(path):
         temporary.mkdir(parents=True)
     try:
         yield temporary
         if keep:
-            with _people_readable(path):
+            with _as_input_error(path):
                 temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""The dirmap: one CSV row per image, the table that every room reads.
+"""The dirmap: a CSV table with one row per image.
 
-Columns `split, class, class_num, im_path` are required; `orig_im_path`, `robust_gt_logit` and `difficulty` are known;
-any further column is carried along untouched. Standard library only.
+Columns `split, class, class_num, im_path` are required; `robust_gt_logit` and `difficulty` are numbers; all others are
+preserved as text. Standard library only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lwise_core import atomic_files
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 
 REQUIRED_COLUMNS = ("split", "class", "class_num", "im_path")
 SCORE_COLUMNS = ("robust_gt_logit", "difficulty")
@@ -49,8 +49,7 @@ def read_dirmap(path: Path) -> list[DirmapRow]:
     Raises
     ------
     InputError
-        Naming everything that is wrong with the file: a missing column, numbers that are none, paths that leave their
-        root, paths given twice.
+        Listing every problem of the file: missing columns, invalid numbers, paths outside their root, duplicate paths.
     """
     rows, problems = [], []
     line_of: dict[str, int] = {}
@@ -63,24 +62,23 @@ def read_dirmap(path: Path) -> list[DirmapRow]:
         first = line_of.setdefault(row.im_path, line)
         if first != line:
             problems.append(
-                f"line {line}: im_path {row.im_path!r} stands in two rows, first in line {first}; "
-                "each image may occur once"
+                f"line {line}: duplicate im_path {row.im_path!r}, first in line {first}; each image may occur only once"
             )
         rows.append(row)
-    refuse_if_any(path, problems)
+    raise_if_any(path, problems)
     if not rows:
         raise InputError(f"{path}: has no images; expected one row per image below the header")
     return rows
 
 
 def read_csv(path: Path, *, required: Sequence[str], remedy: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a comma-separated file with a header, as (line, column -> text); a byte order mark is skipped.
+    """Rows of a CSV file with a header, as (line, column -> text); a byte order mark is skipped.
 
     Raises
     ------
     InputError
-        If the file is missing, no UTF-8 text or no such table, or lacks one of the columns `required`. `remedy` says
-        where to get such a file.
+        If the file is missing, not UTF-8 or not such a table, or lacks one of the columns `required`. `remedy` tells
+        the user how to get such a file.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -99,8 +97,8 @@ def read_csv(path: Path, *, required: Sequence[str], remedy: str) -> Iterator[tu
                 continue
             if len(fields) != len(columns):
                 raise InputError(
-                    f"{path}: line {reader.line_num}: has more or fewer fields than the header ({len(fields)}; "
-                    f"expected {len(columns)})"
+                    f"{path}: line {reader.line_num}: has {len(fields)} fields; expected {len(columns)} as in the "
+                    "header"
                 )
             yield reader.line_num, dict(zip(columns, fields, strict=True))
     except csv.Error as error:
@@ -111,18 +109,18 @@ def _check_columns(columns: Sequence[str], required: Sequence[str], path: Path) 
     missing = [column for column in required if column not in columns]
     if missing and len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
         raise InputError(
-            f"{path}: its columns are separated by {'semicolons' if ';' in columns[0] else 'tabs'}; expected commas, "
-            "so save it as a comma-separated CSV file (UTF-8)"
+            f"{path}: its columns are separated by {'semicolons' if ';' in columns[0] else 'tabs'}; expected commas; "
+            "save it as a comma-separated CSV file (UTF-8)"
         )
     if missing:
         raise InputError(f"{path}: column {', '.join(missing)} is missing; found {', '.join(columns) or 'nothing'}")
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice:
-        raise InputError(f"{path}: column {', '.join(twice)} stands twice in the header; expected each column once")
+    duplicates = sorted({column for column in columns if columns.count(column) > 1})
+    if duplicates:
+        raise InputError(f"{path}: duplicate column {', '.join(duplicates)}; expected each column once")
 
 
 def write_dirmap(path: Path, rows: Sequence[DirmapRow]) -> None:
-    """Write `rows` in order; scores with six decimals, so that equal scores give equal bytes."""
+    """Write `rows` in order, scores with six decimals, so that equal scores give equal bytes."""
     extra = list(dict.fromkeys(column for row in rows for column in row.extra))
     scored = any(row.robust_gt_logit is not None for row in rows)
     columns = [*REQUIRED_COLUMNS, *extra, *(SCORE_COLUMNS if scored else ())]
@@ -133,7 +131,7 @@ def write_dirmap(path: Path, rows: Sequence[DirmapRow]) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    """Write a table that `read_csv` reads: UTF-8, commas, line feeds, whole or not at all."""
+    """Write a table for `read_csv` atomically: UTF-8, commas, line feeds."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(columns)
@@ -142,12 +140,12 @@ def write_csv(path: Path, columns: Sequence[str], lines: Iterable[Sequence[objec
 
 
 def class_names(rows: Iterable[DirmapRow]) -> list[str]:
-    """Names of the classes in the order of `class_num`.
+    """Class names in the order of `class_num`.
 
     Raises
     ------
     InputError
-        If the numbers are not 0 … C-1 or one of them has two names.
+        If the numbers are not 0 … C-1, or one of them has two names.
     """
     names: dict[int, str] = {}
     for row in rows:
@@ -177,7 +175,7 @@ def _row(values: dict[str, str]) -> DirmapRow:
 
 
 def number_or_none(text: str, column: str) -> float | None:
-    """A cell that holds a finite number or nothing; raises `InputError` for anything else."""
+    """Parse a cell with a finite number or nothing; raises `InputError` for anything else."""
     if text == "":
         return None
     try:
@@ -190,8 +188,8 @@ def number_or_none(text: str, column: str) -> float | None:
 
 
 def inside_root(path: str, column: str) -> str:
-    """A cell that holds a relative POSIX path without a way out of its root; raises `InputError` for any other."""
-    # By hand: a million paths take seconds this way, and a minute through pathlib.
+    """Check a cell with a relative POSIX path that stays inside its root; raises `InputError` for any other."""
+    # Not by pathlib, which takes a minute for a million paths instead of seconds.
     if not path or path.startswith("/") or ".." in path.split("/") or "\\" in path or ":" in path:
         raise InputError(f"{column} is {path!r}; expected a relative path that stays inside its folder")
     return path

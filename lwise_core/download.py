@@ -1,7 +1,6 @@
-"""Get files over HTTPS: a small one whole, or a large one that goes on where it was broken off.
+"""Download files over HTTPS: small ones into memory, large ones to disk with resume.
 
-Says in plain words why a file could not be had. Knows nothing of what the files hold. Needs httpx once it is asked for
-a file, and not before.
+Knows nothing of what the files hold. Imports httpx only when a file is downloaded.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_BYTES = 50_000_000
-"""Of `download`; more is not a table of images."""
+"""Limit of `download`; a larger file is not a table of images."""
 
 
 _TIMEOUT_SECONDS = 30
@@ -34,11 +33,11 @@ _FIRST_BYTE = re.compile(r"bytes (\d+)-")
 
 
 class DownloadError(OSError):
-    """A file that could not be had; the message says from where and why."""
+    """A failed download; the message names the URL and the reason."""
 
 
 def download(url: str, *, on_progress: OnProgress) -> bytes:
-    """The content of the file at `url`; redirects are followed.
+    """Download the file at `url` into memory, following redirects.
 
     Parameters
     ----------
@@ -47,79 +46,81 @@ def download(url: str, *, on_progress: OnProgress) -> bytes:
     Raises
     ------
     InputError
-        If `url` is no such address.
+        If `url` is not an allowed URL.
     DownloadError
-        If the server cannot be reached, has no such file, sends on to an address that is not allowed, sends more than
-        `MAX_BYTES`, or stops before the end.
+        If the server cannot be reached, has no such file, redirects to a URL that is not allowed, sends more than
+        `MAX_BYTES`, or the transfer fails.
     """
     content = bytearray()
-    with _answer_of(url, {}, have=lambda: len(content), advice="run the command again") as answer:
-        _refuse_unless_whole(url, answer)
-        for chunk in _limited(url, answer, have=0, max_bytes=MAX_BYTES, on_progress=on_progress):
+    with _request(url, {}, have=lambda: len(content), advice="run the command again") as response:
+        _check_status(url, response)
+        for chunk in _limited(url, response, have=0, max_bytes=MAX_BYTES, on_progress=on_progress):
             content += chunk
     return bytes(content)
 
 
 def download_to(path: Path, url: str, *, sha256: str, max_bytes: int, on_progress: OnProgress) -> None:
-    """Write the file at `url` to `path` once it is there whole and is the right one.
+    """Download the file at `url` to `path`, which appears only when it is complete and its SHA-256 is right.
 
-    Until then what has come lies beside it as `.NAME.download`. If the transfer stops or is interrupted, the next call
-    asks for the rest, and begins anew if the server's file has changed since.
+    Until then the data is in `.NAME.download` beside it. If the transfer fails or is interrupted, the next call
+    requests the rest, or starts over if the server's file has changed.
 
     Parameters
     ----------
     url : https, or http on this machine.
-    sha256 : of the file, 64 lower-case hexadecimal digits.
+    sha256 : expected checksum, 64 lower-case hexadecimal digits.
 
     Raises
     ------
     InputError
-        If `url` is no such address, or its file is another one; what came of it is removed.
+        If `url` is not allowed, or the checksum differs; the downloaded data is then removed.
     DownloadError
-        If the server cannot be reached, has no such file, sends on to an address that is not allowed, sends more than
-        `max_bytes`, or stops before the end; what came of it stays.
+        If the server cannot be reached, has no such file, redirects to a URL that is not allowed, sends more than
+        `max_bytes`, or the transfer fails; the data received so far is kept.
     """
-    begun = _Begun(path.with_name(f".{path.name}.download"), path.with_name(f".{path.name}.download.json"))
+    partial = _PartialDownload(path.with_name(f".{path.name}.download"), path.with_name(f".{path.name}.download.json"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    advice = "run the command again, it goes on from there"
-    with _answer_of(url, begun.range_headers(url), have=begun.n_bytes, advice=advice) as answer:
-        # 416: all of it had come, and only the check was left.
-        if answer.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            if not begun.is_continued_by(answer):
-                if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
-                    # Another part than was asked for; the next call shall not ask so again.
-                    begun.forget()
-                _refuse_unless_whole(url, answer)
-                begun.begin_anew(url, answer)
-            with begun.part.open("ab") as file:
-                for chunk in _limited(url, answer, have=begun.n_bytes(), max_bytes=max_bytes, on_progress=on_progress):
+    advice = "run the command again to resume"
+    with _request(url, partial.range_headers(url), have=partial.n_bytes, advice=advice) as response:
+        # 416: the data is complete, only the checksum was not verified yet.
+        if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if not partial.is_continued_by(response):
+                if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+                    # A range other than the requested one: do not request it again.
+                    partial.remove()
+                _check_status(url, response)
+                partial.start_over(url, response)
+            with partial.data.open("ab") as file:
+                for chunk in _limited(
+                    url, response, have=partial.n_bytes(), max_bytes=max_bytes, on_progress=on_progress
+                ):
                     file.write(chunk)
-    found, n_bytes = begun.sha256(), begun.n_bytes()
-    if found != sha256:
-        begun.forget()
+    actual, n_bytes = partial.sha256(), partial.n_bytes()
+    if actual != sha256:
+        partial.remove()
         raise InputError(
-            f"{url}: is another file than was expected: its SHA-256 is {found} ({n_bytes:,} bytes); expected {sha256}. "
-            "Nothing of it was kept"
+            f"{url}: is not the expected file: its SHA-256 is {actual} ({n_bytes:,} bytes); expected {sha256}. "
+            "The download was removed"
         )
-    begun.part.replace(path)
-    begun.forget()
+    partial.data.replace(path)
+    partial.remove()
 
 
-def checked_sha256(given: str) -> str:
-    """A SHA-256 that a person gave, in the form in which the computed ones are.
+def parse_sha256(text: str) -> str:
+    """Normalise a SHA-256 that a user entered to lower case.
 
     Raises
     ------
     InputError
-        If it is none.
+        If it is not one.
     """
-    if not _SHA256.fullmatch(given.lower()):
-        raise InputError(f"--sha256 is {given!r}; expected 64 hexadecimal digits")
-    return given.lower()
+    if not _SHA256.fullmatch(text.lower()):
+        raise InputError(f"--sha256 is {text!r}; expected 64 hexadecimal digits")
+    return text.lower()
 
 
 def is_allowed(url: str) -> bool:
-    """Whether a file may be downloaded from there: over https, or from this machine."""
+    """Whether a URL may be downloaded: over https, or from this machine."""
     import httpx
 
     try:
@@ -132,94 +133,92 @@ def is_allowed(url: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Noted:
-    """Where a download that has begun comes from, and the server's name for that version of its file."""
+class _Source:
+    """The URL of a partial download, and the server's identifier of that version of the file."""
 
     url: str
     version: str | None
 
 
 @dataclass(frozen=True)
-class _Begun:
-    """A download that may be broken off: the bytes that have come, and beside them what they are of."""
+class _PartialDownload:
+    """A download that can be interrupted: the data received, and beside it a record of its source."""
 
-    part: Path
-    notes: Path
+    data: Path
+    record: Path
 
     def n_bytes(self) -> int:
-        return self.part.stat().st_size if self.part.exists() else 0
+        return self.data.stat().st_size if self.data.exists() else 0
 
     def sha256(self) -> str:
-        with self.part.open("rb") as file:
+        with self.data.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def range_headers(self, url: str) -> dict[str, str]:
-        """Headers that ask for the rest of the same version; none if nothing has come, or of something else."""
+        """Headers that request the rest of the same version; none if there is no data, or that of another file."""
         try:
-            noted = _Noted(**json.loads(self.notes.read_text(encoding="utf-8")))
+            source = _Source(**json.loads(self.record.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return {}
-        if not self.n_bytes() or noted.url != url or noted.version is None:
+        if not self.n_bytes() or source.url != url or source.version is None:
             return {}
-        return {"Range": f"bytes={self.n_bytes()}-", "If-Range": noted.version}
+        return {"Range": f"bytes={self.n_bytes()}-", "If-Range": source.version}
 
-    def is_continued_by(self, answer: httpx.Response) -> bool:
-        first = _FIRST_BYTE.match(answer.headers.get("Content-Range", ""))
+    def is_continued_by(self, response: httpx.Response) -> bool:
+        first = _FIRST_BYTE.match(response.headers.get("Content-Range", ""))
         return (
-            answer.status_code == HTTPStatus.PARTIAL_CONTENT and first is not None and int(first[1]) == self.n_bytes()
+            response.status_code == HTTPStatus.PARTIAL_CONTENT and first is not None and int(first[1]) == self.n_bytes()
         )
 
-    def begin_anew(self, url: str, answer: httpx.Response) -> None:
-        tag = answer.headers.get("ETag")
-        # A weak tag promises the same meaning, not the same bytes.
-        version = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
-        self.part.write_bytes(b"")
-        atomic_files.write_text(self.notes, json.dumps(asdict(_Noted(url, version))))
+    def start_over(self, url: str, response: httpx.Response) -> None:
+        tag = response.headers.get("ETag")
+        # A weak tag guarantees the same meaning, not the same bytes.
+        version = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
+        self.data.write_bytes(b"")
+        atomic_files.write_text(self.record, json.dumps(asdict(_Source(url, version))))
 
-    def forget(self) -> None:
-        self.part.unlink(missing_ok=True)
-        self.notes.unlink(missing_ok=True)
+    def remove(self) -> None:
+        self.data.unlink(missing_ok=True)
+        self.record.unlink(missing_ok=True)
 
 
 @contextmanager
-def _answer_of(
-    url: str, headers: Mapping[str, str], *, have: Callable[[], int], advice: str
-) -> Iterator[httpx.Response]:
-    """Ask for a file; what goes wrong on the way becomes a `DownloadError`. `have` tells how many bytes have come."""
+def _request(url: str, headers: Mapping[str, str], *, have: Callable[[], int], advice: str) -> Iterator[httpx.Response]:
+    """Request a file; HTTP errors become a `DownloadError`. `have` returns the number of bytes received."""
     import httpx
 
     if not is_allowed(url):
-        raise InputError(f"{url}: cannot be downloaded from; expected an address with https")
+        raise InputError(f"{url}: cannot be downloaded; expected a URL with https")
     try:
         with (
             httpx.Client(
-                timeout=_TIMEOUT_SECONDS, follow_redirects=True, event_hooks={"request": [_refuse_detour]}
+                timeout=_TIMEOUT_SECONDS, follow_redirects=True, event_hooks={"request": [_check_redirect]}
             ) as client,
-            # Uncompressed, so that bytes can be counted and a small answer stays a small file.
-            client.stream("GET", url, headers={"Accept-Encoding": "identity", **headers}) as answer,
+            # Uncompressed, so that bytes can be counted and a small response cannot expand.
+            client.stream("GET", url, headers={"Accept-Encoding": "identity", **headers}) as response,
         ):
-            yield answer
+            yield response
     except httpx.HTTPError as error:
         after = f" after {have():,} bytes" if have() else ""
         raise DownloadError(f"{url}: the transfer failed{after} ({error}); {advice}") from None
 
 
-def _refuse_unless_whole(url: str, answer: httpx.Response) -> None:
-    if answer.status_code != HTTPStatus.OK:
-        raise DownloadError(f"{url}: the server answered {answer.status_code} {answer.reason_phrase}")
+def _check_status(url: str, response: httpx.Response) -> None:
+    if response.status_code != HTTPStatus.OK:
+        raise DownloadError(f"{url}: the server answered {response.status_code} {response.reason_phrase}")
 
 
 def _limited(
-    url: str, answer: httpx.Response, *, have: int, max_bytes: int, on_progress: OnProgress
+    url: str, response: httpx.Response, *, have: int, max_bytes: int, on_progress: OnProgress
 ) -> Iterator[bytes]:
-    """What comes, after `have` bytes that were there, as long as it is no more than was to be expected."""
-    length = int(answer.headers.get("Content-Length", 0))
+    """The body of a response, after `have` bytes received before, up to `max_bytes` in all."""
+    length = int(response.headers.get("Content-Length", 0))
     total = have + length if length else 0
     done = have
-    for chunk in answer.iter_bytes():
+    for chunk in response.iter_bytes():
         done += len(chunk)
         if done > max_bytes:
-            raise DownloadError(f"{url}: holds more than {max_bytes:,} bytes; that is no such file")
+            raise DownloadError(f"{url}: has more than {max_bytes:,} bytes; expected a smaller file")
         yield chunk
         on_progress(done, total)
 
@@ -231,6 +230,6 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def _refuse_detour(request: httpx.Request) -> None:
+def _check_redirect(request: httpx.Request) -> None:
     if not is_allowed(str(request.url)):
-        raise DownloadError(f"{request.url}: the server sends on to this address; expected one with https")
+        raise DownloadError(f"{request.url}: the server redirects to this URL; expected one with https")

@@ -1,4 +1,4 @@
-"""YAML that people wrote, in which no key may stand twice in one place: YAML itself would silently keep the last.
+"""YAML that rejects duplicate keys, of which PyYAML would silently keep the last.
 
 Knows nothing of what the keys mean.
 """
@@ -15,29 +15,29 @@ from lwise_core.errors import InputError
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file (UTF-8) holds: mappings, lists, text, numbers, booleans, None.
+    """Read a YAML file (UTF-8): mappings, lists, text, numbers, booleans, None.
 
     Raises
     ------
     InputError
         As `parse_yaml`, or if the file is not UTF-8.
     OSError
-        If the file cannot be read; the caller knows what should be there.
+        If the file cannot be read; the caller knows what to expect there.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a YAML file ({error.reason} at byte {error.start}, no UTF-8)") from None
+        raise InputError(f"{path}: not a YAML file ({error.reason} at byte {error.start}, expected UTF-8)") from None
     return parse_yaml(text, source=str(path))
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
-    """As `read_yaml`, of text that stands in `source`.
+    """As `read_yaml`, for text from `source`.
 
     Raises
     ------
     InputError
-        If it is no YAML, or a key stands twice in one place.
+        If it is not valid YAML, or a key is duplicated.
     """
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
@@ -52,6 +52,6 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     line = key.start_mark.line + 1
-                    raise yaml.YAMLError(f"key {key.value!r} stands twice in one place, the second time in line {line}")
+                    raise yaml.YAMLError(f"duplicate key {key.value!r}, the second one in line {line}")
                 seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -14,7 +14,7 @@ from lwise_core.aws_names import JOBS
 from lwise_core.cloud.aws_client import asking, client
 from lwise_core.cloud.uploading import put_files, sizes_in
 from lwise_core.dirmap import DirmapRow, read_dirmap
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.progress import OnProgress
 from sagemaker_jobs.artefacts import Artefacts, S3Place, dataset_place
 from sagemaker_jobs.container.job import Job, packed
@@ -90,7 +90,7 @@ def _check(job: Job, rows: Sequence[DirmapRow], place: S3Place) -> None:
     there = sizes_in(place.bucket, root)
     missing = [f"{row.im_path}: no such image" for row in rows if root + row.im_path not in there]
     if not job.settings.get("skip_bad"):
-        refuse_if_any(f"{place}/{IMAGES}", missing)
+        raise_if_any(f"{place}/{IMAGES}", missing)
 
 
 def _model_of(told: str) -> Path | S3Place:

@@ -1,4 +1,4 @@
-"""What ships inside a function in the cloud loads nothing heavy, and the rooms' arrows point one way."""
+"""The code of the session function imports nothing heavy, and imports between rooms point one way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_serving_trials_needs_the_standard_library_only() -> None:
 
 
 @pytest.mark.parametrize("module", ["lwise_core.cli.main", "lwise_core.vision.image_folder"])
-def test_what_is_needed_at_once_starts_without_what_loads_for_seconds(module: str) -> None:
+def test_startup_imports_nothing_slow(module: str) -> None:
     program = f"import sys, {module}; print(*sorted({{'torch', 'pandas', 'matplotlib'}} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""

@@ -1,4 +1,4 @@
-"""Whole files and folders, or nothing."""
+"""Files and folders are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lwise_core import atomic_files
 from lwise_core.errors import InputError
 
 
-def test_a_file_is_replaced_and_its_folder_made(tmp_path: Path) -> None:
+def test_write_replaces_the_file_and_creates_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.txt"
     atomic_files.write_text(path, "one\n")
     atomic_files.write_text(path, "zwei ε\n")
@@ -18,7 +18,7 @@ def test_a_file_is_replaced_and_its_folder_made(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+def test_new_folder_appears_when_complete(tmp_path: Path) -> None:
     path = tmp_path / "out"
     with atomic_files.new_folder(path) as folder:
         (folder / "a").write_text("a")
@@ -28,7 +28,7 @@ def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
-def test_a_folder_that_is_not_complete_vanishes(tmp_path: Path, stop: type[BaseException]) -> None:
+def test_incomplete_folder_is_removed(tmp_path: Path, stop: type[BaseException]) -> None:
     def fill_half() -> None:
         with atomic_files.new_folder(tmp_path / "out") as folder:
             (folder / "a").write_text("a")
@@ -39,14 +39,14 @@ def test_a_folder_that_is_not_complete_vanishes(tmp_path: Path, stop: type[BaseE
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+def test_existing_folder_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("keep")
     with pytest.raises(InputError, match="exists already"), atomic_files.new_folder(tmp_path):
         pass
     assert (tmp_path / "mine").read_text() == "keep"
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_path_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("keep")
     below_a_file = tmp_path / "file" / "out"
     with pytest.raises(InputError, match=r"cannot write .*/file/out: "):

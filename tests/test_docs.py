@@ -1,4 +1,4 @@
-"""The documentation's commands work, its links lead somewhere, and its generated page is up to date."""
+"""Commands in the documentation work, links resolve, and generated pages are current."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 @pytest.fixture(scope="module")
 def after_the_demo(small_demo: Path, few_moths: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a demo in it, as the pages take it for granted."""
+    """A folder with a finished demo, which the pages assume."""
     folder = tmp_path_factory.mktemp("docs")
     shutil.copytree(small_demo, folder / "demo")
     shutil.copytree(few_moths, folder / "demo" / "images")
@@ -36,7 +36,7 @@ def _commands(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "path", [path for path in _PAGES if _commands(path.read_text(encoding="utf-8"))], ids=lambda path: path.name
 )
-def test_the_commands_of_a_page_work_in_their_order(path: Path, after_the_demo: Path) -> None:
+def test_commands_of_a_page_work_in_order(path: Path, after_the_demo: Path) -> None:
     for line in _commands(path.read_text(encoding="utf-8")):
         command, _, output = line.partition(" > ")
         program, *words = shlex.split(command)
@@ -53,12 +53,12 @@ def test_the_commands_of_a_page_work_in_their_order(path: Path, after_the_demo: 
 
 
 @pytest.mark.parametrize("path", _PAGES, ids=lambda path: path.name)
-def test_links_between_pages_lead_somewhere(path: Path) -> None:
+def test_links_between_pages_resolve(path: Path) -> None:
     broken = [link for link in _LINK.findall(path.read_text(encoding="utf-8")) if not (path.parent / link).exists()]
     assert not broken
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
+def test_readme_links_to_every_page() -> None:
     reached, waiting = set(), [_REPOSITORY / "README.md"]
     while waiting:
         at = waiting.pop().resolve()
@@ -69,9 +69,9 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_a_generated_page_is_that_of_the_code(path: Path) -> None:
+def test_generated_page_is_current(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == PAGES[path](), "run: python docs/reference.py"
 
 
-def test_the_citation_names_this_version() -> None:
+def test_citation_has_this_version() -> None:
     assert yaml.safe_load((_REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__

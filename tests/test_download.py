@@ -1,4 +1,4 @@
-"""Large downloads from a real server on this machine: they go on where they broke off, and end right or not at all."""
+"""Large downloads from a real server on this machine: they resume, and end with the right file or none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def served() -> Iterator[ServedFile]:
 
 
 def _fetch(served: ServedFile, path: Path, *, sha256: str | None = None, max_bytes: int = 2 * _N_BYTES) -> list[int]:
-    """Bytes that were there each time progress was told."""
+    """Bytes received at each call of on_progress."""
     told: list[int] = []
     url = f"{served.address}/models.zip"
     download_to(
@@ -38,7 +38,9 @@ def _fetch(served: ServedFile, path: Path, *, sha256: str | None = None, max_byt
 
 def _break_off(served: ServedFile, path: Path) -> None:
     served.breaks_after = _HALF
-    with pytest.raises(DownloadError, match=f"the transfer failed after {_HALF:,} bytes .*it goes on from there"):
+    with pytest.raises(
+        DownloadError, match=f"the transfer failed after {_HALF:,} bytes .*run the command again to resume"
+    ):
         _fetch(served, path)
     served.breaks_after = None
     assert not path.exists()
@@ -49,7 +51,7 @@ def _assert_there_alone(served: ServedFile, path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_file_comes_whole(served: ServedFile, tmp_path: Path) -> None:
+def test_download_saves_the_file(served: ServedFile, tmp_path: Path) -> None:
     path = tmp_path / "new" / "models.zip"
     told = _fetch(served, path)
     assert told == sorted(told)
@@ -58,7 +60,7 @@ def test_a_file_comes_whole(served: ServedFile, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"ETag": '"first"'}, {"Last-Modified": "Wed, 12 Feb 2025 10:00:00 GMT"}])
-def test_a_broken_transfer_goes_on_where_it_was(served: ServedFile, tmp_path: Path, headers: dict[str, str]) -> None:
+def test_interrupted_transfer_resumes(served: ServedFile, tmp_path: Path, headers: dict[str, str]) -> None:
     served.headers = headers
     _break_off(served, tmp_path / "models.zip")
     told = _fetch(served, tmp_path / "models.zip")
@@ -68,7 +70,7 @@ def test_a_broken_transfer_goes_on_where_it_was(served: ServedFile, tmp_path: Pa
     _assert_there_alone(served, tmp_path / "models.zip")
 
 
-def test_a_transfer_may_break_off_many_times(served: ServedFile, tmp_path: Path) -> None:
+def test_transfer_resumes_after_many_interruptions(served: ServedFile, tmp_path: Path) -> None:
     served.breaks_after = 300_000
     for _ in range(3):
         with pytest.raises(DownloadError):
@@ -78,7 +80,7 @@ def test_a_transfer_may_break_off_many_times(served: ServedFile, tmp_path: Path)
     _assert_there_alone(served, tmp_path / "models.zip")
 
 
-def test_a_file_that_has_changed_is_fetched_anew(served: ServedFile, tmp_path: Path) -> None:
+def test_changed_file_is_downloaded_again(served: ServedFile, tmp_path: Path) -> None:
     _break_off(served, tmp_path / "models.zip")
     served.content = Random(1).randbytes(_N_BYTES)  # noqa: S311
     served.headers = {"ETag": '"second"'}
@@ -89,7 +91,7 @@ def test_a_file_that_has_changed_is_fetched_anew(served: ServedFile, tmp_path: P
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
-def test_a_server_that_names_no_version_is_asked_for_everything(
+def test_without_a_version_the_download_starts_over(
     served: ServedFile, tmp_path: Path, headers: dict[str, str]
 ) -> None:
     served.headers = headers
@@ -99,14 +101,14 @@ def test_a_server_that_names_no_version_is_asked_for_everything(
     _assert_there_alone(served, tmp_path / "models.zip")
 
 
-def test_a_server_without_ranges_sends_everything(served: ServedFile, tmp_path: Path) -> None:
+def test_server_without_ranges_sends_the_whole_file(served: ServedFile, tmp_path: Path) -> None:
     served.knows_ranges = False
     _break_off(served, tmp_path / "models.zip")
     _fetch(served, tmp_path / "models.zip")
     _assert_there_alone(served, tmp_path / "models.zip")
 
 
-def test_a_server_that_sends_another_part_is_asked_for_everything_next(served: ServedFile, tmp_path: Path) -> None:
+def test_wrong_range_makes_the_next_download_start_over(served: ServedFile, tmp_path: Path) -> None:
     served.is_off_by = 1
     _break_off(served, tmp_path / "models.zip")
     with pytest.raises(DownloadError, match="the server answered 206"):
@@ -116,7 +118,7 @@ def test_a_server_that_sends_another_part_is_asked_for_everything_next(served: S
     _assert_there_alone(served, tmp_path / "models.zip")
 
 
-def test_another_address_is_another_file(served: ServedFile, tmp_path: Path) -> None:
+def test_partial_data_of_another_url_is_not_used(served: ServedFile, tmp_path: Path) -> None:
     _break_off(served, tmp_path / "models.zip")
     with serving_file(Random(2).randbytes(_N_BYTES), headers={"ETag": '"first"'}) as other:  # noqa: S311
         _fetch(other, tmp_path / "models.zip")
@@ -124,7 +126,7 @@ def test_another_address_is_another_file(served: ServedFile, tmp_path: Path) -> 
         _assert_there_alone(other, tmp_path / "models.zip")
 
 
-def test_what_was_complete_but_unchecked_is_checked(served: ServedFile, tmp_path: Path) -> None:
+def test_complete_but_unverified_data_is_verified(served: ServedFile, tmp_path: Path) -> None:
     _break_off(served, tmp_path / "models.zip")
     with (tmp_path / ".models.zip.download").open("ab") as part:
         part.write(served.content[_HALF:])
@@ -133,13 +135,13 @@ def test_what_was_complete_but_unchecked_is_checked(served: ServedFile, tmp_path
     _assert_there_alone(served, tmp_path / "models.zip")
 
 
-def test_another_file_than_was_expected_leaves_nothing(served: ServedFile, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"its SHA-256 is {served.sha256} .*; expected {'0' * 64}. Nothing of it"):
+def test_wrong_checksum_removes_the_download(served: ServedFile, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"its SHA-256 is {served.sha256} .*expected {'0' * 64}. The download was"):
         _fetch(served, tmp_path / "models.zip", sha256="0" * 64)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_was_there_stays_until_the_new_one_is_right(served: ServedFile, tmp_path: Path) -> None:
+def test_existing_file_stays_until_the_new_one_is_verified(served: ServedFile, tmp_path: Path) -> None:
     (tmp_path / "models.zip").write_bytes(b"old")
     served.breaks_after = _HALF
     with pytest.raises(DownloadError):
@@ -147,14 +149,14 @@ def test_a_file_that_was_there_stays_until_the_new_one_is_right(served: ServedFi
     assert (tmp_path / "models.zip").read_bytes() == b"old"
 
 
-def test_a_file_without_end_is_given_up(served: ServedFile, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="holds more than 500,000 bytes; that is no such file"):
+def test_file_over_the_limit_is_rejected(served: ServedFile, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="has more than 500,000 bytes; expected a smaller file"):
         _fetch(served, tmp_path / "models.zip", max_bytes=_HALF)
     assert (tmp_path / ".models.zip.download").stat().st_size <= _HALF
 
 
-def test_only_secure_addresses_are_asked(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected an address with https"):
+def test_only_https_urls_are_requested(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a URL with https"):
         download_to(
             tmp_path / "a", "http://example.org/a", sha256="0" * 64, max_bytes=9, on_progress=lambda done, total: None
         )

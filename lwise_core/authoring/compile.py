@@ -16,7 +16,7 @@ from lwise_core.authoring.folder import StudyFolder, find_study, is_prespecified
 from lwise_core.authoring.prespecified import compile_prespecified
 from lwise_core.authoring.sampled import compile_sampled
 from lwise_core.authoring.study_parts import CompiledStudy
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.experiments import feasibility
 from lwise_core.experiments.study import PAGES, Study
 from lwise_core.progress import OnProgress
@@ -52,7 +52,7 @@ def compile_study(study: Path | StudyFolder, *, on_progress: OnProgress | None =
         pages=pages,
         on_progress=on_progress or (lambda done, total: None),
     )
-    refuse_if_any(folder.config, _shortages(data.study))
+    raise_if_any(folder.config, _shortages(data.study))
     return replace(data, warnings=(*config_file.warnings, *_to_fill_in(pages), *data.warnings))
 
 

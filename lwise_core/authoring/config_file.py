@@ -23,7 +23,7 @@ from lwise_core.authoring.config import (
     TrialSettings,
     TrialTypeConfig,
 )
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.validation_errors import DescribeUnknownKey, Place, problems_of, unknown_key
 from lwise_core.yaml_files import read_yaml
 
@@ -76,7 +76,7 @@ def read_config(path: Path) -> ConfigFile:
     if "session_config" in document:
         parts["session_config"] = list(_blocks(document["session_config"], warnings, problems))
     problems += _contradictions(parts)
-    refuse_if_any(path, problems)
+    raise_if_any(path, problems)
     config = StudyConfig(**parts)
     if not set(OWN_SECTIONS) & set(document):
         warnings += _overrides_ignored_by_l_wise(config)

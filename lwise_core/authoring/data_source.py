@@ -17,8 +17,8 @@ from lwise_core import atomic_files
 from lwise_core.authoring.config import StudyConfig
 from lwise_core.authoring.config_file import describe_unknown_key
 from lwise_core.authoring.folder import DATA_FILES, DATA_SOURCE_FILE, StudyFolder, find_study
-from lwise_core.download import checked_sha256, download
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.download import download, parse_sha256
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.progress import OnProgress
 from lwise_core.validation_errors import problems_of
 from lwise_core.yaml_files import read_yaml
@@ -125,7 +125,7 @@ def _read_sources(path: Path) -> dict[str, DataSource]:
             sources[str(name)] = DataSource.model_validate(entry)
         except ValidationError as error:
             problems += problems_of(error, describe_unknown_key(DataSource), where=str(name))
-    refuse_if_any(path, problems)
+    raise_if_any(path, problems)
     return sources
 
 
@@ -133,7 +133,7 @@ def _expected(source: DataSource, given: str | None, where: Path) -> str | None:
     """The SHA-256 that the file must have, as recorded or given."""
     if given is None:
         return source.sha256
-    given = checked_sha256(given)
+    given = parse_sha256(given)
     if source.sha256 not in (None, given):
         raise InputError(f"--sha256 is {given}, but {where} records {source.sha256}; omit one of them")
     return given

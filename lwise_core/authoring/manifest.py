@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lwise_core import atomic_files
 from lwise_core.dirmap import inside_root, read_csv
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 
 Published = Mapping[tuple[str, str], str]
 """(variant, im_path) -> opaque name."""
@@ -41,7 +41,7 @@ def read_manifest(path: Path) -> Published:
         if not _OPAQUE.fullmatch(row["object"]):
             problems.append(f"line {line}: object is {row['object']!r}; expected a name from `lwise stimuli publish`")
         published[row["variant"], im_path] = row["object"]
-    refuse_if_any(path, problems)
+    raise_if_any(path, problems)
     return published
 
 

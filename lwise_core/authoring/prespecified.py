@@ -20,7 +20,7 @@ from lwise_core.authoring.study_parts import (
     spaced,
 )
 from lwise_core.authoring.trialsets_csv import TrialRow, read_trialsets
-from lwise_core.errors import refuse_if_any
+from lwise_core.errors import raise_if_any
 from lwise_core.experiments.interning import InternTable
 from lwise_core.experiments.study import (
     ChoiceOrder,
@@ -70,7 +70,7 @@ def compile_prespecified(
             f"keypress_fj_response is true, but there are {len(classes)} classes; expected two, one for each key"
         )
     screening = _screening(config, rows, problems)
-    refuse_if_any(where, problems)
+    raise_if_any(where, problems)
     if config.session_config:
         warnings.append(f"session_config is not used; {trialsets.name} gives the trials")
     builder = _TrialBuilder(config, classes, HostedImages.of(config.stimuli, where.parent))

@@ -13,7 +13,7 @@ from lwise_core.authoring.provenance import (
     read_published_provenance,
     write_published_provenance,
 )
-from lwise_core.errors import refuse_if_any
+from lwise_core.errors import raise_if_any
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def merged(before: Publication, new: Publication, *, overwrite: bool, manifest: 
         variant for variant in sorted({variant for variant, _ in new.rows}) if _differs(variant, before, new)
     ]
     if not overwrite:
-        refuse_if_any(
+        raise_if_any(
             manifest,
             [
                 f"{variant}: a different variant of this name was published before; choose another name, or use "

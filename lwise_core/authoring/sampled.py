@@ -31,7 +31,7 @@ from lwise_core.authoring.study_parts import (
     slots,
 )
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.experiments.interning import InternTable
 from lwise_core.experiments.study import (
     CALIBRATION,
@@ -104,10 +104,10 @@ def compile_sampled(
             "subset of its rows"
         )
     screening = _screening(config, len(classes), problems)
-    refuse_if_any(where, problems)
+    raise_if_any(where, problems)
     sources = resolver.used_sources(blocks)
     if any(source.variant is None for source in sources):
-        refuse_if_any(dirmap, check_urls(shown, sources))
+        raise_if_any(dirmap, check_urls(shown, sources))
     hosted = HostedImages.of(config.stimuli, where.parent)
     images = _images(shown, sources, hosted, on_progress)
     hosted.raise_if_missing()

@@ -21,7 +21,7 @@ from lwise_core.authoring.provenance import (
 )
 from lwise_core.authoring.trialsets_csv import checked_address
 from lwise_core.dirmap import DirmapRow
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.experiments.payloads import S3_HOST
 from lwise_core.experiments.study import ImageSource, StudyImage, VariantProvenance
 
@@ -66,7 +66,7 @@ class HostedImages:
 
     def raise_if_missing(self) -> None:
         """Raise `InputError` naming every image that was requested and does not exist."""
-        refuse_if_any(self._root, self._missing)
+        raise_if_any(self._root, self._missing)
 
     def provenance(self, sources: Iterable[ImageSource]) -> tuple[VariantProvenance, ...]:
         """Provenance of the variants among these sources, as far as it is known.

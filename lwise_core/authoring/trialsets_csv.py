@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from lwise_core.authoring.config import OrderSettings, TrialSettings
 from lwise_core.authoring.config_file import describe_unknown_key
 from lwise_core.dirmap import SCORE_COLUMNS, inside_root, number_or_none, read_csv
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.validation_errors import problems_of
 
 REQUIRED_COLUMNS = ("trialset_id", "condition_idx", "block", "class", "url")
@@ -79,7 +79,7 @@ def read_trialsets(path: Path) -> tuple[list[TrialRow], list[str]]:
             problems.append(f"line {line}: {error}")
     if not problems:
         problems += _inconsistencies(rows)
-    refuse_if_any(path, problems)
+    raise_if_any(path, problems)
     if not rows:
         raise InputError(f"{path}: has no trials; expected one row per trial below the header")
     known = {*REQUIRED_COLUMNS, *_OTHER_COLUMNS, *_DIRMAP_COLUMNS, *RowSettings.model_fields}

@@ -124,11 +124,11 @@ def pull(
 
     Example: `lwise checkpoints pull lwise --sha256 SUM --out model_ckpts`
     """
-    from lwise_core.download import checked_sha256
+    from lwise_core.download import parse_sha256
     from lwise_core.vision.checkpoints.model_zoo import file_name_of, source_of
     from lwise_core.vision.checkpoints.model_zoo import pull as pull_into
 
-    url, expected = source_of(source, None if sha256 is None else checked_sha256(sha256))
+    url, expected = source_of(source, None if sha256 is None else parse_sha256(sha256))
     folder = out or Path(file_name_of(url).partition(".")[0])
     with step(f"Downloading {url}") as on_bytes:
         names = pull_into(url, folder, sha256=expected, on_bytes=on_bytes, on_files=on_bytes)

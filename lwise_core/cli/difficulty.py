@@ -1,4 +1,4 @@
-"""`lwise difficulty`: other measures of how hard an image is, beside the robust model's logit."""
+"""`lwise difficulty`: measures of image difficulty other than the robust model's logit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lwise_core.vision.shard import Shard
     from lwise_core.vision.targets import Targets
 
-app = typer.Typer(help="Other measures of how hard an image is, as columns of the dirmap.", no_args_is_help=True)
+app = typer.Typer(help="Other measures of image difficulty, as columns of the dirmap.", no_args_is_help=True)
 
 _OUT = typer.Option(None, "--out", "-o", help="Where to write the dirmap (default: in place).")
 
@@ -84,12 +84,12 @@ def depth(
     """
     config = choose_settings(DepthConfig, options, command="lwise difficulty depth")
     from lwise_core.vision.checkpoints.native import file_sha256, load_model
-    from lwise_core.vision.difficulty.prediction_depth import fit_probes, layers_of, prediction_depth
+    from lwise_core.vision.difficulty.prediction_depth import default_layers, fit_probes, prediction_depth
     from lwise_core.vision.engine import Engine, preferred_device
 
     rows, guide, engine = read_dirmap(dirmap), load_model(model), Engine(preferred_device())
     targets = _targets(guide, rows, config, present_only=True)
-    layers = list(config.layer) or layers_of(guide.network)
+    layers = list(config.layer) or default_layers(guide.network)
     fit_rows = [row for row in rows if row.split == config.fit_on]
     if not fit_rows:
         raise InputError(f"the dirmap has no images in split {config.fit_on}; choose another split with --fit-on")
@@ -121,7 +121,7 @@ def depth(
 def confidence(
     dirmap: Path = DIRMAP,
     images: Path = IMAGES,
-    model: list[Path] = typer.Option(..., "--model", "-m", help="Model of one epoch (.safetensors); once per epoch."),
+    model: list[Path] = typer.Option(..., "--model", "-m", help="Model of one epoch (.safetensors); repeatable."),
     out: Path | None = _OUT,
     shard: str | None = SHARD,
     **options: Any,

@@ -135,14 +135,14 @@ def upload(
     """
     from lwise_core.cloud.uploading import changed_in, put_files
     from lwise_core.dirmap import read_dirmap
-    from lwise_core.errors import refuse_if_any
+    from lwise_core.errors import raise_if_any
     from sagemaker_jobs.artefacts import artefacts, dataset_place
     from sagemaker_jobs.container.opt_ml import DIRMAP_FILE
 
     rows = read_dirmap(dirmap)
     place = dataset_place(dataset, artefacts())
     files = {f"{place.prefix}/images/{row.im_path}": images / row.im_path for row in rows}
-    refuse_if_any(images, [f"{path}: no such picture" for path in files.values() if not path.is_file()])
+    raise_if_any(images, [f"{path}: no such picture" for path in files.values() if not path.is_file()])
     with step("Comparing with what is there"):
         left = changed_in(place.bucket, f"{place.prefix}/images/", files)
     megabytes = sum(path.stat().st_size for path in left.values()) / 1e6

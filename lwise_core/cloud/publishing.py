@@ -18,7 +18,7 @@ from lwise_core.authoring.manifest import Published
 from lwise_core.authoring.stimuli import opaque_name_of
 from lwise_core.cloud.aws_client import asking, at_once, client
 from lwise_core.cloud.uploading import FOR_EVER, sizes_in
-from lwise_core.errors import refuse_if_any
+from lwise_core.errors import raise_if_any
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
 from lwise_core.progress import OnProgress
 
@@ -47,7 +47,7 @@ def publish_from_s3(
     keys = {picture: f"{prefix}/{'/'.join(picture)}" for picture in sha256}
     sizes = sizes_in(source, f"{prefix}/")
     where = f"s3://{source}/{prefix}"
-    refuse_if_any(where, [f"{'/'.join(picture)}: no such picture" for picture, key in keys.items() if key not in sizes])
+    raise_if_any(where, [f"{'/'.join(picture)}: no such picture" for picture, key in keys.items() if key not in sizes])
     published = {
         (variant, im_path): opaque_name_of(digest, PurePosixPath(im_path).suffix)
         for (variant, im_path), digest in sha256.items()
@@ -73,7 +73,7 @@ def publish_from_s3(
         for picture, is_right in zip(waiting.values(), copies, strict=True)
         if not is_right
     ]
-    refuse_if_any(where, sorted(differing))
+    raise_if_any(where, sorted(differing))
     return published
 
 

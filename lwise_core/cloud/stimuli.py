@@ -15,7 +15,7 @@ from lwise_core.aws_names import STIMULUS_BUCKET
 from lwise_core.cloud.deployed import stack_outputs
 from lwise_core.cloud.naming import stimulus_stack_name
 from lwise_core.cloud.uploading import missing_in, put_files
-from lwise_core.errors import refuse_if_any
+from lwise_core.errors import raise_if_any
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
 from lwise_core.progress import OnProgress
 
@@ -60,7 +60,7 @@ def name_pictures(
             published[variant, im_path] = name
             files[name] = path
         on_progress(done, len(wanted))
-    refuse_if_any(variants, missing)
+    raise_if_any(variants, missing)
     return published, files
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from lwise_core import atomic_files
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.validation_errors import Place, problems_of, unknown_key
 from lwise_core.yaml_files import read_yaml
 
@@ -50,7 +50,7 @@ def settings_from(kind: type[AnySettings], values: Mapping[str, Any], *, source:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        refuse_if_any(source, problems_of(error, lambda place: _describe_unknown(kind, place)))
+        raise_if_any(source, problems_of(error, lambda place: _describe_unknown(kind, place)))
         raise
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lwise_core import atomic_files
 from lwise_core.aws_names import JobKind
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.vision.enhancement_config import EnhancementConfig
 from lwise_core.vision.scoring_config import ScoringConfig
 from lwise_core.vision.settings import Settings, plain, read_settings, settings_from, write_settings
@@ -109,7 +109,7 @@ def new_job(
     chosen = settings_from(SETTINGS_OF[kind], settings, source=f"settings of the {kind} job")
     machines = settings_from(Compute, compute, source=f"machines of the {kind} job")
     job = Job(kind=kind, dataset=dataset, model=model, settings=plain(chosen), compute=machines)
-    refuse_if_any(f"{kind} job", _problems(job))
+    raise_if_any(f"{kind} job", _problems(job))
     return job
 
 
@@ -124,7 +124,7 @@ def read_job(path: Path) -> Job:
     told = read_settings(path)
     job = settings_from(Job, told, source=str(path))
     chosen = settings_from(SETTINGS_OF[job.kind], job.settings, source=f"{path}: settings")
-    refuse_if_any(path, _problems(job))
+    raise_if_any(path, _problems(job))
     return job.model_copy(update={"settings": plain(chosen)})
 
 

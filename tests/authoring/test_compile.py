@@ -276,7 +276,7 @@ def test_the_repeat_image_needs_a_spare_image(data_set: DataSet, tmp_path: Path)
         (lambda text: text.replace("train/aversata/000.png", "a/../../secret.png"), "stays inside its folder"),
         (lambda text: text.replace("train/aversata/000.png", "/etc/secret.png"), "stays inside its folder"),
         (lambda text: text.replace("train/aversata/000.png", "C:/secret.png"), "stays inside its folder"),
-        (lambda text: text.replace("train/aversata/000.png", "train/aversata/001.png"), "stands in two rows"),
+        (lambda text: text.replace("train/aversata/000.png", "train/aversata/001.png"), "duplicate im_path"),
         (lambda text: text.replace("aversata,0,", "aversata,zero,", 1), "class_num is 'zero'"),
         (lambda text: text.replace("aversata,0,", "aversata,7,", 1), "class_num must count the classes from 0"),
         (lambda text: text.replace("aversata,0,", "other,0,", 1), "class_num 0 names both 'other' and 'aversata'"),

@@ -120,7 +120,7 @@ def test_pull_resumes_an_interrupted_download(published: Path, tmp_path: Path) -
         half = len(served.content) // 2
         pull = ("pull", f"{served.address}/L-Wise_ckpts.zip", "--sha256", served.sha256.upper())
         served.breaks_after = half
-        assert "it goes on from there" in _refused(*pull, folder=tmp_path, code=1)
+        assert "run the command again to resume" in _refused(*pull, folder=tmp_path, code=1)
         served.breaks_after = None
         output = succeed("checkpoints", *pull, folder=tmp_path)
         assert output.split() == ["L-Wise_ckpts/MHIST_eps1.pt", "L-Wise_ckpts/README.txt"]

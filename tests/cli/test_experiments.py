@@ -405,7 +405,7 @@ def _million_rows(folder: Path) -> None:
         ),
         (
             _data(lambda text: text.replace("train-eris-1.jpg,", "train-eris-0.jpg,")),
-            ["im_path 'train/eris/train-eris-0.jpg' stands in two rows, first in line 14"],
+            ["duplicate im_path 'train/eris/train-eris-0.jpg', first in line 14"],
         ),
         (_data(lambda text: text.replace(",0.5\n", ",nan\n")), ["difficulty is 'nan'; expected a finite number"]),
         (

@@ -195,10 +195,10 @@ def test_an_existing_file_is_never_replaced(study: Path) -> None:
     [
         ("/nowhere.csv", "the server answered 404 Not Found"),
         ("/cut-off.csv", "the transfer failed after 40 bytes"),
-        ("/endless.csv", "holds more than 50,000,000 bytes"),
+        ("/endless.csv", "has more than 50,000,000 bytes"),
         (
             "/moved-away.csv",
-            "http://example.org/dirmap.csv: the server sends on to this address; expected one with https",
+            "http://example.org/dirmap.csv: the server redirects to this URL; expected one with https",
         ),
         ("/circle.csv", "the transfer failed"),
     ],
@@ -234,7 +234,7 @@ def test_downloads_from_other_machines_need_https(url: str, allowed: bool) -> No
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--url", "http://example.org/dirmap.csv"], "expected an address with https"),
+        (["--url", "http://example.org/dirmap.csv"], "expected a URL with https"),
         (["--sha256", "abc"], "--sha256 is 'abc'; expected 64 hexadecimal digits"),
         (["--sha256", "0" * 64], "omit one of them"),
         (["--from", "nowhere.csv"], "nowhere.csv: cannot be read (No such file or directory)"),

@@ -307,7 +307,7 @@ def test_reads_superclasses_of_a_known_data_set(tmp_path: Path) -> None:
         ("red: [two]\n", "'red' has 'two'"),
         ("red: [true]\n", "'red' has True"),
         ("red: [2\n", "not a YAML file"),
-        ("red: [2]\nblue: [0]\nred: [3]\n", "key 'red' stands twice in one place, the second time in line 3"),
+        ("red: [2]\nblue: [0]\nred: [3]\n", "duplicate key 'red', the second one in line 3"),
     ],
 )
 def test_rejects_bad_superclasses(text: str, message: str, tmp_path: Path) -> None:

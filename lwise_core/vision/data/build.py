@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from lwise_core import __version__, atomic_files
 from lwise_core.dirmap import DirmapRow, inside_root, write_csv, write_dirmap
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.file_names import DIRMAP_FILE, PROVENANCE_FILE, SKIPPED_FILE
 from lwise_core.progress import OnProgress
 from lwise_core.vision.data.class_numbers import renumber_classes
@@ -109,7 +109,7 @@ def build_dataset(
     )
     unreadable = list(dict.fromkeys(outcome.skipped))
     if unreadable and not skip_bad:
-        refuse_if_any(
+        raise_if_any(
             f"{images_root}: repair these and run again, or skip them with --skip-bad (all others are saved)",
             unreadable,
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.validation_errors import Place, problems_of, unknown_key
 from lwise_core.yaml_files import parse_yaml
 
@@ -43,7 +43,7 @@ def load_dataset_description(name_or_path: str) -> DatasetDescription:
     try:
         return DatasetDescription.model_validate({**document, "name": Path(source).stem})
     except ValidationError as error:
-        refuse_if_any(source, problems_of(error, _describe_unknown_key))
+        raise_if_any(source, problems_of(error, _describe_unknown_key))
         raise
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lwise_core.dirmap import REQUIRED_COLUMNS, SCORE_COLUMNS, DirmapRow, read_csv
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 from lwise_core.vision.data.class_numbers import ORIG_CLASS, ORIG_CLASS_NUM, renumber_classes
 from lwise_core.vision.data.description import DatasetDescription, Table
 from lwise_core.vision.images import IMAGE_SUFFIXES
@@ -162,7 +162,7 @@ def _in_table(root: Path, table: Table) -> _Listing:
         split = values[table.split_column] if table.split_column else "train"
         extra = {column: text for column, text in values.items() if column not in (*REQUIRED_COLUMNS, *SCORE_COLUMNS)}
         listing[split][_label(values, table)].append(_ListedImage(paths[0], extra))
-    refuse_if_any(path, problems)
+    raise_if_any(path, problems)
     return listing
 
 
@@ -208,7 +208,7 @@ def _targets(labels: Sequence[str], description: DatasetDescription | None, root
                 targets[label] = target
         elif whole.superclasses is None:
             unknown.append(f"{label!r} is not a class of {whole.name}, which are {_few(whole.class_of or names)}")
-    refuse_if_any(root, unknown)
+    raise_if_any(root, unknown)
     return dict(sorted(targets.items(), key=lambda item: (item[1].class_num, item[0])))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lwise_core.dirmap import read_csv
-from lwise_core.errors import InputError, refuse_if_any
+from lwise_core.errors import InputError, raise_if_any
 
 _COLUMNS = ("split", "class", "n")
 
@@ -28,7 +28,7 @@ def read_recipe(path: Path) -> dict[str, dict[str, int | None]]:
         if name in classes:
             problems.append(f"line {line}: class {name!r} occurs twice in split {split!r}")
         classes[name] = int(n) if n.isdecimal() else None
-    refuse_if_any(path, problems)
+    raise_if_any(path, problems)
     if not recipe:
         raise InputError(f"{path}: is empty; expected a row of split, class and n for each class of each split")
     return recipe

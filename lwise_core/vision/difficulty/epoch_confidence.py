@@ -1,6 +1,6 @@
 """Confidence over training: the mean probability of the true class over the models of several epochs.
 
-A cheap stand-in for the consistency score, since easy images are learnt early and stay learnt (Jiang et al. 2021,
+A cheap substitute for the consistency score, since easy images are learnt early and stay learnt (Jiang et al. 2021,
 https://arxiv.org/abs/2002.03206, section 5).
 """
 
@@ -22,14 +22,14 @@ COLUMN = "epoch_confidence"
 
 
 def epoch_confidence(models: Sequence[GuideModel], targets: Targets, engine: Engine) -> Measure:
-    """What `measure_images` computes: sum_t p_t(y) / T, 0 to 1, over T models, p the softmax over `targets`' columns.
+    """The measure for `measure_images`: sum_t p_t(y) / T, 0 to 1, over T models; p the softmax of `targets`' columns.
 
-    Each image is read once for all models, all of which are held in memory.
+    Each image is read once, and all models are held in memory.
 
     Raises
     ------
     InputError
-        If the models differ in their classes or in the side of their images.
+        If the models differ in classes or image size.
     """
     first = models[0].description
     for number, model in enumerate(models[1:], start=2):
@@ -37,14 +37,14 @@ def epoch_confidence(models: Sequence[GuideModel], targets: Targets, engine: Eng
         if (other.classes, other.size) != (first.classes, first.size):
             raise InputError(
                 f"--model number {number} has {len(other.classes)} classes at {other.size} pixels, the first "
-                f"{len(first.classes)} at {first.size}, or other names; expected models of one training"
+                f"{len(first.classes)} at {first.size}, or other class names; expected models of one training"
             )
     ready = [engine.prepared(model) for model in models]
 
-    def compute(pictures: Tensor, labels: Tensor) -> list[Tensor]:
+    def compute(images: Tensor, labels: Tensor) -> list[Tensor]:
         with torch.inference_mode(), engine.computing():
-            logits = (targets.columns(model(pictures)).to(engine.dtype) for model in ready)
-            confidences = [logit(of_one.softmax(dim=1), labels) for of_one in logits]
+            logits = (targets.columns(model(images)).to(engine.dtype) for model in ready)
+            confidences = [logit(output.softmax(dim=1), labels) for output in logits]
         return [torch.stack(confidences).mean(dim=0)]
 
     return Measure((COLUMN,), compute, first.size, targets)

@@ -27,7 +27,7 @@ def _model(seed: int, *, size: int = 32) -> GuideModel:
     return new_guide(description, IMAGENET, seed=seed).eval().requires_grad_(False)
 
 
-def test_the_command_adds_the_mean_probability_of_the_true_class(tmp_path: Path) -> None:
+def test_command_adds_the_mean_probability_of_the_true_class(tmp_path: Path) -> None:
     photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
     rows: list[DirmapRow] = index_image_folder(photographs).rows
     write_dirmap(tmp_path / "dirmap.csv", rows)
@@ -44,8 +44,8 @@ def test_the_command_adds_the_mean_probability_of_the_true_class(tmp_path: Path)
     assert found == pytest.approx(expected, abs=2e-6)
 
 
-def test_classes_that_the_data_set_does_not_have_may_be_left_out(tmp_path: Path) -> None:
-    """A model of three classes on a data set of two, which its column `logit` finds."""
+def test_present_only_ignores_classes_without_images(tmp_path: Path) -> None:
+    """A model of three classes and a data set of two, mapped by its column `logit`."""
     photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
     numbers = {"blue": 0, "red": 1}
     rows = [
@@ -65,7 +65,7 @@ def test_classes_that_the_data_set_does_not_have_may_be_left_out(tmp_path: Path)
     assert found == pytest.approx(expected, abs=2e-6)
 
 
-def test_models_of_different_trainings_are_refused(tmp_path: Path) -> None:
+def test_models_of_different_trainings_are_rejected(tmp_path: Path) -> None:
     rows = [DirmapRow("val", name, number, f"{name}.png") for number, name in enumerate(("blue", "green", "red"))]
     models = [_model(1), _model(2, size=48)]
     with pytest.raises(InputError, match="--model number 2 has 3 classes at 48 pixels, the first 3 at 32"):

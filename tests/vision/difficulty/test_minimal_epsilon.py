@@ -1,4 +1,4 @@
-"""The minimal ε is the distance to the boundary where that is known, and never less anywhere."""
+"""The minimal ε equals the distance to the boundary where that is known, and is never smaller."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Linear:
         return pictures.flatten(1) @ self.weights.T + self.bias
 
     def distances(self, pictures: Tensor, labels: Tensor) -> Tensor:
-        """To the nearest boundary (N,), 0 beyond it."""
+        """Distance to the nearest boundary (N,), 0 beyond it."""
         logits = self(pictures)
         found = []
         for of_one, label in zip(logits, labels.tolist(), strict=True):
@@ -49,12 +49,12 @@ def _linear(n_classes: int) -> _Linear:
 
 
 def _pictures(n: int) -> Tensor:
-    """Grey enough for the edges of [0, 1] to be out of reach."""
+    """Grey images, far from the limits of [0, 1]."""
     random = torch.Generator().manual_seed(7)
     return 0.5 + 0.05 * torch.randn(n, 3, 8, 8, generator=random, dtype=torch.float64)
 
 
-def test_it_is_the_exact_distance_of_a_linear_model_with_two_classes() -> None:
+def test_minimal_epsilon_is_exact_for_a_linear_model_with_two_classes() -> None:
     model, pictures, labels = _linear(2), _pictures(40), torch.arange(40) % 2
     exact = model.distances(pictures, labels)
     found = smallest_radii(model, pictures, labels, _BISECTION)
@@ -64,7 +64,7 @@ def test_it_is_the_exact_distance_of_a_linear_model_with_two_classes() -> None:
     assert (found <= exact + _BISECTION.largest / 2**_BISECTION.rounds).all()
 
 
-def test_with_more_classes_it_is_never_less_and_seldom_much_more() -> None:
+def test_minimal_epsilon_is_a_tight_upper_bound_with_more_classes() -> None:
     model, pictures = _linear(5), _pictures(40)
     labels = model(pictures).argmax(dim=1)
     exact = model.distances(pictures, labels)
@@ -73,7 +73,7 @@ def test_with_more_classes_it_is_never_less_and_seldom_much_more() -> None:
     assert (found / exact).median() <= 1.02
 
 
-def test_infinity_where_nothing_is_found_within_the_largest_radius() -> None:
+def test_no_misclassification_within_the_largest_radius_gives_infinity() -> None:
     model, pictures = _linear(2), _pictures(20)
     labels = model(pictures).argmax(dim=1)
     exact = model.distances(pictures, labels)
@@ -82,14 +82,14 @@ def test_infinity_where_nothing_is_found_within_the_largest_radius() -> None:
     assert torch.equal(found.isinf(), exact > largest)
 
 
-def test_one_picture_alone_is_as_far_as_among_others() -> None:
+def test_single_image_has_the_same_distance_as_in_a_batch() -> None:
     model, pictures, labels = _linear(3), _pictures(3), torch.tensor([0, 1, 2])
     together = smallest_radii(model, pictures, labels, _BISECTION)
     alone = [smallest_radii(model, pictures[i : i + 1], labels[i : i + 1], _BISECTION) for i in range(3)]
     assert torch.allclose(torch.cat(alone), together, atol=1e-9)
 
 
-def test_the_command_adds_the_column(tmp_path: Path) -> None:
+def test_command_adds_the_column(tmp_path: Path) -> None:
     photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
     rows = index_image_folder(photographs).rows
     write_dirmap(tmp_path / "dirmap.csv", rows)
@@ -107,8 +107,8 @@ def test_the_command_adds_the_column(tmp_path: Path) -> None:
     assert any(0 < value < float("inf") for value in values)
 
 
-def test_the_whole_is_made_of_what_shards_found(tmp_path: Path) -> None:
-    """There is one batch, which is shard 0's; when its images are gone the whole can only come from there."""
+def test_shards_are_merged(tmp_path: Path) -> None:
+    """Shard 0 measures the only batch; after its images are removed, the result can only come from the shard."""
     photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
     rows = index_image_folder(photographs).rows
     write_dirmap(tmp_path / "dirmap.csv", rows)
@@ -125,8 +125,8 @@ def test_the_whole_is_made_of_what_shards_found(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.unfinished"))
 
 
-def test_a_class_may_be_several_of_the_model_s(tmp_path: Path) -> None:
-    """With all of a model's logits among two classes, what takes red for blue is no other kind of red."""
+def test_superclass_combines_several_logits(tmp_path: Path) -> None:
+    """All logits of the model belong to two classes; a confusion within red is not a misclassification."""
     photographs = write_photographs(tmp_path / "photographs", per_class={"train": 4, "val": 2})
     rows = [row for row in index_image_folder(photographs).rows if row.class_name != "green"]
     numbered = [replace(row, class_num=("blue", "red").index(row.class_name)) for row in rows]

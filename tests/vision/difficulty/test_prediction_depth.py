@@ -1,4 +1,4 @@
-"""Probes are the least squares' solution, and depth is where the layers begin to agree with the network."""
+"""Probes are the least-squares solution, and depth is the layer from which all probes agree with the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lwise_core.errors import InputError
 from lwise_core.vision.architectures import build_network
 from lwise_core.vision.checkpoints.native import save_model
 from lwise_core.vision.datasets import DirmapDataset
-from lwise_core.vision.difficulty.prediction_depth import depths, fit_probes, layers_of, prediction_depth
+from lwise_core.vision.difficulty.prediction_depth import default_layers, depths, fit_probes, prediction_depth
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import IMAGENET, GuideDescription, GuideModel, new_guide
 from lwise_core.vision.image_folder import index_image_folder
@@ -43,16 +43,14 @@ def model() -> GuideModel:
     return new_guide(description, IMAGENET, seed=1).eval().requires_grad_(False)
 
 
-def test_depth_is_the_number_of_layers_before_all_the_rest_agree() -> None:
+def test_depth_is_the_number_of_layers_before_all_others_agree() -> None:
     said = torch.tensor([[1, 0, 0, 1, 2], [1, 0, 1, 1, 2], [1, 1, 0, 0, 2]])
     final = torch.tensor([1, 1, 1, 1, 0])
     # Settled at once; after two layers; never by the last; and so for one that comes round and turns away again.
     assert depths(said, final).tolist() == [0, 2, 3, 3, 3]
 
 
-def test_probes_are_the_solution_of_the_normal_equations(
-    model: GuideModel, rows: list[DirmapRow], photographs: Path
-) -> None:
+def test_probes_solve_the_normal_equations(model: GuideModel, rows: list[DirmapRow], photographs: Path) -> None:
     train = [row for row in rows if row.split == "train"]
     targets = targets_for(model.description, rows, present_only=True)
     probes = fit_probes(model, train, images_root=photographs, targets=targets, engine=_ENGINE, layers=["blocks.0"])
@@ -70,12 +68,12 @@ def test_probes_are_the_solution_of_the_normal_equations(
     model.float()
 
 
-def test_depths_of_images_are_what_probes_and_network_say(
+def test_depths_of_images_follow_from_probes_and_network(
     model: GuideModel, rows: list[DirmapRow], photographs: Path
 ) -> None:
     train = [row for row in rows if row.split == "train"]
     targets = targets_for(model.description, rows, present_only=True)
-    layers = layers_of(model.network)
+    layers = default_layers(model.network)
     assert layers == _LAYERS
     probes = fit_probes(model, train, images_root=photographs, targets=targets, engine=_ENGINE, layers=layers)
     measure = prediction_depth(model, probes, targets, _ENGINE)
@@ -97,22 +95,18 @@ def test_depths_of_images_are_what_probes_and_network_say(
         ),
     ],
 )
-def test_a_network_has_a_probe_after_each_block(architecture: str, layers: list[str]) -> None:
+def test_default_layers_are_the_blocks(architecture: str, layers: list[str]) -> None:
     network = build_network(architecture, num_classes=4, size=64, settings={})
-    assert layers_of(network) == layers
+    assert default_layers(network) == layers
 
 
-def test_a_layer_that_the_model_does_not_have_is_refused(
-    model: GuideModel, rows: list[DirmapRow], photographs: Path
-) -> None:
+def test_unknown_layer_is_rejected(model: GuideModel, rows: list[DirmapRow], photographs: Path) -> None:
     targets = targets_for(model.description, rows, present_only=True)
     with pytest.raises(InputError, match="--layer is 'layer9'; the layers of the model are stem, blocks"):
         fit_probes(model, rows, images_root=photographs, targets=targets, engine=_ENGINE, layers=["layer9"])
 
 
-def test_the_command_adds_the_column(
-    model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path
-) -> None:
+def test_command_adds_the_column(model: GuideModel, rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
     write_dirmap(tmp_path / "dirmap.csv", rows)
     save_model(tmp_path / "guide.safetensors", model, training={}, metrics={})
     printed = succeed(
@@ -123,7 +117,7 @@ def test_the_command_adds_the_column(
     assert found <= set(map(float, range(4)))
 
 
-def test_a_class_may_be_several_of_the_model_s(rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
+def test_superclass_combines_several_logits(rows: list[DirmapRow], photographs: Path, tmp_path: Path) -> None:
     write_dirmap(tmp_path / "dirmap.csv", rows)
     description = GuideDescription("small_resnet", tuple("abcd"), size=32, settings={"width": 8})
     model = new_guide(description, IMAGENET, seed=1).eval().requires_grad_(False)

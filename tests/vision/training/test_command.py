@@ -50,7 +50,7 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) ->
     [
         (None, "no such file; expected YAML with lines such as"),
         ("epochs: [", "not a YAML file"),
-        ("epochs: 1\nepochs: 2", "key 'epochs' stands twice in one place"),
+        ("epochs: 1\nepochs: 2", "duplicate key 'epochs'"),
         ("- epochs", "expected YAML with a setting on each line"),
         ("epochs: 0", r"epochs: expected 1 or more \(found 0\)"),
         ("epochs: many", r"epochs: expected a whole number \(found 'many'\)"),
