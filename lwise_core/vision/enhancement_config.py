@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from lwise_core.errors import InputError
 from lwise_core.file_names import NATURAL
 from lwise_core.vision.budget import Budget
+from lwise_core.vision.objectives import OBJECTIVES
 from lwise_core.vision.shared_settings import TargetSettings
 
 _NAME_FIELDS = ("dataset", "eps", "step", "steps", "objective")
@@ -22,6 +23,12 @@ def _check_unique(epsilons: tuple[float, ...]) -> tuple[float, ...]:
     return epsilons
 
 
+def _check_objective(name: str) -> str:
+    if name not in OBJECTIVES:
+        raise ValueError(f"expected one of {', '.join(OBJECTIVES)}")
+    return name
+
+
 class EnhancementConfig(TargetSettings):
     """How to enhance images. Lengths are L2 over the whole image, pixels in [0, 1]."""
 
@@ -31,8 +38,9 @@ class EnhancementConfig(TargetSettings):
     """L2 length of one step."""
     steps: int | None = Field(default=None, ge=1)
     """Number of steps (default: the length of the radius in steps)."""
-    objective: Literal["logit", "logit_diverge", "cross_entropy"] = "logit_diverge"
-    """What to raise: logit, logit_diverge or cross_entropy."""
+    objective: Annotated[str, AfterValidator(_check_objective)] = Field(
+        default="logit_diverge", description=f"What to raise: {', '.join(OBJECTIVES)}."
+    )
     diverge_from: tuple[str, ...] = ()
     """With logit_diverge: classes to diverge from (default: all)."""
     lower: bool = False

@@ -1,20 +1,22 @@
 """What an ascent raises: a value per image, computed from the logits of the data set's classes.
 
-Notation: z are the logits of one image, y its true class, R the rivals that it is compared with.
+Notation: z are the logits of one image, y its true class, R the rivals that it is compared with. A new objective is a
+function here and an entry of `OBJECTIVES`; settings, help and checks take its name from there. PyTorch is not imported,
+so that they need not load it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-
-import torch
-from torch import Tensor
-from torch.nn import functional
+from typing import TYPE_CHECKING
 
 from lwise_core.errors import InputError
 
-Objective = Callable[[Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Objective = Callable[["Tensor", "Tensor"], "Tensor"]
 """(logits (N, C), labels (N,)) -> values (N,), higher is better."""
 
 
@@ -33,7 +35,7 @@ def logit_diverge(logits: Tensor, labels: Tensor, *, rivals: Sequence[int] | Non
     true = logit(logits, labels)
     if rivals is None:
         return true - (logits.sum(dim=1) - true) / (logits.shape[1] - 1)
-    is_rival = torch.zeros(logits.shape[1], dtype=logits.dtype, device=logits.device)
+    is_rival = logits.new_zeros(logits.shape[1])
     is_rival[list(rivals)] = 1
     is_own = is_rival[labels]
     return true - (logits @ is_rival - is_own * true) / (len(rivals) - is_own)
@@ -41,12 +43,12 @@ def logit_diverge(logits: Tensor, labels: Tensor, *, rivals: Sequence[int] | Non
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """The log-probability of the true class, i.e. the negative cross-entropy."""
-    return -functional.cross_entropy(logits, labels, reduction="none")
+    return logit(logits.log_softmax(dim=1), labels)
 
 
 def attack(logits: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy. Raising it is the attack of adversarial training."""
-    return functional.cross_entropy(logits, labels, reduction="none")
+    return -cross_entropy(logits, labels)
 
 
 OBJECTIVES: dict[str, Objective] = {
