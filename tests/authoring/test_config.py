@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lwise_core.authoring.config import StudyConfig
-from lwise_core.authoring.config_file import read_config
+from lwise_core.authoring.config_file import effective, read_config
 from lwise_core.errors import InputError
 
 _BLOCK = "session_config:\n  - train_1: {n_trials_per_class_train: 2}\n"
@@ -60,6 +60,38 @@ def test_only_keys_that_are_set_override(tmp_path: Path) -> None:
     assert block.written_settings == {"show_feedback": True}
     assert block.trial_types is not None
     assert block.trial_types["a"].written_settings == {}
+
+
+def test_a_key_that_is_set_to_false_or_null_overrides(tmp_path: Path) -> None:
+    text = """
+session_config:
+  - test:
+      shuffle_choice_order: false
+      trial_types: {a: {max_difficulty_selection: null}}
+trial_config: {shuffle_choice_order: true, max_difficulty_selection: 0.5}
+"""
+    config = _read(tmp_path, text)
+    (block,) = config.session_config
+    assert block.trial_types is not None
+    assert effective("shuffle_choice_order", block, config.trial_config) is False
+    assert effective("max_difficulty_selection", block.trial_types["a"], block, config.trial_config) is None
+
+
+def test_a_domain_may_be_longer_than_one_of_its_labels(tmp_path: Path) -> None:
+    def domain(name: str) -> str:
+        certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1a"
+        return f"{_BLOCK}deployment: {{domain: {{name: {name}, certificate: '{certificate}'}}}}"
+
+    name = f"{'a' * 60}.{'b' * 60}.example.edu"
+    read = _read(tmp_path, domain(name)).deployment.domain
+    assert read is not None
+    assert read.name == name
+    assert "expected a domain" in _message(tmp_path, domain(f"{'a' * 60}.{'b' * 60}.{'c' * 60}.{'d' * 60}.example.edu"))
+
+
+def test_two_tiers_of_the_bonus_cannot_have_the_same_share(tmp_path: Path) -> None:
+    tiers = "site: {bonus: [{at_least: 0.8, usd: 1}, {at_least: 0.8, usd: 2}]}"
+    assert "at_least is [0.8, 0.8]; expected values that increase" in _message(tmp_path, _BLOCK + tiers)
 
 
 def test_yaml_types_are_coerced(tmp_path: Path) -> None:

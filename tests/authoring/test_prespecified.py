@@ -58,6 +58,24 @@ def row(number: int = 0, class_name: str = "dog", **other: Any) -> dict[str, Any
     return {"trialset_id": 0, "condition_idx": 0, "block": 0, "class": class_name, "url": url, **other}
 
 
+def test_num_trialsets_limits_the_trial_sets_of_the_file(tmp_path: Path) -> None:
+    rows = [row(number, trialset_id=number) for number in range(3)]
+    study = compile_study(write_given(tmp_path / "s_1", rows, {"deployment": {"num_trialsets": 2}})).study
+    assert study.slots.count == 2
+
+
+def test_trial_sets_may_come_in_any_order_in_the_file(tmp_path: Path) -> None:
+    rows = [row(number, trialset_id=number, condition_idx=number) for number in (2, 0, 1)]
+    study = compile_study(write_given(tmp_path / "s_1", rows)).study
+    assert [trialset.condition_idx for trialset in study.prespecified] == [0, 1, 2]
+
+
+def test_a_condition_beyond_num_conditions_is_rejected(tmp_path: Path) -> None:
+    rows = [row(number, trialset_id=number, condition_idx=number) for number in range(3)]
+    with pytest.raises(InputError, match=r"num_conditions is 2, but a trial set has condition_idx 2; .* least 3"):
+        compile_study(write_given(tmp_path / "s_1", rows, {"deployment": {"num_conditions": 2}}))
+
+
 # --- any file
 
 

@@ -35,6 +35,12 @@ def test_conditions_are_balanced_in_every_block_and_nearly_so_in_between(
     assert max(counts) - min(counts) <= repeats
 
 
+def test_random_conditions_equal_the_recorded_ones(taper: CompiledStudy) -> None:
+    """The conditions of running studies must not change."""
+    study = replace(taper.study, conditions=Conditions(3, "random", 3), seed=11)
+    assert [condition_of(study, number) for number in range(12)] == [0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1, 1]
+
+
 def test_orders_of_consecutive_blocks_are_independent(taper: CompiledStudy) -> None:
     study = replace(taper.study, conditions=Conditions(3, "blocked", 3))
     orders = Counter(tuple(condition_of(study, 3 * block + place) for place in range(3)) for block in range(600))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from lwise_core.authoring.compile import CompiledStudy, compile_study
 from lwise_core.experiments.payloads import expanded, external_origins, icon_urls, participant_view
-from lwise_core.experiments.study import Study
+from lwise_core.experiments.study import ImageSource, Study
 from lwise_core.experiments.trialset import build_trialset
 from tests.experiments.conftest import CLASSES, DataSet, scored_rows, trials_of, write_study, write_url_study
 
@@ -190,3 +191,11 @@ def test_external_origins_covers_all_images(buckets: Study, taper: CompiledStudy
         f"https://{bucket}.s3.amazonaws.com" for bucket in ("moths-eps8", "moths-media", "moths-natural")
     ]
     assert external_origins(taper.study) == []
+
+
+def test_external_origins_has_the_icons_of_trial_types_and_no_images_that_no_source_shows(buckets: Study) -> None:
+    icons = tuple(
+        replace(kind, settings={**kind.settings, "choice_image_bucket_name": "moths-icons"}) for kind in buckets.kinds
+    )
+    hosted = replace(buckets, kinds=icons, sources=(ImageSource(variant="natural"),))
+    assert external_origins(hosted) == [f"https://{name}.s3.amazonaws.com" for name in ("moths-icons", "moths-media")]
