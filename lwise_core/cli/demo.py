@@ -14,16 +14,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from lwise_core import __version__, atomic_files
-from lwise_core.authoring.template import TaperStudy, write_taper_study
-from lwise_core.cli.enhance import enhance_images
 from lwise_core.cli.progress import say, step, warn
 from lwise_core.cli.records import export_tables, write_study_report
 from lwise_core.cli.serve import DEFAULT_PORT, serve_study
 from lwise_core.cli.study_arguments import compile_with_warnings
-from lwise_core.cli.train import train_model
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap
 from lwise_core.errors import InputError
-from lwise_core.simulation.moths import write_moths
 
 if TYPE_CHECKING:
     from lwise_core.vision.enhancement_config import EnhancementConfig
@@ -55,6 +51,8 @@ def demo(
 
     Example: `lwise demo --images photos --no-serve`
     """
+    from lwise_core.authoring.template import TaperStudy, write_taper_study
+    from lwise_core.cli.enhance import enhance_images
     from lwise_core.local.server import listen
 
     if not no_serve:
@@ -116,6 +114,8 @@ def _begin(out: Path, *, images: Path | None, learners: int, seed: int) -> None:
 
 
 def _moths(folder: Path, seed: int) -> Path:
+    from lwise_core.simulation.moths import write_moths
+
     if not folder.exists():
         with step("Drawing four species of moths") as on_progress:
             write_moths(folder, n_per_species=MOTHS_PER_SPECIES, seed=seed, on_progress=on_progress)
@@ -138,6 +138,7 @@ def _budgets(side: int) -> list[float]:
 
 
 def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, epsilon: float, seed: int) -> None:
+    from lwise_core.cli.train import train_model
     from lwise_core.vision.training.config import TrainingConfig
 
     n_train = sum(row.split == "train" for row in rows)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from lwise_core.progress import OnProgress
@@ -34,6 +33,8 @@ def step(description: str) -> Iterator[OnProgress]:
     """Announce a step and show how far it is; yields the function to call with (done, total)."""
     started = time.monotonic()
     if errors.is_terminal:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=errors, transient=True) as progress:
             task = progress.add_task(description, total=None)

@@ -56,38 +56,6 @@ def test_a_study_is_served_exported_and_reported(workshop: Path, tmp_path: Path)
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
-def test_help_of_every_command_has_an_example(tmp_path: Path) -> None:
-    experiments = (
-        f"experiments {name}"
-        for name in ("new", "import", "fetch-dirmap", "list", "validate", "compile", "trialset", "audit")
-    )
-    for command in (
-        "demo",
-        *(f"dataset {name}" for name in ("index", "split", "stats", "build", "describe")),
-        "train",
-        "score",
-        "enhance",
-        "difficulty epsilon",
-        "difficulty depth",
-        "difficulty confidence",
-        "controls",
-        "look",
-        "checkpoints inspect",
-        "checkpoints convert",
-        "checkpoints pull",
-        *experiments,
-        *(f"jobs {name}" for name in ("train", "enhance", "score", "run", "upload", "list", "show", "logs", "stop")),
-        *(f"jobs {name}" for name in ("wait", "fetch", "publish")),
-        "serve",
-        "links",
-        "data export",
-        "data emails",
-        "data download",
-        "report",
-    ):
-        assert f"lwise {command} " in succeed(*command.split(), "--help", folder=tmp_path).replace("\n", " "), command
-
-
 def test_the_version_is_printed(tmp_path: Path) -> None:
     assert succeed("--version", folder=tmp_path) == f"{__version__}\n"
     assert lwise(folder=tmp_path).returncode == 2
