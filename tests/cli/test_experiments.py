@@ -376,9 +376,9 @@ def _data(edit: Callable[[str], str]) -> Callable[[Path], None]:
     return spoil
 
 
-def _million_rows(folder: Path) -> None:
+def _too_many_rows(folder: Path) -> None:
     rows = "".join(
-        f"val,{CLASSES[n % 3]},{n % 3},{n}.jpg,https://b.s3.amazonaws.com/{n}.jpg,0\n" for n in range(1_000_000)
+        f"val,{CLASSES[n % 3]},{n % 3},{n}.jpg,https://b.s3.amazonaws.com/{n}.jpg,0\n" for n in range(100_001)
     )
     (folder / "dataset_dirmap.csv").write_text(
         "split,class,class_num,im_path,url,difficulty\n" + rows, encoding="utf-8"
@@ -427,11 +427,11 @@ def _million_rows(folder: Path) -> None:
             ["url contains a user name or password"],
         ),
         (_data(lambda text: text.replace(",", ";")), ["its columns are separated by semicolons; expected commas"]),
-        (_million_rows, ["the blocks draw from 1000000 images", "expected at most 100000"]),
+        (_too_many_rows, ["the blocks draw from 100001 images", "expected at most 100000"]),
     ],
     ids=[
         *("too-few", "too-few-easy", "classes", "twice", "nan", "unscored", "no-types", "block-size"),
-        *("leaves-root", "absolute", "credentials", "semicolons", "million"),
+        *("leaves-root", "absolute", "credentials", "semicolons", "too-many"),
     ],
 )
 def test_an_invalid_study_is_rejected(
