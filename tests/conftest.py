@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,22 +64,44 @@ def photographs(tmp_path: Path) -> Path:
     return write_photographs(tmp_path / "photographs", per_class={"train": 30, "val": 10})
 
 
+def shared_once(name: str, factory: pytest.TempPathFactory, build: Callable[[Path], object]) -> Path:
+    """The folder that `build` fills, once per test run: the first process to ask builds it, the others wait for it."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # a worker's own folder lies in that of the run
+    folder, complete = root / "shared" / name, root / "shared" / f"{name}.complete"
+    folder.parent.mkdir(exist_ok=True)
+    with (root / "shared" / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed here
+            folder.mkdir()
+            build(folder)
+            complete.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def few_moths(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Just enough moths for a study, 32 x 32 pixels."""
-    root = tmp_path_factory.mktemp("moths") / "photographs"
-    return write_moths(root, n_per_species={"train": 12, "val": 5}, seed=0, size=32)
+
+    def build(folder: Path) -> None:
+        write_moths(folder / "photographs", n_per_species={"train": 12, "val": 5}, seed=0, size=32)
+
+    return shared_once("moths", tmp_path_factory, build) / "photographs"
 
 
 @pytest.fixture(scope="session")
 def small_demo(few_moths: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `lwise demo` makes of few moths and two learners. Tests may add files beside what is there."""
-    folder = tmp_path_factory.mktemp("small")
-    with pytest.MonkeyPatch.context() as environment:
-        # Sets and dictionaries of text come in this order; test_same_seed.py takes another.
-        environment.setenv("PYTHONHASHSEED", "1")
-        succeed("demo", *SMALL_DEMO, "--images", few_moths, folder=folder, timeout=300, command=COMMAND)
-    return folder / "demo"
+    """What `lwise demo` makes of few moths and two learners. For reading only: all tests share it."""
+
+    def build(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as environment:
+            # Sets and dictionaries of text come in this order; test_same_seed.py takes another.
+            environment.setenv("PYTHONHASHSEED", "1")
+            succeed("demo", *SMALL_DEMO, "--images", few_moths, folder=folder, timeout=300, command=COMMAND)
+
+    return shared_once("demo", tmp_path_factory, build) / "demo"
 
 
 @pytest.fixture(scope="session")

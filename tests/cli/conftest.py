@@ -8,14 +8,17 @@ import pytest
 
 from lwise_core.authoring.template import TaperStudy, write_taper_study
 from lwise_core.dirmap import read_dirmap
-from tests.conftest import write_photographs
+from tests.conftest import shared_once, write_photographs
 from tests.run_cli import succeed
 
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds photographs/, dirmap.csv (scored), guide.safetensors, variants/ and study/."""
-    folder = tmp_path_factory.mktemp("workshop")
+    return shared_once("workshop", tmp_path_factory, _build_workshop)
+
+
+def _build_workshop(folder: Path) -> None:
     write_photographs(folder / "photographs", per_class={"train": 30, "val": 10})
     for command in (
         "dataset index photographs --out dirmap.csv",
@@ -33,4 +36,3 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stimuli_root="../variants",
         seed=0,
     )
-    return folder
