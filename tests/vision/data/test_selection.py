@@ -77,6 +77,7 @@ def test_balance_copies_every_image_once_before_any_twice(rows: list[DirmapRow])
     )
     assert sorted(copies.values()) == [2, 3, 3]
     assert len({(one.row.im_path, one.copy) for one in taken}) == len(taken)
+    assert {one.copy for one in taken} == {0, 1, 2}
 
 
 def test_balance_fills_up_to_the_requested_number(rows: list[DirmapRow]) -> None:
@@ -97,6 +98,18 @@ def test_distribute_reassigns_images_to_splits(rows: list[DirmapRow]) -> None:
     taken = select(rows, Selection(per_class=wishes, distribute=True))
     assert _counts(taken) == {(split, name): n for split, n in wishes.items() for name in _SIZES}
     assert len({one.row.im_path for one in taken}) == len(taken) == 18
+
+
+def test_seed_determines_the_distribution(rows: list[DirmapRow]) -> None:
+    first, again, other = (
+        {(one.row.im_path, one.row.split) for one in select(rows, _distribution(seed))} for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def _distribution(seed: int) -> Selection:
+    return Selection(classes=("Scopula",), per_class={"train": 5, "val": 5}, distribute=True, seed=seed)
 
 
 def test_distribute_keeps_groups_in_one_split(rows: list[DirmapRow]) -> None:
@@ -130,6 +143,7 @@ def test_copies_are_in_the_split_of_their_image(rows: list[DirmapRow]) -> None:
             Selection(per_class={"train": 5, "val": None}, distribute=True),
             "--distribute needs the number of images",
         ),
+        (Selection(per_class={"train": 1}, distribute=True), "--distribute needs the number of images"),
         (Selection(distribute=True), "--distribute needs the number of images"),
         (Selection(first_of="lesion_id"), "has no value in the group column 'lesion_id'"),
     ],

@@ -53,6 +53,28 @@ def test_ungrouped_shares_are_exact_to_one_image(n: int, seed: int) -> None:
     assert all(abs(counts[split] - share * n) <= 1 for split, share in _SHARES.items())
 
 
+def test_large_groups_are_assigned_first() -> None:
+    counts = Counter(
+        row.split
+        for row in split_by_class(
+            _rows({"a": [1, 1, 1, 6, 1, 1, 1]}), {"train": 0.5, "val": 0.5}, group_column="lesion_id"
+        )
+    )
+    assert counts == {"train": 6, "val": 6}
+
+
+def test_group_counts_for_the_class_of_most_of_its_images() -> None:
+    mixed = [
+        DirmapRow("train", name, number, f"{group}{view}.png", extra={"group": str(group)})
+        for group in range(8)
+        for view, (name, number) in enumerate([("a", 0), ("b", 1), ("b", 1)])
+    ]
+    pure = [DirmapRow("train", "a", 0, f"a{view}.png", extra={"group": f"a{view}"}) for view in range(8)]
+    splits = split_by_class([*mixed, *pure], {"train": 0.5, "val": 0.5}, group_column="group")
+    counts = Counter((row.split, row.extra["group"][0] == "a") for row in splits)
+    assert counts == {("train", False): 12, ("val", False): 12, ("train", True): 4, ("val", True): 4}
+
+
 def test_seed_alone_determines_the_splits() -> None:
     rows = _rows({"a": [1] * 30, "b": [2] * 10})
     first, again, other = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lwise_core.errors import InputError
+from lwise_core.vision import perturb
 from lwise_core.vision.guide import NONE, GuideDescription, GuideModel, new_guide
-from lwise_core.vision.perturb import random_starts
+from lwise_core.vision.perturb import Budget, random_starts
+from lwise_core.vision.training import adversarial_step as adversarial_step_module
 from lwise_core.vision.training.initialisation import from_pretrained, head_name, new_model
 from lwise_core.vision.training.loop import Data
 from tests.vision.training.tiny import TINY, adversarial_step, equal, run_step, tiny_model
@@ -58,8 +61,37 @@ def test_perturbation_is_full_precision_under_bf16(model: GuideModel) -> None:
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
 
 
-def test_step_equals_sgd_written_out(model: GuideModel) -> None:
-    settings = {"peak_learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.01, "label_smoothing": 0.1}
+@pytest.mark.parametrize(
+    ("settings", "step_length"), [({"attack_steps": 3}, 0.5), ({"attack_steps": 3, "attack_step": 0.05}, 0.05)]
+)
+def test_attack_takes_steps_of_the_configured_length(
+    model: GuideModel, monkeypatch: pytest.MonkeyPatch, settings: dict[str, float], step_length: float
+) -> None:
+    budgets: list[Budget] = []
+
+    def ascend(*arguments: Any, budget: Budget, **options: Any) -> Tensor:
+        budgets.append(budget)
+        return perturb.ascend(*arguments, budget=budget, **options)
+
+    monkeypatch.setattr(adversarial_step_module, "ascend", ascend)
+    images, labels = _images()
+    adversarial_step(model, **settings).perturb(images, labels, epsilon=1.0, seeds=range(6))
+    assert [(budget.epsilon, budget.steps) for budget in budgets] == [(1.0, 3)]
+    assert budgets[0].step == pytest.approx(step_length)
+
+
+def test_attack_starts_at_the_seeded_random_point(model: GuideModel) -> None:
+    step = adversarial_step(model, attack_steps=1, attack_step=0.01)
+    images, labels = _images()
+    start = random_starts(images, epsilon=1.0, seeds=range(6))
+    adversarial = step.perturb(images, labels, epsilon=1.0, seeds=range(6))
+    assert float((adversarial - start).flatten(1).norm(dim=1).max()) <= 0.01 + 1e-5
+    assert float((adversarial - images).flatten(1).norm(dim=1).max()) > 0.1
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_first_step_equals_nesterov_sgd_written_out(model: GuideModel, momentum: float) -> None:
+    settings = {"peak_learning_rate": 0.1, "momentum": momentum, "weight_decay": 0.01, "label_smoothing": 0.1}
     step = adversarial_step(model, schedule="step", **settings)
     images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels, reference = torch.arange(6) % 3, copy.deepcopy(model).train()
@@ -67,7 +99,10 @@ def test_step_equals_sgd_written_out(model: GuideModel) -> None:
     smoothed = functional.one_hot(labels, 3) * 0.9 + 0.1 / 3
     loss = -(smoothed * log_probabilities).sum(dim=1)
     loss.mean().backward()
-    expected = {name: weight - 0.1 * (weight.grad + 0.01 * weight) for name, weight in reference.named_parameters()}
+    expected = {
+        name: weight - 0.1 * (1 + momentum) * (weight.grad + 0.01 * weight)
+        for name, weight in reference.named_parameters()
+    }
     assert run_step(step, epsilon=0).item() == pytest.approx(loss.sum().item(), rel=1e-5)
     for name, weight in model.named_parameters():
         torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=1e-6)
@@ -83,6 +118,15 @@ def test_moving_average_follows_its_formula(model: GuideModel) -> None:
     assert not torch.equal(step.averaged_model.network.head.weight, model.network.head.weight)
 
 
+def test_moving_average_includes_batch_statistics(model: GuideModel) -> None:
+    step, average = adversarial_step(model, ema=0.9), None
+    for seed in range(3):
+        run_step(step, seed=seed)
+        now = model.network.norm.running_mean.clone()
+        average = now if average is None else 0.9 * average + 0.1 * now
+    torch.testing.assert_close(step.averaged_model.network.norm.running_mean, average)
+
+
 @pytest.mark.parametrize("mixing", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}])
 def test_same_seed_mixes_images_the_same_way(data: Data, mixing: dict[str, float]) -> None:
     models = [tiny_model(data) for _ in range(3)]
@@ -92,6 +136,14 @@ def test_same_seed_mixes_images_the_same_way(data: Data, mixing: dict[str, float
         run_step(adversarial_step(one, **mixing))
     assert equal(mixed, again)
     assert not equal(mixed, plain)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_alpha_changes_the_mixing(data: Data, name: str) -> None:
+    weak, strong = tiny_model(data), tiny_model(data)
+    run_step(adversarial_step(weak, **{name: 0.1}))
+    run_step(adversarial_step(strong, **{name: 5.0}))
+    assert not equal(weak, strong)
 
 
 def test_head_only_trains_nothing_but_the_head(model: GuideModel) -> None:
