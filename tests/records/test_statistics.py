@@ -280,6 +280,11 @@ class TestDataQuality:
         assert (second.n_participants, second.n_trials) == (3, 3 + 14)
         assert second.missed_deadlines == pytest.approx(1 / 15)
 
+    @pytest.mark.parametrize(("checks", "n_inattentive"), [("1111111110", 0), ("1111111100", 1), ("1" * 10, 0)])
+    def test_exactly_nine_of_ten_attention_checks_suffice(self, checks: str, n_inattentive: int) -> None:
+        (quality,) = data_quality(*study([Person("a", training="11", checks=checks)]))
+        assert quality.n_inattentive == n_inattentive
+
     def test_shares_of_trials_shown_in_time(self) -> None:
         trials, sessions = study([Person("a", training="1111")])
         trials.loc[0, ["timing_ok", "dropped_frames"]] = [False, 6]

@@ -1,4 +1,4 @@
-"""A small real study, the stores that can keep its sessions, and answers as a participant's page sends them."""
+"""A small real study, stores for its sessions, and answers as a participant's page sends them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.experiments.conftest import write_data_set, write_study
 
 OpenStore = Callable[[], SessionStore]
-"""Opens the same data anew, as another process would."""
+"""Opens the same data once more, as another process would."""
 
 Crowd = Callable[[int], int]
 
@@ -87,16 +87,20 @@ def _cloud_stores(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
 _STORES = {"dynamodb": _cloud_stores, "sqlite": _sqlite_stores}
 
 
-@pytest.fixture(params=sorted(_STORES))
+every_store = pytest.mark.parametrize("open_store", sorted(_STORES), indirect=True)
+"""For tests of what `SessionStore` promises: they run on every kind of store."""
+
+
+@pytest.fixture
 def open_store(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
-    """Every kind of store in turn: whatever stands in `_STORES` has to keep the contract."""
-    with _STORES[request.param](request) as opener:
+    """A kind of store: SQLite, unless a test runs on every one. The rules of a session do not depend on it."""
+    with _STORES[getattr(request, "param", "sqlite")](request) as opener:
         yield opener
 
 
 @pytest.fixture
 def crowd(request: pytest.FixtureRequest) -> Crowd:
-    """Turns the size of a crowd into one that the kind of store can bear in a test: the stand-in for AWS is slow."""
+    """Reduces the size of a crowd for the emulated AWS account, which is slow."""
     is_slow = request.node.callspec.params["open_store"] == "dynamodb"
     return lambda size: size // 8 if is_slow else size
 

@@ -16,7 +16,7 @@ from lwise_core.experiments.study import Conditions, Study
 from lwise_core.sessions.service import SessionService
 from lwise_core.sessions.store import PlatformIds, SessionStore
 from tests.experiments.conftest import write_data_set, write_study
-from tests.sessions.conftest import Crowd, OpenStore, answer
+from tests.sessions.conftest import Crowd, OpenStore, answer, every_store
 
 _N_CONDITIONS = 7
 _BLOCK_SIZE = 7
@@ -60,6 +60,7 @@ def _finish(service: SessionService, token: str) -> None:
     service.finish(token)
 
 
+@every_store
 def test_a_crowd_with_dropouts_fills_every_condition_evenly(
     study: Study, stores: list[SessionStore], crowd: Crowd
 ) -> None:

@@ -153,6 +153,43 @@ def test_who_starts_so_slowly_that_the_number_has_gone_to_another_gets_the_next(
         assert _open(here, "slow").slot == 2
 
 
+@pytest.mark.parametrize("change", ["restart", "release", "end"])
+def test_a_change_of_a_session_is_repeated_if_it_is_reopened_meanwhile(aws: StandIn, place: Place, change: str) -> None:
+    """Even if the lease stays the same: the newest token must open the session, whatever else happens to it."""
+    here, there = aws.store(place), aws.store(place)
+    ids = PlatformIds("inperson", "person", worker_id="person")
+    opened = _open(here, "person")
+    transact, times = here._dynamodb.transact_write_items, itertools.count()
+
+    def after_reopening(**request: Any) -> Any:
+        if next(times) == 0:
+            there.open_session(
+                ids,
+                participant="p other",
+                token_sha256="t newest",  # noqa: S106 - no password
+                slot=None,
+                n_slots=None,
+                may_repeat=False,
+                now=_NOW,
+                lease_until=opened.lease_until,
+            )
+        return transact(**request)
+
+    with mock.patch.object(here._dynamodb, "transact_write_items", after_reopening):
+        match change:
+            case "restart":
+                here.restart(opened.participant, fresh="p fresh", now=_NOW)
+            case "release":
+                assert here.release("inperson", "person", reason="returned", now=_NOW)
+            case "end":
+                here.end(opened.participant, state="completed", now=_NOW)
+    assert next(times) == 2
+    reopened = here.session_with_token("t newest")
+    assert reopened is not None
+    assert reopened == here.session_of("inperson", "person")
+    assert here.session_with_token("t person") is None
+
+
 # --- a function dies half-way
 
 
@@ -188,6 +225,25 @@ def test_a_batch_whose_end_was_not_written_is_not_there_and_may_be_sent_again(st
     assert (store.trial_indices(participant), store.trials(participant)) == (set(), [])
     store.add_trials(participant, {0: {"n": 0}, 1: {"n": 1}}, lease_until=_LATER)
     assert store.trials(participant) == [{"n": 0}, {"n": 1}]
+
+
+@pytest.mark.parametrize("n_written", [0, 1])
+def test_no_trial_is_listed_before_its_record_is_written(store: DynamoStore, n_written: int) -> None:
+    """Otherwise a page would hear that the trial is stored, would not send it again, and it would be lost."""
+    participant = _open(store, "person").participant
+    put, remaining = store._dynamodb.put_item, iter(range(n_written))
+
+    def dies_after(**request: Any) -> Any:
+        if next(remaining, None) is None:
+            raise _Died
+        return put(**request)
+
+    records = {0: {"n": 0}, 1: {"n": 1}}
+    with mock.patch.object(store._dynamodb, "put_item", dies_after), pytest.raises(_Died):
+        store.add_trials(participant, records, lease_until=_LATER)
+    assert (store.trial_indices(participant), store.trials(participant)) == (set(), [])
+    store.add_trials(participant, records, lease_until=_LATER)
+    assert (store.trial_indices(participant), store.trials(participant)) == ({0, 1}, [{"n": 0}, {"n": 1}])
 
 
 # --- an answer gets lost, and boto3 sends the request again

@@ -207,3 +207,11 @@ def test_a_session_goes_on_before_an_answer_that_was_not_committed(study: Study,
             assert service.record(token, [answer(1)]) == ([1], 2)
             raise _DiskFullError
         assert service.start(_PERSON).next_trial == 1
+
+
+def test_every_commit_waits_for_the_disk(path: Path) -> None:
+    """With NORMAL, a power cut loses the last commits of the write-ahead log, acknowledged though they were."""
+    full = 2
+    with closing(SqliteStore(path)) as store, store.transaction() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (full,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

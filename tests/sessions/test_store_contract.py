@@ -12,7 +12,9 @@ import pytest
 from lwise_core.errors import InputError
 from lwise_core.sessions.errors import AlreadyTookPart, NotYours, StudyFull
 from lwise_core.sessions.store import PlatformIds, Problem, Session, SessionStore
-from tests.sessions.conftest import Crowd, OpenStore
+from tests.sessions.conftest import Crowd, OpenStore, every_store
+
+pytestmark = every_store
 
 _NOW = "2026-01-31T12:00:00.000+00:00"
 _LATER = "2026-01-31T13:00:00.000+00:00"
