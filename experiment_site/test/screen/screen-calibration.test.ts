@@ -30,7 +30,7 @@ vi.mock("@jspsych/plugin-virtual-chinrest", () => ({
       cardWidths.push(trial.item_init_size);
       display.innerHTML = `<div id="item"></div>${trial.adjustment_prompt}`;
       onLoad();
-      return measured.shift();
+      return measured.shift() ?? new Promise(() => {});
     }
   },
 }));
@@ -85,4 +85,15 @@ test("a distance at which nobody sits cannot be confirmed", async () => {
 
 test("who cannot do it goes on without", async () => {
   expect(await calibrate([absurd], "skip-measuring")).toBeNull();
+});
+
+test("the slider resizes the drawn card in a bank card's proportions", async () => {
+  void calibrateScreen(view);
+  const slider = await vi.waitFor(
+    () => view.querySelector<HTMLInputElement>("#card-width") ?? expect.fail("no slider"),
+  );
+  slider.value = "400";
+  slider.dispatchEvent(new Event("input"));
+  const card = view.querySelector<HTMLElement>("#item");
+  expect([card?.style.width, card?.style.height]).toEqual(["400px", "252px"]);
 });

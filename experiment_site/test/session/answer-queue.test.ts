@@ -97,6 +97,42 @@ describe("the queue", () => {
     expect(sent).toEqual([0, 1]);
   });
 
+  test("starts with short waits again after a success", async () => {
+    const waits: number[] = [];
+    const server = new Server();
+    let calls = 0;
+    const send = (responses: readonly Response[]) => {
+      calls += 1;
+      return calls === 3 ? server.send(responses) : Promise.reject(down);
+    };
+    const wait = (msec: number) => {
+      waits.push(msec);
+      return waits.length < 3 ? Promise.resolve() : new Promise<void>(() => {});
+    };
+    const store = { waiting: async () => numbers(11).map(aResponse), put: async () => {}, remove: async () => {} };
+    await AnswerQueue.open({ store, send, wait, random: () => 1 });
+    await vi.waitFor(() => expect(waits).toEqual([500, 1_000, 500]));
+  });
+
+  test("sends 50 small answers and no more when the page is left: the server takes no more", async () => {
+    const sizes: number[] = [];
+    const send = (responses: readonly Response[], keepalive: boolean): Promise<Stored> => {
+      sizes.push(...(keepalive ? [responses.length] : []));
+      return Promise.reject(down);
+    };
+    const store = { waiting: async () => numbers(60).map(aResponse), put: async () => {}, remove: async () => {} };
+    const queue = await AnswerQueue.open({ store, send, wait: () => new Promise(() => {}) });
+    await queue.flush();
+    expect(sizes).toEqual([50]);
+  });
+
+  test("waits until the answer is on the disk, not only handed to the operating system", async () => {
+    const transaction = vi.spyOn(IDBDatabase.prototype, "transaction");
+    await (await openAnswerStore(newSession())).put(aResponse(0));
+    expect(transaction).toHaveBeenCalledWith("answers", "readwrite", { durability: "strict" });
+    transaction.mockRestore();
+  });
+
   test.each([400, 403, 410])("stops after status %i, which no repetition changes", async (status) => {
     const server = new Server();
     server.failure = new RequestFailed(status, "the server rejects the answers");

@@ -103,3 +103,32 @@ test.each([
   const { screen } = await aSession([reply]);
   await expect(screen()).rejects.toMatchObject({ status: reply.status });
 });
+
+test("the page stops showing the upload once the screening is over", async () => {
+  const { queue, line, screen } = await aSession([passed]);
+  line.isUp = false;
+  void queue.add(aResponse(0));
+  const screening = screen();
+  await vi.advanceTimersByTimeAsync(2_000);
+  line.isUp = true;
+  await vi.advanceTimersByTimeAsync(60_000);
+  await screening;
+  const text = view.textContent;
+  line.isUp = false;
+  void queue.add(aResponse(1));
+  void queue.add(aResponse(2));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(view.textContent).toBe(text);
+});
+
+test("unsent answers are sent at once when the server is to decide", async () => {
+  const { queue, calls, line, screen } = await aSession([passed]);
+  line.isUp = false;
+  void queue.add(aResponse(0));
+  await vi.advanceTimersByTimeAsync(60_000);
+  line.isUp = true;
+  const screening = screen();
+  await vi.advanceTimersByTimeAsync(10);
+  expect(await screening).toBe(true);
+  expect(calls).toEqual(["stored 0", asked]);
+});

@@ -114,3 +114,14 @@ test("errors of the page are reported without the session's ids", async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(calls.at(-1)).toMatchObject({ path: "api/problems", body: { kind: "page_error", message: "… of …, …" } });
 });
+
+test("unsent answers belong to a session, not to the link that opened it", async () => {
+  status = null;
+  await answer(0);
+  const ids = { platform: "prolific", assignment_id: "session 17", worker_id: "person 9", study_id: null };
+  const opening = openConnection({ token: "another", participant: `p${Math.random()}` }, { ...ids, trialset_id: null });
+  await vi.advanceTimersByTimeAsync(100);
+  const restarted = await opening;
+  expect([...restarted.queue.waiting]).toEqual([]);
+  restarted.close();
+});

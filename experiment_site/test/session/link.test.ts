@@ -110,3 +110,14 @@ test("only Mechanical Turk's participants hand anything in", () => {
     submitTo: null,
   });
 });
+
+test("the session and the participant have one name where a link has two", () => {
+  const link = parse("?PLATFORM=prolific&SESSION_ID=s&ASSIGNMENT_ID=a&PID=p&PROLIFIC_PID=q");
+  expect(link).toMatchObject({ request: { assignment_id: "s", worker_id: "p" } });
+});
+
+test("spaces around a value do not count, and a value of spaces is none", () => {
+  expect(parse("?PLATFORM=%20prolific%20&PID=%20p&SESSION_ID=s%20&STUDY_ID=%20%20")).toMatchObject({
+    request: { platform: "prolific", assignment_id: "s", worker_id: "p", study_id: null },
+  });
+});

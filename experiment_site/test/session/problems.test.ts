@@ -7,7 +7,7 @@ import { ProblemReports } from "../../src/session/problems";
 import { StimulusMissing } from "../../src/trial/stimuli";
 
 const inNoTime = { wait: () => Promise.resolve() };
-const secrets = ["the-token", "assignment 17", "7"];
+const secrets = ["the-token", "assignment 17", "w123", "7"];
 
 /** Reports that arrive at once. */
 function reports() {
@@ -146,4 +146,8 @@ describe("a report that fails", () => {
     expect(attempts).toBe(status === 401 ? 1 : 60);
     expect(unhandled).not.toHaveBeenCalled();
   });
+});
+
+test("an id of four characters is hidden, a shorter one is not", () => {
+  expect(told("w123 saw trial 7")).toBe("… saw trial 7");
 });

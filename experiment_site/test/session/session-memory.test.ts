@@ -61,3 +61,9 @@ test("a browser that keeps nothing is asked again, not broken", () => {
   expect(memory().hasConsented).toBe(false);
   expect(memory().scale).toBeNull();
 });
+
+test("the same session id on another platform is another session", () => {
+  memory().noteConsent();
+  const request = { platform: "prolific", assignment_id: "a", worker_id: null, study_id: null, trialset_id: null };
+  expect(new SessionMemory("s", request).hasConsented).toBe(false);
+});

@@ -48,3 +48,16 @@ test("every tab may where the browser has no locks, or none for this page", asyn
   const forbidden = { request: () => Promise.reject(new DOMException("no storage", "SecurityError")) };
   expect(await isOnlyTab("s", forbidden as unknown as LockManager)).toBe(true);
 });
+
+test("a tab holds the lock until it is closed", async () => {
+  let isReleased = false;
+  const locks = {
+    request: async (_: string, __: LockOptions, callback: () => Promise<unknown>) => {
+      await callback();
+      isReleased = true;
+    },
+  };
+  expect(await isOnlyTab("s", locks as unknown as LockManager)).toBe(true);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(isReleased).toBe(false);
+});

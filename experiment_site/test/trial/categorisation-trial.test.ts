@@ -95,3 +95,45 @@ test("a simulated participant clicks through the trial as it is shown, the fixat
   expect(rows).toMatchObject(answers);
   vi.restoreAllMocks();
 });
+
+test("a key answers in either case, but not while it is held or with a modifier", async () => {
+  stubCanvas();
+  vi.spyOn(browserFrames, "request").mockImplementation((callback) => {
+    setTimeout(() => callback(performance.now()), 1000 / 60);
+  });
+  const display = document.body.appendChild(document.createElement("div"));
+  const jsPsych = initJsPsych({ display_element: display });
+  const answers: Response[] = [];
+  const trial = aTrial({
+    choice_names: ["red", "green"],
+    keypress_fj_response: true,
+    stimulus_url: null,
+    show_feedback: false,
+    intertrial_delay_duration_msec: 0,
+  });
+  const running = jsPsych.run([
+    {
+      ...trial,
+      type: CategorisationTrial,
+      frame_interval_msec: 1000 / 60,
+      on_frame: () => {},
+      surroundings: () => theSurroundings,
+      load_stimulus: () => Promise.reject(new Error("nothing is shown")),
+      load_icons: async () => new Map(),
+      on_answer: (response: Response) => answers.push(response),
+    },
+  ]);
+  await vi.waitFor(() => expect(display.querySelector('[data-phase="choice"]')).not.toBeNull());
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const press = (key: string, how: KeyboardEventInit = {}) =>
+    document.dispatchEvent(new KeyboardEvent("keydown", { key, ...how }));
+  press("f", { repeat: true });
+  press("f", { ctrlKey: true });
+  press("f", { metaKey: true });
+  press("f", { altKey: true });
+  expect(answers).toEqual([]);
+  press("J");
+  await running;
+  expect(answers).toMatchObject([{ i_choice: 1, response_device: "key" }]);
+  vi.restoreAllMocks();
+});

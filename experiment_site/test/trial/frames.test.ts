@@ -156,3 +156,24 @@ describe("the refresh rate during a session", () => {
     expect(screen.hz()).toBeCloseTo(60, 9);
   });
 });
+
+test("a gap a third longer than the others does not stretch the frame", () => {
+  expect(frameInterval([0, 12, 24, 40, 52, 64])).toBeCloseTo(12);
+});
+
+test("a frame counts as missed from half a frame's delay on", () => {
+  const counter = new FrameCounter(10);
+  expect([0, 14, 30, 46].map((now) => counter.advance(now))).toEqual([0, 1, 2, 2]);
+});
+
+test.each([
+  [60, 61, 60],
+  [60, 62, 62],
+  [60, 58, 58],
+])("a window at %i Hz that is moved to a screen of %i Hz is at %i Hz", (before, after, expected) => {
+  const rate = new RefreshRate(1000 / before);
+  for (let frame = 0; frame < 200; frame += 1) {
+    rate.note((frame * 1000) / after);
+  }
+  expect(1000 / rate.interval).toBeCloseTo(expected, 6);
+});

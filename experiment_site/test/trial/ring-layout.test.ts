@@ -59,3 +59,15 @@ test("the field takes 90 % of the height or 95 % of the width", () => {
   expect(fieldSize(1440, 900)).toBe(810);
   expect(fieldSize(600, 900)).toBe(570);
 });
+
+test("the choices go round clockwise, an odd one at the bottom", () => {
+  const [bottom, left, right] = ringLayout(800, { stimulus: 200, choice: 60, n: 3 }).centres;
+  expect(bottom?.y).toBeGreaterThan(600);
+  expect(left?.x).toBeLessThan(300);
+  expect(right?.x).toBeGreaterThan(500);
+  expect(left?.y).toBeLessThan(400);
+});
+
+test("a stimulus gives way to no choice that is small on purpose", () => {
+  expect(ringLayout(400, { stimulus: 280, choice: 30, n: 4 })).toMatchObject({ stimulus: 280, choice: 30 });
+});

@@ -195,3 +195,13 @@ test("a network that cannot be reached is tried as often as a server that is dow
   await loading;
   expect(fetch).toHaveBeenCalledTimes(7);
 });
+
+test("an image whose decoding failed is decoded again when it is asked for again", async () => {
+  const source = new Source();
+  const stimuli = new Stimuli([first], 1, source);
+  await stimuli.load();
+  const decode = vi.spyOn(source, "decode").mockRejectedValueOnce(new Error("out of memory"));
+  await expect(stimuli.decoded(first)).rejects.toBeInstanceOf(StimulusMissing);
+  await expect(stimuli.decoded(first)).resolves.toMatchObject({ width: 1 });
+  decode.mockRestore();
+});

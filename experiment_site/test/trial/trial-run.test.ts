@@ -140,3 +140,37 @@ test("what must hold is asked for between trials, only when it does not", async 
     "trial 3",
   ]);
 });
+
+test("a study without instructions for the test shows none", async () => {
+  await run(0, { testInstructions: null });
+  expect(log).toEqual(["trial 0", "trial 1", "screening", "trial 2", "trial 3"]);
+});
+
+test("after a reload the progress counts the earlier trials, and the coming stimuli are decoded", async () => {
+  const withImages = trials.map((trial) => ({ ...trial, stimulus_url: `${trial.index}.png` }));
+  const stimuli = new Stimuli([], 0);
+  const lookAhead = vi.spyOn(stimuli, "lookAhead").mockImplementation(() => {});
+  const progress: (string | null | undefined)[] = [];
+  const onTrial = () => {
+    const bar = document.querySelector('[role="progressbar"]');
+    queueMicrotask(() => progress.push(bar?.getAttribute("aria-valuenow")));
+  };
+  await run(2, { trials: withImages, remaining: withImages.slice(2), stimuli, onTrial });
+  expect(progress).toEqual(["2", "3"]);
+  expect(lookAhead.mock.calls).toEqual([[["2.png", "3.png"]], [["3.png"]]]);
+});
+
+test("a blank of half a second follows the screening, so that no one misses a brief stimulus", async () => {
+  const at: Record<string, number> = {};
+  const passesScreening = async () => {
+    at.screening = Date.now();
+    return true;
+  };
+  await run(3, {
+    passesScreening,
+    onTrial: () => {
+      at.trial = Date.now();
+    },
+  });
+  expect((at.trial ?? 0) - (at.screening ?? 0)).toBeGreaterThanOrEqual(500);
+});

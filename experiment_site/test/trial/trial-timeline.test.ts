@@ -342,3 +342,16 @@ describe("feedback", () => {
     expect(screen.answers).toMatchObject([{ i_choice: 1 }]);
   });
 });
+
+test("a stimulus of no duration before a blank is timed from the blank", () => {
+  const screen = new Stepped(aTrial({ stimulus_duration_msec: 0, post_stimulus_delay_duration_msec: 100 }));
+  screen.step(10).respond(1, 400);
+  expect(screen.answers[0]?.frame_log).toMatchObject({ blank_achieved_frames: 6, timing_ok: true });
+});
+
+test("a trial without feedback gives none even if the right answer is known", () => {
+  const screen = new Stepped(aTrial({ show_feedback: false, i_correct_choice: 1 }));
+  screen.step(5).respond(1, 400).step(100);
+  expect(screen.frameOf("enter feedback")).toBeUndefined();
+  expect(screen.end).not.toBeNull();
+});
