@@ -286,7 +286,7 @@ def _open_journal(folder: ResumableFolder | None, shard: Shard) -> Iterator[Jour
     try:
         with folder.journal(shard.index) as journal:
             yield journal
-    except BaseException:
+    except Exception:
         if shard == WHOLE:
             folder.discard_if_empty()
         raise

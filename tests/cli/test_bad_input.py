@@ -78,7 +78,7 @@ def _odd_characters(root: Path) -> None:
         (_one_class, "only one class ('red')"),
         (_zero_bytes, "red/007.png: empty file (0 bytes)"),
         (_cut_off, "red/007.png: damaged image"),
-        (_no_picture, "red/007.png: not a picture"),
+        (_no_picture, "red/007.png: not an image"),
         (_200_megapixels, "red/007.png: too large"),
         (_odd_characters, r"class folder 'r?d\n' has a character"),
     ],
@@ -151,7 +151,7 @@ def test_options_that_contradict_what_is_there(workshop: Path, photographs: Path
     common = ("enhance", workshop / "dirmap.csv", "--images", workshop / "photographs", "--model", model)
     assert "objective: expected 'logit'" in _refused(*common, "--objective", "fun", folder=tmp_path)
     assert "variants exists already" in _refused(*common, "--out", workshop / "variants", folder=tmp_path)
-    assert "eps is [1.0, 1.0]; expected each ε once" in _refused(*common, "--eps", 1, 1, folder=tmp_path)
+    assert "epsilon: expected each ε once" in _refused(*common, "--eps", 1, 1, folder=tmp_path)
     assert "not a safetensors file" in _refused(
         *common[:-1], photographs / "train" / "red" / "000.png", folder=tmp_path
     )
@@ -176,7 +176,7 @@ def test_ctrl_c_while_enhancing_leaves_what_the_next_run_goes_on_with(workshop: 
     with subprocess.Popen(
         [*COMMAND, *arguments.split(), *steps.split()], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as process:
-        for _ in range(600):
+        for _ in range(6000):
             if (tmp_path / "variants.unfinished" / "natural").exists():
                 break
             time.sleep(0.05)
