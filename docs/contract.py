@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,6 +53,11 @@ _NAMES: dict[type, str] = {
 }
 _SCALARS: dict[Any, str] = {str: "string", int: "number", float: "number", bool: "boolean", NoneType: "null"}
 _FIELD_TYPES: dict[str, str] = {"text": "string", "time": "string", "whole": "number", "number": "number"}
+_PARAMETER_KINDS: dict[Any, str] = {
+    **{bool: "BOOL", int: "INT", float: "FLOAT", str: "STRING"},
+    **{"flag": "BOOL", "whole": "INT", "number": "FLOAT", "text": "STRING", "time": "STRING"},
+}
+"""jsPsych's parameter types, by Python type and by kind of field."""
 _SERVER_ALONE = NOT_FOR_PAGES | {"calibration_stimulus_duration_msec", "bonus_usd_if_correct"}
 """Trial settings that the page does not read."""
 
@@ -64,13 +70,15 @@ def page_contract(parts: Mapping[str, Sequence[Field]] = wire_schema.PARTS) -> s
         if name not in _SERVER_ALONE
     ]
     partial = "Partial<TrialSettings>"
+    measured = (wire_schema.INDEX, wire_schema.CHOICE, *wire_schema.ANSWER, *wire_schema.SIZES)
     response = [
-        *map(_field_member, (wire_schema.INDEX, wire_schema.CHOICE, *wire_schema.ANSWER, *wire_schema.SIZES)),
+        *map(_field_member, measured),
         *(_member(part, _part_name(part)) for part in parts),
     ]
     problem = [(name, doc, hint) for name, doc, hint in _attributes(Problem) if name != "at"]
     return _HEADER + "\n".join(
         [
+            'import { ParameterType } from "jspsych";\n',
             *(_alias(literal) for literal in (Shape, PageName, State, EndState, ResponseDevice, ProblemKind)),
             _interface("PageSettings", PageSettings),
             _interface("StudyPage", StudyPage),
@@ -78,6 +86,15 @@ def page_contract(parts: Mapping[str, Sequence[Field]] = wire_schema.PARTS) -> s
                 "TrialSettings",
                 "What a study sets for its trials. Durations in ms, widths in degrees of visual angle.",
                 settings,
+            ),
+            _constant(
+                "trialSettingParameters",
+                "The settings as parameters of a jsPsych plugin.",
+                (
+                    _parameter(name, get_type_hints(TrialSettings)[name], field.description, field.default)
+                    for name, field in TrialSettings.model_fields.items()
+                    if name not in _SERVER_ALONE
+                ),
             ),
             _interface("Offer", Offer),
             _TRIAL,
@@ -101,6 +118,14 @@ def page_contract(parts: Mapping[str, Sequence[Field]] = wire_schema.PARTS) -> s
                 for part, part_fields in parts.items()
             ),
             _block("Response", "A participant's answer to one trial, as it is queued and sent.", response),
+            _constant(
+                "responseData",
+                "The parts of a response as data of a jsPsych plugin.",
+                [
+                    *(_datum(field.name, _PARAMETER_KINDS[field.kind], field.description) for field in measured),
+                    *(_datum(part, "OBJECT", f"See `{_part_name(part)}`.") for part in parts),
+                ],
+            ),
             _interface("Stored", Stored),
             _block("Problem", Problem.__doc__, _members(problem)),
             _interface("Screening", ScreeningAnswer),
@@ -174,6 +199,19 @@ def _interface(name: str, cls: type, **types: str) -> str:
 def _block(name: str, doc: str | None, members: Iterable[str]) -> str:
     summary = " ".join((doc or "").split("\n\n")[0].split())
     return f"{_comment(summary, 0)}export interface {name} {{\n{''.join(members)}}}\n"
+
+
+def _constant(name: str, doc: str, entries: Iterable[str]) -> str:
+    return f"{_comment(doc, 0)}export const {name} = {{\n{''.join(entries)}}} as const;\n"
+
+
+def _parameter(name: str, hint: Any, doc: str | None, default: Any) -> str:
+    (kind,) = {_PARAMETER_KINDS[one] for one in get_args(hint) or (hint,) if one is not NoneType}
+    return f"{_comment(doc or '', 2)}  {name}: {{ type: ParameterType.{kind}, default: {json.dumps(default)} }},\n"
+
+
+def _datum(name: str, kind: str, doc: str) -> str:
+    return f"{_comment(doc.replace('empty', 'null'), 2)}  {name}: {{ type: ParameterType.{kind} }},\n"
 
 
 def _members(attributes: Iterable[tuple[str, str, Any]], types: Mapping[str, str] | None = None) -> list[str]:

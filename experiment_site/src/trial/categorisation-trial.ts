@@ -3,7 +3,7 @@
 
 import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from "jspsych";
 import { version } from "../../package.json";
-import type { Response, Surroundings, Trial } from "../contract";
+import { type Response, responseData, type Surroundings, type Trial, trialSettingParameters } from "../contract";
 import { answerKeys } from "./answer-keys";
 import { frameLog, requestedOf, undisturbed } from "./frame-log";
 import { browserFrames } from "./frames";
@@ -28,32 +28,9 @@ const info = {
     choice_image_urls: { type: ParameterType.STRING, array: true, default: [] },
     /** Left out where the answer is not to be told. */
     i_correct_choice: { type: ParameterType.INT, default: null },
-    show_feedback: { type: ParameterType.BOOL, default: true },
-    /** Begin with a cross in the centre; the stimulus is shown once the participant has clicked it. */
-    show_fixation: { type: ParameterType.BOOL, default: false },
-    show_test_instructions: { type: ParameterType.BOOL, default: false },
-    /** Durations in ms; they are rounded to whole frames. 0: until the response. */
-    stimulus_duration_msec: { type: ParameterType.FLOAT, default: 0 },
-    keep_stimulus_on: { type: ParameterType.BOOL, default: false },
-    post_stimulus_delay_duration_msec: { type: ParameterType.FLOAT, default: 0 },
-    /** Responses earlier than this after the onset of the choices are ignored. */
-    pre_choice_lockout_delay_duration_msec: { type: ParameterType.FLOAT, default: 0 },
-    /** Deadline. */
-    choice_duration_msec: { type: ParameterType.FLOAT, default: 10_000 },
-    intertrial_delay_duration_msec: { type: ParameterType.FLOAT, default: 200 },
-    /** Length of the feedback; null: until the space bar. */
-    reward_duration_msec: { type: ParameterType.FLOAT, default: null },
-    incorrect_duration_msec: { type: ParameterType.FLOAT, default: null },
-    correct_feedback_lockout_duration_msec: { type: ParameterType.FLOAT, default: 500 },
-    incorrect_feedback_lockout_duration_msec: { type: ParameterType.FLOAT, default: 1_500 },
-    /** Two choices are answered with F and J. */
-    keypress_fj_response: { type: ParameterType.BOOL, default: false },
-    stimulus_width_degrees: { type: ParameterType.FLOAT, default: 12 },
-    choice_width_degrees_default: { type: ParameterType.FLOAT, default: 4 },
+    ...trialSettingParameters,
     /** CSS px per degree of visual angle as measured on this screen; null: not measured, a usual distance is assumed. */
     px_per_degree: { type: ParameterType.FLOAT, default: null },
-    /** Question shown above the field. */
-    query_string: { type: ParameterType.STRING, default: "" },
     /** Length of a frame of this screen, in ms, as measured; a function is asked at the start of the trial. */
     frame_interval_msec: { type: ParameterType.FLOAT, default: undefined },
     /** `(now: number) => void`: called once per frame with the frame's time. */
@@ -70,27 +47,7 @@ const info = {
     /** `(response: Response) => void`: called when the answer is final, before any feedback. */
     on_answer: { type: ParameterType.FUNCTION, default: undefined },
   },
-  data: {
-    index: { type: ParameterType.INT },
-    /** null: the deadline passed. */
-    i_choice: { type: ParameterType.INT },
-    /** From the onset of the choices, the frame after the one in which they were drawn. */
-    reaction_time_msec: { type: ParameterType.FLOAT },
-    /** "mouse" or "key". */
-    response_device: { type: ParameterType.STRING },
-    /** ISO 8601, UTC. */
-    timestamp_start: { type: ParameterType.STRING },
-    /** ms since the page opened. */
-    rel_timestamp_response: { type: ParameterType.FLOAT },
-    stimulus_width_px: { type: ParameterType.INT },
-    choice_width_px: { type: ParameterType.INT },
-    monitor_width_px: { type: ParameterType.INT },
-    monitor_height_px: { type: ParameterType.INT },
-    /** Frames asked for, shown and missed; see `FrameLog`. */
-    frame_log: { type: ParameterType.OBJECT },
-    /** Window, focus and scale of the screen at the answer; see `Surroundings`. */
-    surroundings: { type: ParameterType.OBJECT },
-  },
+  data: responseData,
 } as const;
 
 type Info = typeof info;
