@@ -142,19 +142,19 @@ def dataset_page() -> str:
 
 
 def job_page() -> str:
-    """job.yaml, and the settings of the image side."""
+    """job.yaml, and the settings of work on images."""
     return (
-        "# job.yaml, and the settings of the image side\n\n"
+        "# job.yaml, and the settings of work on images\n\n"
         "A YAML file in UTF-8; an unknown key is an error. What it is for: [Jobs](../jobs.md).\n\n"
         f"{_fields_table(Job)}\n"
         "`compute`:\n\n"
         f"{_fields_table(Compute)}\n"
         "## Settings\n\n"
-        "Of a job's `settings`, of the YAML files that `--config` takes, and of the options of the same names, with\n"
-        "hyphens. ε and lengths of steps are L2 over the whole picture, pixels in [0, 1].\n\n"
+        "For the `settings` of a job, YAML files for `--config`, and options of the same names, with hyphens\n"
+        "(`epsilon` is `--eps`). ε and step lengths are L2 over the whole image, pixels in [0, 1].\n\n"
         "`train`:\n\n"
         f"{_fields_table(TrainingConfig)}\n"
-        "`enhance`; a job's `name` is `eps{eps}` unless it says otherwise:\n\n"
+        "`enhance`; the default `name` of a job is `eps{eps}`:\n\n"
         f"{_fields_table(EnhancementConfig)}\n"
         "`score`:\n\n"
         f"{_fields_table(ScoringConfig)}"

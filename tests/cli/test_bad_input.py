@@ -149,7 +149,7 @@ def test_a_port_in_use(workshop: Path, tmp_path: Path) -> None:
 def test_options_that_contradict_what_is_there(workshop: Path, photographs: Path, tmp_path: Path) -> None:
     model = workshop / "guide.safetensors"
     common = ("enhance", workshop / "dirmap.csv", "--images", workshop / "photographs", "--model", model)
-    assert "objective: expected 'logit'" in _refused(*common, "--objective", "fun", folder=tmp_path)
+    assert "objective: expected one of logit, " in _refused(*common, "--objective", "fun", folder=tmp_path)
     assert "variants exists already" in _refused(*common, "--out", workshop / "variants", folder=tmp_path)
     assert "epsilon: expected each ε once" in _refused(*common, "--eps", 1, 1, folder=tmp_path)
     assert "not a safetensors file" in _refused(
