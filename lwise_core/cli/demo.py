@@ -1,7 +1,6 @@
-"""`lwise demo`: the whole way on one machine, photographs in, a taught participant's data and figures out.
+"""`lwise demo`: the complete pipeline on one machine, from images to participants' data and figures.
 
-Every step is the one that its own subcommand runs. A step whose result is there already is not run again, so that an
-interrupted demo goes on where it stopped.
+Every step is also a command of its own. Steps whose result exists are skipped, so an interrupted demo resumes.
 """
 
 from __future__ import annotations
@@ -28,26 +27,26 @@ MOTHS_PER_SPECIES = {"train": 200, "val": 60}
 _LARGEST_SIDE, _SMALLEST_SIDE = 96, 32
 _N_BUDGETS = 4
 _PRESENTATIONS = 22_000
-"""Images that training goes through, whatever the data set: about a minute on two cores."""
-_FEWEST_EPOCHS, _MOST_EPOCHS = 4, 40
+"""Training images over all epochs, for any data set: about a minute on two cores."""
+_MIN_EPOCHS, _MAX_EPOCHS = 4, 40
 _SETTINGS_FILE = "demo.json"
 
 
 def demo(
     images: Path | None = typer.Option(
-        None, help="Your own photographs, IMAGES/<class>/* or IMAGES/<split>/<class>/*. Default: generated moths."
+        None, help="Your own images, IMAGES/<class>/* or IMAGES/<split>/<class>/*. Default: generated moths."
     ),
-    out: Path = typer.Option(Path("demo"), help="Folder for everything the demo makes."),
+    out: Path = typer.Option(Path("demo"), help="Output folder."),
     no_serve: bool = typer.Option(False, "--no-serve", help="Stop after the report instead of serving the study."),
     learners: int = typer.Option(40, min=1, max=10_000, help="Number of simulated learners."),
     seed: int = typer.Option(0, min=0, help="The same seed gives the same images, scores and trial sets."),
     port: int = typer.Option(
-        DEFAULT_PORT, min=0, max=65535, help="Port of the participant's page; 0 takes any free one."
+        DEFAULT_PORT, min=0, max=65535, help="Port of the participant's page; 0 for any free one."
     ),
 ) -> None:
     """Score, enhance, teach and analyse, from images to figures, on this machine.
 
-    Simulated learners take part over HTTP, so that there is something to report; then the study is served for you.
+    Simulated learners take part over HTTP and provide data for the report; then the study is served for you.
 
     Example: `lwise demo --images photos --no-serve`
     """
@@ -57,21 +56,21 @@ def demo(
 
     if not no_serve:
         listen("127.0.0.1", port).close()
-    _begin(out, images=images, learners=learners, seed=seed)
-    photographs = images or _moths(out / "images", seed)
-    rows, side = _indexed(photographs, seed)
+    _claim_folder(out, images=images, learners=learners, seed=seed)
+    image_folder = images or _moths(out / "images", seed)
+    rows, side = _index_images(image_folder, seed)
     epsilons = _budgets(side)
     study = TaperStudy.for_classes(len(class_names(rows)), [f"eps{epsilon:g}" for epsilon in epsilons])
     study.check_enough_images(rows)
     model, dirmap, variants = out / "guide.safetensors", out / "dirmap.csv", out / "variants"
     if not model.exists():
-        _train(rows, photographs, model, side=side, epsilon=epsilons[0] / 4, seed=seed)
+        _train(rows, image_folder, model, side=side, epsilon=epsilons[0] / 4, seed=seed)
     if not dirmap.exists():
-        _score(rows, photographs, model, dirmap)
+        _score(rows, image_folder, model, dirmap)
     if not variants.exists():
         enhance_images(
             read_dirmap(dirmap),
-            photographs,
+            image_folder,
             model,
             variants,
             config=_enhancement(epsilons),
@@ -88,13 +87,13 @@ def demo(
     _teach_learners(out / "study", out / "data", learners, seed)
     _analyse(out, seed)
     if not no_serve:
-        say("Now it is your turn. Your answers join those of the simulated learners.")
+        say("Now it is your turn. Your responses are added to those of the simulated learners.")
         serve_study(out / "study", out / "data", host="127.0.0.1", port=port)
         _analyse(out, seed)
 
 
-def _begin(out: Path, *, images: Path | None, learners: int, seed: int) -> None:
-    """Claim the output folder for one demo; a demo with the same settings may go on in it."""
+def _claim_folder(out: Path, *, images: Path | None, learners: int, seed: int) -> None:
+    """Claim the output folder for a demo, or resume one with the same settings."""
     settings = {
         "images": str(images.resolve()) if images else None,
         "learners": learners,
@@ -106,7 +105,7 @@ def _begin(out: Path, *, images: Path | None, learners: int, seed: int) -> None:
     if recorded.is_file():
         if recorded.read_text(encoding="utf-8") != text:
             raise InputError(f"{out}: holds a demo with other settings; choose another folder with --out or remove it")
-        warn(f"Going on with the demo in {out}")
+        warn(f"Resuming the demo in {out}")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not a demo; choose another folder with --out")
     else:
@@ -122,42 +121,42 @@ def _moths(folder: Path, seed: int) -> Path:
     return folder
 
 
-def _indexed(photographs: Path, seed: int) -> tuple[list[DirmapRow], int]:
-    """The dirmap rows and the side of the square images: the photographs' own, within what two cores can train on."""
+def _index_images(images: Path, seed: int) -> tuple[list[DirmapRow], int]:
+    """The dirmap rows and the side of the square images: their own, limited to what two cores can train on."""
     from lwise_core.vision.image_folder import index_image_folder
 
-    with step(f"Checking the photographs in {photographs}") as on_progress:
-        found = index_image_folder(photographs, seed=seed, on_progress=on_progress)
-    return found.rows, min(max(found.shorter_side, _SMALLEST_SIDE), _LARGEST_SIDE)
+    with step(f"Checking the images in {images}") as on_progress:
+        index = index_image_folder(images, seed=seed, on_progress=on_progress)
+    return index.rows, min(max(index.shorter_side, _SMALLEST_SIDE), _LARGEST_SIDE)
 
 
 def _budgets(side: int) -> list[float]:
-    """ε from strong to weak, each half of the one before; 4 for a 96-pixel image and in proportion to the side."""
+    """ε in descending order, each half of the previous; the first is 4 for 96 pixels, proportional to the side."""
     strongest = 2.0 ** round(math.log2(side / 24))
     return [strongest / 2**halvings for halvings in range(_N_BUDGETS)]
 
 
-def _train(rows: list[DirmapRow], photographs: Path, model: Path, *, side: int, epsilon: float, seed: int) -> None:
+def _train(rows: list[DirmapRow], images: Path, model: Path, *, side: int, epsilon: float, seed: int) -> None:
     from lwise_core.cli.train import train_model
     from lwise_core.vision.training.config import TrainingConfig
 
     n_train = sum(row.split == "train" for row in rows)
-    epochs = min(max(_PRESENTATIONS // n_train, _FEWEST_EPOCHS), _MOST_EPOCHS)
+    epochs = min(max(_PRESENTATIONS // n_train, _MIN_EPOCHS), _MAX_EPOCHS)
     # One attack step from a random start (Wong et al. 2020, https://arxiv.org/abs/2001.03994) takes two thirds of the
-    # time of two: moths 0.91 right and 0.78 under attack in 71 s, against 0.91 and 0.81 in 100 s.
+    # time of two: on the moths, accuracy 0.91 and 0.78 under attack in 71 s, against 0.91 and 0.81 in 100 s.
     config = TrainingConfig(size=side, epsilon=epsilon, attack_steps=1, epochs=epochs, evaluate_every=epochs, seed=seed)
-    accuracy = train_model(rows, photographs, model, config=config, resume=True)
+    accuracy = train_model(rows, images, model, config=config, resume=True)
     say(
         f"Guide model: accuracy {accuracy.clean_accuracy:.1%}, under attack {accuracy.robust_accuracy:.1%} "
         f"(chance {accuracy.chance:.1%})"
     )
 
 
-def _score(rows: list[DirmapRow], photographs: Path, model: Path, dirmap: Path) -> None:
+def _score(rows: list[DirmapRow], images: Path, model: Path, dirmap: Path) -> None:
     from lwise_core.vision.score_dirmap import score_dirmap
 
-    with step("Scoring how hard each image is") as on_progress:
-        score_dirmap(rows, photographs, model, dirmap, on_progress=on_progress)
+    with step("Scoring images") as on_progress:
+        score_dirmap(rows, images, model, dirmap, on_progress=on_progress)
 
 
 def _enhancement(epsilons: list[float]) -> EnhancementConfig:
@@ -167,7 +166,7 @@ def _enhancement(epsilons: list[float]) -> EnhancementConfig:
 
 
 def _teach_learners(study: Path, data: Path, n_learners: int, seed: int) -> None:
-    """Simulated learners take part in the served study; those who already did are not asked again."""
+    """Let simulated learners take part in the served study, except those who already did."""
     from lwise_core.local.server import open_study, serving
     from lwise_core.simulation.learners import LearnerModel, take_part
 

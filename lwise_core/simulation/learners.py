@@ -1,13 +1,13 @@
-"""Simulated learners who take part in a study over HTTP, exactly as a participant's page does.
+"""Simulated learners that take part in a study over HTTP, as a participant's page does.
 
 The learner is the generalised context model (Nosofsky 1986, https://doi.org/10.1037/0096-3445.115.1.39): it remembers
-every image it got feedback on and answers by similarity,
+every image with feedback and answers by similarity,
 
     P(choice c | image x)  ∝  Σ_{i remembered as c} exp(-k * d(x, x_i)),
 
-where d is the Hellinger distance between the colour histograms of the pictures' middles (Swain & Ballard 1991,
-https://doi.org/10.1007/BF00130487), seen through perceptual noise. With probability `lapse` it guesses. It knows
-nothing of conditions, ε or difficulty, so whether conditions differ is an outcome.
+where d is the Hellinger distance between the colour histograms of the images' centres (Swain & Ballard 1991,
+https://doi.org/10.1007/BF00130487), with perceptual noise. With probability `lapse` it guesses. It knows nothing of
+conditions, ε or difficulty, so a difference between conditions is a result.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class LearnerModel:
     specificity : k above, per unit of Hellinger distance, which runs from 0 (same colours) to 1 (none in common).
     noise : standard deviation of the perceptual noise on the square root of each histogram value.
     lapse : probability of a guess.
-    median_reaction_time_msec, reaction_time_spread : of a log-normal reaction time when the learner is undecided; it is
-        up to twice as fast when it is sure.
+    median_reaction_time_msec, reaction_time_spread : of the log-normal reaction time of an undecided learner; a certain
+        one is up to twice as fast.
     """
 
     specificity: float = 25.0
@@ -67,16 +67,16 @@ class LearnerModel:
 
 
 class Learner:
-    """One learner with its memory and its own stream of random numbers."""
+    """One learner with its memory and random numbers."""
 
     def __init__(self, model: LearnerModel, *, seed: int) -> None:
         self._model = model
         self._random = np.random.default_rng(seed)
         self._memory: dict[str, list[Percept]] = {}
 
-    def answer(self, picture: bytes, choice_names: list[str]) -> tuple[int, float]:
+    def answer(self, image: bytes, choice_names: list[str]) -> tuple[int, float]:
         """Index of the choice and the reaction time in ms."""
-        seen = self._look_at(picture)
+        seen = self._perceive(image)
         evidence = np.array([self._similarity(seen, name) for name in choice_names])
         guess = np.full(len(choice_names), 1 / len(choice_names))
         belief = evidence / evidence.sum() if evidence.sum() > 0 else guess
@@ -86,25 +86,26 @@ class Learner:
         typical = self._model.median_reaction_time_msec * (1 - certainty / 2)
         return choice, float(typical * self._random.lognormal(0, self._model.reaction_time_spread))
 
-    def learn(self, picture: bytes, name: str) -> None:
-        """Remember an image together with the name that the feedback gave."""
-        self._memory.setdefault(name, []).append(self._look_at(picture))
+    def learn(self, image: bytes, name: str) -> None:
+        """Remember an image with the name from the feedback."""
+        self._memory.setdefault(name, []).append(self._perceive(image))
 
-    def _look_at(self, picture: bytes) -> Percept:
-        """Square roots of the shares of the image's pixels in each bin of hue, saturation and value."""
-        with Image.open(io.BytesIO(picture)) as image:
-            margin_x, margin_y = round(image.width * _MARGIN), round(image.height * _MARGIN)
-            middle = image.convert("HSV").crop((margin_x, margin_y, image.width - margin_x, image.height - margin_y))
-        pixels = np.asarray(middle).reshape(-1, 3)
+    def _perceive(self, image: bytes) -> Percept:
+        """Square roots of the relative frequencies of hue, saturation and value in the centre of the image."""
+        with Image.open(io.BytesIO(image)) as opened:
+            margin_x, margin_y = round(opened.width * _MARGIN), round(opened.height * _MARGIN)
+            box = (margin_x, margin_y, opened.width - margin_x, opened.height - margin_y)
+            centre = opened.convert("HSV").crop(box)
+        pixels = np.asarray(centre).reshape(-1, 3)
         counts, _ = np.histogramdd(pixels, bins=_BINS, range=[(0, 256)] * 3)
         shares = counts.ravel() / len(pixels)
         return np.sqrt(shares) + self._random.normal(0, self._model.noise, shares.shape)
 
     def _similarity(self, seen: Percept, name: str) -> float:
-        kept = self._memory.get(name)
-        if kept is None:
+        remembered = self._memory.get(name)
+        if remembered is None:
             return 0.0
-        distances = np.linalg.norm(np.array(kept) - seen, axis=1) / np.sqrt(2)
+        distances = np.linalg.norm(np.array(remembered) - seen, axis=1) / np.sqrt(2)
         return float(np.exp(-self._model.specificity * distances).sum())
 
 
@@ -116,12 +117,12 @@ def take_part(
     seed: int,
     on_trial: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Take part once, from the first trial that is missing to the end; returns the server's final answer.
+    """Take part once, from the first missing trial to the end; returns the server's final response.
 
     Raises
     ------
     httpx.HTTPStatusError
-        If the server refuses a request.
+        If the server rejects a request.
     """
     learner = Learner(model, seed=seed)
     with httpx.Client(base_url=server, timeout=_TIMEOUT_SECONDS) as client:
@@ -143,7 +144,7 @@ def take_part(
 
 
 def _trials(trialset: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The trials of a compact trial set, each with all of its settings, put together as the page does."""
+    """Expand a compact trial set to trials with all their settings, as the page does."""
     trials = []
     for index, values in enumerate(trialset["rows"]):
         row = dict(zip(trialset["columns"], values, strict=True))
@@ -166,10 +167,10 @@ def _respond(client: httpx.Client, learner: Learner, trial: Mapping[str, Any], c
     if trial["shape"] is not None:
         choice, reaction_time = names.index(trial["shape"]), 900.0
     else:
-        picture = client.get(f"/{trial['stimulus_url']}").raise_for_status().content
-        choice, reaction_time = learner.answer(picture, names)
+        image = client.get(f"/{trial['stimulus_url']}").raise_for_status().content
+        choice, reaction_time = learner.answer(image, names)
         if trial["show_feedback"]:
-            learner.learn(picture, names[trial["i_correct_choice"]])
+            learner.learn(image, names[trial["i_correct_choice"]])
     in_time = reaction_time <= trial["choice_duration_msec"]
     return {
         "index": trial["index"],
@@ -185,7 +186,7 @@ def _respond(client: httpx.Client, learner: Learner, trial: Mapping[str, Any], c
 
 
 def _frame_log(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """That of a screen on which everything comes on and goes as requested."""
+    """The frame log of a screen that shows everything as requested."""
     is_timed = trial["stimulus_duration_msec"] > 0 and not trial["keep_stimulus_on"]
     frames = _frames(trial["stimulus_duration_msec"]) if is_timed else None
     msec = None if frames is None else frames * 1000 / _FRAME_RATE_HZ
@@ -208,5 +209,5 @@ def _frames(msec: float) -> int:
 
 
 def _post(client: httpx.Client, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = client.post(path, json=body).raise_for_status().json()
-    return answer
+    response: dict[str, Any] = client.post(path, json=body).raise_for_status().json()
+    return response

@@ -1,10 +1,10 @@
-"""Drawn moths of four look-alike species whose every image has a known ambiguity; the demo's data set.
+"""Drawn moths of four look-alike species with known ambiguity; the demo's data set.
 
-Three continuous traits tell the species apart: the hue of the wings (ochre to grey-rose), the breadth of
+Three continuous traits distinguish the species: the hue of the wings (ochre to grey-rose), the breadth of
 their dark band and the size of their eyespots. Within a species each trait is Gaussian with unit standard
 deviation; the species' means are the corners of a regular tetrahedron, so that no single trait suffices and
-all pairs are equally alike. An observer who knew the traits exactly would be right on 0.893 of the moths
-(Monte Carlo, n = 400,000), and none can do better. Pose, background, light and all else in an image are
+all pairs are equally similar. An observer who knew the traits exactly would classify 0.893 of the moths correctly
+(Monte Carlo, n = 400,000), the best possible accuracy. Pose, background, light and everything else in an image are
 independent of species and traits.
 
 The species are invented. The module knows nothing of data sets, models or studies.
@@ -52,22 +52,22 @@ SPECIES = (
 )
 
 _SUPERSAMPLING = 2
-"""Along each side. Outlines are soft over a pixel already; this smooths the seam between the wings."""
+"""Factor along each side. Outlines are antialiased already; this smooths the seam between the wings."""
 _BASE_COLOURS: tuple[Colour, Colour] = ((0.89, 0.67, 0.30), (0.64, 0.50, 0.59))
-"""Wings at the lowest and at the highest hue: ochre, grey-rose."""
+"""Wing colours at the lowest and the highest hue: ochre, grey-rose."""
 _BAND_HALF_WIDTHS = (0.008, 0.150)
-"""Of the dark band at the lowest and at the highest trait; 1 is the way from wing base to margin."""
+"""Half widths of the dark band at the lowest and the highest trait; 1 is the distance from wing base to margin."""
 _SPOT_RADII = (0.016, 0.135)
-"""Of the forewing's eyespot at the lowest and at the highest trait, in units of the forewing's length."""
+"""Radii of the forewing's eyespot at the lowest and the highest trait, in forewing lengths."""
 _SATURATION = 2.2
-"""Standard deviations at which a trait has gone tanh(1) = 0.76 of the way to its visible extreme."""
+"""Standard deviations at which a trait is tanh(1) = 0.76 of the way to its visible extreme."""
 _BACKGROUNDS: dict[str, tuple[Colour, Colour]] = {
     "bark": ((0.27, 0.21, 0.17), (0.50, 0.43, 0.36)),
     "stone": ((0.40, 0.42, 0.45), (0.62, 0.63, 0.64)),
     "leaf": ((0.22, 0.30, 0.18), (0.44, 0.52, 0.33)),
     "paper": ((0.84, 0.81, 0.74), (0.94, 0.92, 0.87)),
 }
-"""The dark and the light end of each ground."""
+"""The darkest and the lightest colour of each background."""
 _DARK: Colour = (0.17, 0.11, 0.10)
 _CREAM: Colour = (0.98, 0.94, 0.84)
 
@@ -79,7 +79,7 @@ class Moth:
     Attributes
     ----------
     traits : in the order of `TRAITS`, standard deviations.
-    ambiguity : 1 - P(species | traits) if all species are equally frequent; near 1 it looks like another one.
+    ambiguity : 1 - P(species | traits) with equally frequent species; near 1 it looks like another species.
     """
 
     species: str
@@ -90,7 +90,7 @@ class Moth:
 
     @property
     def path(self) -> str:
-        """Of the image, POSIX, relative to the data set's root."""
+        """POSIX path of the image, relative to the data set's root."""
         return f"{self.split}/{self.species}/{self.index:04d}.png"
 
 
@@ -105,7 +105,7 @@ class _Wings:
     along : 0 at the wing's base, 1 at its outer margin.
     across : 0 at the wing's hind edge, 1 at its front edge.
     x, y : in the moth's frame.
-    shade : 1, and less on the hindwing where the forewing lies above it.
+    shade : 1, or less on the hindwing below the forewing.
     """
 
     pixels: NDArray[np.intp]
@@ -173,7 +173,7 @@ def sample_moths(*, n_per_species: Mapping[str, int], seed: int) -> list[Moth]:
 
 
 def draw_moth(moth: Moth, *, size: int = 96, seed: int) -> Image.Image:
-    """The moth from above, wings spread; RGB, `size` × `size` px. Another size shows the same scene."""
+    """Draw the moth from above, wings spread; RGB, `size` × `size` px. Other sizes show the same scene."""
     rng = _generator(seed, "picture", moth.split, moth.species, moth.index)
     light_angle = rng.uniform(0, 2 * math.pi)
     light = np.array([math.cos(light_angle), math.sin(light_angle)], dtype=np.float32)
@@ -203,7 +203,7 @@ def _table(moths: list[Moth]) -> str:
 
 
 def _generator(seed: int, *purpose: str | int) -> np.random.Generator:
-    """Random numbers of their own for every purpose, whatever else has been drawn before."""
+    """Independent random numbers for every purpose."""
     return np.random.default_rng(np.random.SeedSequence(int.from_bytes(key_digest(seed, *purpose)[:16])))
 
 
@@ -216,7 +216,7 @@ def _individual(species: Species, split: str, index: int, seed: int) -> Moth:
 
 
 def _visible(trait: float, ends: tuple[float, float]) -> float:
-    """Where a trait lies between its visible extremes; steepest where species meet, never beyond the ends."""
+    """Map a trait to its visible range; steepest where species meet, saturating at the ends."""
     return ends[0] + (ends[1] - ends[0]) * (1 + math.tanh(trait / _SATURATION)) / 2
 
 
@@ -268,7 +268,7 @@ def _moth_frame(rng: np.random.Generator, side: int) -> tuple[Floats, Floats, fl
 
 
 def _smooth_min(a: Floats, b: Floats, radius: float) -> Floats:
-    """The smaller of two distances with the corner between them rounded off."""
+    """Smooth minimum of two distances."""
     overlap = np.maximum(radius - np.abs(a - b), 0) / radius
     return np.minimum(a, b) - overlap * overlap * radius / 4
 
@@ -374,7 +374,7 @@ def _tint_spots(rgb: Floats, wings: _Wings, radius: float) -> None:
 
 
 def _lay(layer: Floats, pixels: NDArray[np.intp], rgb: Floats, coverage: Floats) -> None:
-    """Put colours on top of the layer at some of its pixels."""
+    """Paint colours over the layer at some of its pixels."""
     layer[:, pixels] *= 1 - coverage
     layer[:3, pixels] += rgb * coverage
     layer[3, pixels] += coverage
@@ -414,7 +414,7 @@ def _draw_body(
 
 
 def _shadow(coverage: Floats, light: Floats) -> Floats:
-    """How much light the moth keeps from the ground, (size, size) in [0, 0.5]: a blurred, shifted outline."""
+    """The moth's shadow, (size, size) in [0, 0.5]: its outline, blurred and shifted."""
     size = coverage.shape[0]
     dx, dy = (-0.035 * size * light).tolist()
     mask = Image.fromarray((coverage * 255).astype(np.uint8))
@@ -424,7 +424,7 @@ def _shadow(coverage: Floats, light: Floats) -> Floats:
 
 
 def _lit(rng: np.random.Generator, picture: Floats, light: Floats) -> Floats:
-    """The image under a light from one side, a little brighter or dimmer, warmer or colder."""
+    """Light the image from one side, with random brightness and colour temperature."""
     line = np.linspace(-1, 1, picture.shape[1], dtype=np.float32)
     gradient = light[0] * line[None, :] + light[1] * line[:, None]
     warmth = rng.normal(0, 0.015)
