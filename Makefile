@@ -6,9 +6,11 @@ export UV_PROJECT_ENVIRONMENT := .venv
 
 PYTHON := .venv/bin/python
 SITE := lwise_core/local/site/index.html
+PYTEST_ON_2 := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+FAST_TESTS := $(addprefix tests/,authoring experiments records sessions test_architecture.py test_atomic_files.py test_dirmap.py test_keyed_random.py test_yaml_files.py) -k "not dynamodb and not test_report and not test_figures"
 SITE_SOURCES := $(shell find experiment_site -type f -not -path '*/node_modules/*' -not -path '*/experiments/*')
 
-.PHONY: help demo test mutants lint format site wheel clean
+.PHONY: help demo test check mutants lint format site wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -18,19 +20,25 @@ demo: .venv/.ready $(SITE) ## The whole way on one machine; DEMO="--no-serve" pa
 
 test: .venv/.ready $(SITE) node_modules/.ready browser ## Every test, in a real browser too
 	npm --prefix experiment_site test
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser" $(PYTEST) || [ $$? = 5 ]  # 5: none of them was asked for
-	$(PYTHON) -m pytest -m browser $(PYTEST) || [ $$? = 5 ]
+	$(PYTEST_ON_2) -m "not browser" $(PYTEST) || [ $$? = 5 ]  # 5: none of them was asked for
+	$(PYTEST_ON_2) -m "browser and not exclusive" $(PYTEST) || [ $$? = 5 ]
+	$(PYTHON) -m pytest -m exclusive $(PYTEST) || [ $$? = 5 ]
+
+check: lint ## The inner loop: style, types, imports and the fast tests
+	npm --prefix experiment_site test
+	$(PYTEST_ON_2) --durations=3 $(FAST_TESTS)
 
 mutants: .venv/.ready experiment_site/node_modules/.ready node_modules/.ready $(SITE) ## Plant 200 faults, one at a time, and list those that no test notices
 	uv pip install --quiet --python $(PYTHON) --group mutants
 	nice $(PYTHON) -m tests.mutants $(MUTANTS)
 
-lint: .venv/.ready experiment_site/node_modules/.ready ## Style, types and the arrows between the rooms
+lint: .venv/.ready experiment_site/node_modules/.ready node_modules/.ready ## Style, types, imports and copied code
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	npm --prefix experiment_site run lint
+	npx jscpd
 
 format: .venv/.ready experiment_site/node_modules/.ready ## Bring all sources into shape
 	.venv/bin/ruff check --fix .
