@@ -101,7 +101,7 @@ def main() -> None:
         # Typer has turned Ctrl-C into this exit code and says nothing.
         if ending.code == INTERRUPTED:
             warn(
-                "interrupted; nothing half-written was left. Long work keeps what is done: the same command goes on "
-                "with it (lwise train: with --resume)",
+                "interrupted; finished results are saved. Run the same command again to resume (lwise train: with "
+                "--resume)"
             )
         raise

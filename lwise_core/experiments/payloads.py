@@ -1,4 +1,4 @@
-"""What is sent of a trial set: every field to the researcher, and to the participant's page no answers.
+"""What is sent of a trial set: every field to researchers, no answers to participants.
 
 Standard library only.
 """

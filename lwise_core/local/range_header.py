@@ -1,4 +1,4 @@
-"""Requests for a part of a file: what is no request for a range of bytes is not taken for one.
+"""Serves byte ranges of a file; ignores headers that do not ask for one.
 
 RFC 9110, section 14.2 lets a server ignore such a header; the whole file is then the answer.
 """

@@ -5,7 +5,7 @@ import type { Shape, Trial } from "../contract";
 export type ChoiceFace =
   | { readonly kind: "name" }
   | { readonly kind: "shape"; readonly shape: Shape }
-  /** A picture of the choice; its name where the picture cannot be had. */
+  /** An image of the choice, or its name if the image fails to load. */
   | { readonly kind: "icon"; readonly url: string };
 
 /** The faces of a trial's choices, in ring order. */
