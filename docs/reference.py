@@ -1,4 +1,4 @@
-"""Write the reference pages that the code knows itself: `python docs/reference.py`.
+"""Generate the reference pages from the code: `python docs/reference.py`.
 
 docs/formats/records.md from the columns of the tables, docs/formats/config.md from the models of config.yaml,
 docs/formats/dataset.md from the description of a data set, docs/formats/job.md from jobs and their settings.
@@ -69,17 +69,16 @@ def config_page() -> str:
     block_only = [name for name in _own_fields(BlockConfig, Overridable, OrderSettings) if name != "name"]
     return (
         "# config.yaml\n\n"
-        "A YAML file in UTF-8. `session_config`, `trial_config` and `hit_config` have the keys and the meaning of\n"
-        "L-WISE, whose files load unchanged; `deployment`, `site` and `stimuli` stand beside them. Every section but\n"
-        "`session_config` may be left out. An unknown key is an error.\n\n"
-        "## Where a key may stand\n\n"
-        "The most specific place wins: trial type, then block, then `trial_config`. A class may be written with\n"
-        "spaces for underscores. `repeat_trial_type` and `warmup_trial_type`, which published files have, mean\n"
-        "nothing; a warning says so. L-WISE lets a block override only keys that also stand in `trial_config`; here a\n"
-        "block's key always counts, and in a file without sections of this project a warning names the keys that this\n"
-        "changes.\n\n"
+        "A YAML file in UTF-8. `session_config`, `trial_config` and `hit_config` have the keys and meaning of L-WISE,\n"
+        "whose files load unchanged; `deployment`, `site` and `stimuli` are specific to this project. Every section\n"
+        "except `session_config` is optional. An unknown key is an error.\n\n"
+        "## Precedence\n\n"
+        "The most specific setting wins: trial type, then block, then `trial_config`. In class names, spaces are the\n"
+        "same as underscores. `repeat_trial_type` and `warmup_trial_type` in published files have no effect; a\n"
+        "warning says so. L-WISE lets a block override only keys that are also in `trial_config`; here a block's key\n"
+        "always applies, and in a file without this project's sections a warning names the keys that this changes.\n\n"
         "## session_config\n\n"
-        "A list of blocks in the order shown. A block is a mapping that begins with its name; its settings stand\n"
+        "A list of blocks in the order shown. A block is a mapping whose first key is its name; its settings are\n"
         "beside the name, as in L-WISE's files, or below it:\n\n"
         "```yaml\n"
         "session_config:\n"
@@ -91,21 +90,22 @@ def config_page() -> str:
         "```\n\n"
         f"{_fields_table(BlockConfig, block_only)}\n"
         "### Trial types\n\n"
-        "A trial type may override every trial setting and every key of the difficulty curriculum, and says which\n"
-        "copy of a picture is shown. With neither key it is the copy that the block deals to the class, else the\n"
-        "variant `natural` or the image's own `url`.\n\n"
+        "A trial type may override every trial setting and every key of the difficulty curriculum, and may choose\n"
+        "which copy of an image is shown. Default: the copy that the block assigns to the class, else the variant\n"
+        "`natural` or the image's own `url`.\n\n"
         f"{_fields_table(TrialTypeConfig, ['variant', 'bucket'])}\n"
         "## Trial settings: trial_config, a block, a trial type\n\n"
         f"{_fields_table(TrialSettings)}\n"
         "## Difficulty curriculum: trial_config, a block, a trial type\n\n"
         "Images for the blocks after the first `curriculum_num_blocks` are drawn first; curriculum blocks draw from\n"
-        "what is left, may share images with each other, and never touch those of later blocks.\n\n"
+        "the remaining ones, and may share images with each other but not with later blocks.\n\n"
         f"{_fields_table(CurriculumSettings)}\n"
         "## Order of choices: trial_config, a block\n\n"
         f"{_fields_table(OrderSettings)}\n"
-        "## trial_config alone\n\n"
+        "## trial_config only\n\n"
         f"{_fields_table(TrialConfig, trial_config_only)}\n"
         "## hit_config\n\n"
+        "The task on Mechanical Turk. Nothing reads these keys yet, and `lwise experiments validate` says so.\n\n"
         f"{_fields_table(HitConfig)}\n"
         "## deployment\n\n"
         f"{_fields_table(Deployment)}\n"
@@ -115,7 +115,7 @@ def config_page() -> str:
         f"{_fields_table(Domain)}\n"
         "## site\n\n"
         f"{_fields_table(Site)}\n"
-        "A step of `bonus`:\n\n"
+        "A tier of `bonus`:\n\n"
         f"{_fields_table(BonusTierConfig)}\n"
         "`screening`:\n\n"
         f"{_fields_table(ScreeningConfig)}\n"
@@ -230,7 +230,7 @@ def _default(field: FieldInfo) -> str:
 
 _PARTS = {
     "TrialTypeConfig": "trial type",
-    "BonusTierConfig": "step",
+    "BonusTierConfig": "tier",
     "ScreeningConfig": "see below",
     "Throttle": "see below",
     "Domain": "see below",
