@@ -1,4 +1,4 @@
-"""How many trials of the participant's page show stimulus and blank for the frames asked for, in real time.
+"""How many trials of the participant's page show stimulus and blank for the requested frames, in real time.
 
     .venv/bin/python benchmarks/timing.py [--trials N] [--seed SEED]
 
@@ -63,12 +63,12 @@ LOOKED_AT_EVERY_MSEC = 20
 
 @dataclass(frozen=True)
 class Trial:
-    """What the server has of a trial, and whether the recorder saw it as requested."""
+    """The server's record of a trial, and whether the recorder saw it as requested."""
 
     record: Mapping[str, Any]
     is_miss: bool
     disagreement_msec: float
-    """Between the page's and the recorder's duration of the stimulus."""
+    """Difference between the page's and the recorder's stimulus duration."""
 
     @property
     def is_flagged(self) -> bool:
@@ -76,7 +76,7 @@ class Trial:
 
     @property
     def has_its_frames(self) -> bool:
-        """Whether frames achieved are frames requested, as logged."""
+        """Whether the logged frames equal the requested ones."""
         return all(
             self.record[f"{what}_achieved_frames"] == self.record[f"{what}_requested_frames"]
             for what in ("stimulus", "blank")
@@ -85,10 +85,10 @@ class Trial:
 
 def main(
     trials: Annotated[int, typer.Option(min=1, help="Trials to show.")] = 300,
-    seed: Annotated[int, typer.Option(help="Of their order, and of the answers.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for their order and the responses.")] = 0,
 ) -> None:
     """Take part once and print the share of trials that were shown as requested."""
-    # What is no terminal gets a width too, so that a log reads like the terminal.
+    # A fixed width outside a terminal, so that a log reads the same.
     console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
     chance = random.Random(seed)  # noqa: S311
     with tempfile.TemporaryDirectory() as scratch:
@@ -118,8 +118,8 @@ def timings(n: int, chance: random.Random) -> list[Timing]:
 
 
 def take_part(address: str, n: int, chance: random.Random) -> tuple[str, Recording]:
-    """Answer every trial, by mouse and by key in turn; the browser's name and what the recorder saw."""
-    # Chromium refuses its sandbox to root.
+    """Answer every trial, alternately by mouse and key; returns the browser's name and the recorder's log."""
+    # Chromium has no sandbox for root.
     arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
@@ -136,9 +136,9 @@ def take_part(address: str, n: int, chance: random.Random) -> tuple[str, Recordi
 
 
 def answer(page: Page, index: int, *, by_key: bool, after_msec: int) -> None:
-    """Choose on the trial that comes now, some time after its choices are there."""
+    """Respond to the next trial, some time after its choices appear."""
     choices = f"[data-trial-index='{index}'][data-phase='choice'] button.choice"
-    # Few looks at the page: each takes some of its time.
+    # Poll the page rarely: each poll takes some of its time.
     page.wait_for_function("choices => document.querySelector(choices)", arg=choices, polling=LOOKED_AT_EVERY_MSEC)
     page.wait_for_timeout(after_msec)
     i_choice = index % page.locator(choices).count()
@@ -149,7 +149,7 @@ def answer(page: Page, index: int, *, by_key: bool, after_msec: int) -> None:
 
 
 def judged(record: Mapping[str, Any], seen: Recording) -> Trial:
-    """A record beside what the recorder saw of its trial."""
+    """Join a record with the recorder's log of its trial."""
     shown = seen.presentations[record["obs"]]
     requested = (record["stimulus_requested_frames"], record["blank_requested_frames"])
     return Trial(
@@ -160,7 +160,7 @@ def judged(record: Mapping[str, Any], seen: Recording) -> Trial:
 
 
 def print_machine(console: Console, browser: str) -> None:
-    """Processor, system, versions, and how busy the machine was meanwhile."""
+    """Processor, system, versions, and the load of the machine."""
     load, *_ = os.getloadavg()
     cores = os.cpu_count()
     console.print(f"Machine: {processor()}, {cores} cores, load {load:.1f}; {platform.system()} {platform.release()}")
@@ -169,7 +169,7 @@ def print_machine(console: Console, browser: str) -> None:
 
 
 def report(shown: Sequence[Trial]) -> Table:
-    """Goals beside what was measured."""
+    """Measured values with their goals."""
     misses = [trial for trial in shown if trial.is_miss]
     unflagged = sum(not trial.is_flagged for trial in misses)
     needless = sum(trial.is_flagged and not trial.is_miss for trial in shown)

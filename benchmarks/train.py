@@ -1,19 +1,18 @@
-"""How fast a model is trained adversarially, as a ratio to a plain loop, in one run on the same images.
+"""Speed of adversarial training relative to a plain loop, in one run on the same images.
 
     .venv/bin/python benchmarks/train.py [--architecture resnet50] [--size 224] [--images 8] [--attack-steps 3]
 
-The plain loop is what one writes first, and what published code does: fp32, channels first, a random start, PGD that
+The plain loop is the usual first implementation, as in published code: fp32, channels first, a random start, PGD that
 keeps the best iterate with one more forward pass at the end, SGD; images are decoded one by one before each batch.
 
-Two things are compared, each in turns with the loop, and judged by the fastest of the rounds: the time of all cores
-(`process_time`, without that of processes that load images), which other work on the machine changes least, and the
-clock.
+Two things are timed in alternation with the loop, taking the fastest round: CPU time (`process_time`, without loading
+processes), which depends least on other work on the machine, and wall time.
 
-    a step       a batch in memory: attacked and learned from
+    a step       a batch in memory: attack and update
     an epoch     four batches from JPEG files of 512 pixels, cropped and mirrored at random
 
-Where there is an accelerator, it is used, with what `lwise train` uses there: bf16, and processes that load. Goals are
-printed beside what was measured; the exit code is 0 whether or not they are met.
+A GPU is used if there is one, with the settings of `lwise train`: bf16 and loading processes. Goals are printed with
+the measurements; the exit code is 0 whether or not they are met.
 
 Two cores of an AMD EPYC (x86_64), Python 3.11.7, torch 2.11.0, no GPU, ResNet-50 at 224 px, n = 8, PGD-3, fastest of 3
 rounds: a step 1.08x, by time of the cores and by the clock; an epoch 1.09x, and 1.07x the time of its steps.
@@ -118,34 +117,34 @@ def main(
     _print_machine(architecture, size, images, attack_steps, rounds)
     flops = count_flops(step.model, attack_steps=attack_steps, engine=engine)
     with tempfile.TemporaryDirectory() as folder:
-        made = augmentation(config.augment, size=size)
+        augment = augmentation(config.augment, size=size)
         rows = write_photographs(Path(folder), _N_BATCHES * images, split="train")
-        listed = DirmapDataset(Path(folder), rows, size=made.loaded_size)
-        batch, labels = next(iter(_read(listed, made, images)))
+        listed = DirmapDataset(Path(folder), rows, size=augment.loaded_size)
+        batch, labels = next(iter(_read(listed, augment, images)))
 
         def plain_step() -> None:
             plain.learn(batch.to(engine.device).float() / 255, labels.to(engine.device))
 
-        def lean_step() -> None:
+        def product_step() -> None:
             _run_step(step, batch, labels, config)
 
         def plain_epoch() -> None:
-            for shown, target in _read(listed, made, images):
+            for shown, target in _read(listed, augment, images):
                 plain.learn(shown.to(engine.device).float() / 255, target.to(engine.device))
 
-        def lean_epoch() -> None:
+        def product_epoch() -> None:
             batches = torch.arange(len(listed)).split(images)
             workers, pinned = loading_processes(config, engine, SINGLE_PROCESS), engine.device.type == "cuda"
-            coming = training_batches(listed, batches, made, seed=0, epoch=0, workers=workers, pinned=pinned)
-            for shown, target, _ in coming:
+            loaded = training_batches(listed, batches, augment, seed=0, epoch=0, workers=workers, pinned=pinned)
+            for shown, target, _ in loaded:
                 _run_step(step, shown, target, config)
 
-        in_turns(plain_step, lean_step, 1)
-        slow, fast = in_turns(plain_step, lean_step, rounds)
+        in_turns(plain_step, product_step, 1)
+        slow, fast = in_turns(plain_step, product_step, rounds)
         print_ratio("a step", slow, fast, images, "goal 2x on a GPU")
         tflops, peak = images * (flops.attack + flops.update) / fast.wall / 1e12, peak_tflops(engine)
         print(f"  {tflops:.3f} TFLOP/s by the clock" + ("" if peak is None else f", MFU {tflops / peak:.1%}"))
-        slow, whole = in_turns(plain_epoch, lean_epoch, rounds)
+        slow, whole = in_turns(plain_epoch, product_epoch, rounds)
         print_ratio("an epoch", slow, whole, len(listed), "goal 2x on a GPU")
         print(f"  {whole.wall / (_N_BATCHES * fast.wall):.2f}x its steps' own time by the clock")
 
@@ -155,12 +154,12 @@ def _run_step(step: AdversarialStep, batch: Tensor, labels: Tensor, config: Trai
     step.run(batch, labels, n_in_batch=n, epsilon=config.epsilon, seed=0, seeds=range(n))
 
 
-def _read(listed: DirmapDataset, made: Augmentation, n: int) -> list[tuple[Tensor, Tensor]]:
+def _read(listed: DirmapDataset, augment: Augmentation, n: int) -> list[tuple[Tensor, Tensor]]:
     """Batches, decoded and augmented one image after the other."""
     batches = []
     for numbers in torch.arange(len(listed)).split(n):
         read = [listed[int(number)] for number in numbers]
-        shown = torch.stack([made.apply(image, seed=0) for image, _ in read])
+        shown = torch.stack([augment.apply(image, seed=0) for image, _ in read])
         batches.append((shown, torch.tensor([label for _, label in read])))
     return batches
 
@@ -170,7 +169,7 @@ def _norms(batch: Tensor) -> Tensor:
 
 
 def _print_machine(architecture: str, size: int, images: int, attack_steps: int, rounds: int) -> None:
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU at hand"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {device}, {platform.system()}")
     print(
         f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}, "

@@ -1,4 +1,4 @@
-"""The same seed draws the same moths, and what is said about their ambiguity and traits is true."""
+"""The same seed draws the same moths, and their ambiguity and traits are as documented."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def digests(root: Path) -> dict[str, str]:
     return dict(zip(names, (hashlib.sha256(data).hexdigest() for data in contents.values()), strict=True))
 
 
-def test_the_same_seed_gives_the_same_files_and_another_seed_gives_other_ones(tmp_path: Path) -> None:
+def test_files_depend_on_the_seed(tmp_path: Path) -> None:
     n_per_species = {"train": 3, "val": 2}
     first, again, other = (
         digests(write_moths(tmp_path / name, n_per_species=n_per_species, seed=seed, size=48))
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_gives_other_ones(tm
     assert not set(first.values()) & set(other.values())
 
 
-def test_an_individual_does_not_depend_on_how_many_are_drawn_or_in_which_order() -> None:
+def test_individual_does_not_depend_on_the_number_or_order_drawn() -> None:
     few = sample_moths(n_per_species={"val": 2}, seed=3)
     more = sample_moths(n_per_species={"train": 4, "val": 5}, seed=3)
     assert set(few) < set(more)
@@ -71,12 +71,12 @@ def test_ambiguity_is_the_posterior_probability_of_the_other_species(many: list[
     np.testing.assert_allclose([moth.ambiguity for moth in many], expected, atol=1e-9)
 
 
-def test_an_ideal_observer_is_right_on_nine_moths_in_ten(many: list[Moth]) -> None:
+def test_ideal_observer_is_right_on_nine_moths_in_ten(many: list[Moth]) -> None:
     correct = posteriors(many).argmax(axis=1) == true_species(many)
     assert correct.mean() == pytest.approx(0.893, abs=0.015)  # 4 standard errors of 8,000 moths
 
 
-def test_most_moths_are_clear_and_some_look_like_another_species(many: list[Moth]) -> None:
+def test_most_moths_are_unambiguous_and_some_resemble_another_species(many: list[Moth]) -> None:
     ambiguity = np.array([moth.ambiguity for moth in many])
     assert np.mean(ambiguity < 0.1) > 0.6
     assert 0.08 < np.mean(ambiguity > 0.5) < 0.16
@@ -86,12 +86,12 @@ def test_most_moths_are_clear_and_some_look_like_another_species(many: list[Moth
         assert own.max() > 0.9
 
 
-def test_every_two_species_are_equally_alike() -> None:
+def test_all_pairs_of_species_are_equally_similar() -> None:
     distances = [np.linalg.norm(np.subtract(a.mean, b.mean)) for a in SPECIES for b in SPECIES if a != b]
     np.testing.assert_allclose(distances, distances[0])
 
 
-def test_the_table_lists_every_picture_once_and_in_order(tmp_path: Path) -> None:
+def test_table_lists_every_image_once_in_order(tmp_path: Path) -> None:
     n_per_species = {"val": 2, "train": 3}
     root = write_moths(tmp_path / "moths", n_per_species=n_per_species, seed=1, size=32)
     with (root / "ambiguity.csv").open(newline="", encoding="utf-8") as file:
@@ -105,14 +105,14 @@ def test_the_table_lists_every_picture_once_and_in_order(tmp_path: Path) -> None
     np.testing.assert_allclose(written, [(*moth.traits, moth.ambiguity) for moth in moths], atol=5.1e-7)
 
 
-def test_pictures_are_rgb_in_the_size_asked_for(tmp_path: Path) -> None:
+def test_images_are_rgb_of_the_requested_size(tmp_path: Path) -> None:
     root = write_moths(tmp_path / "moths", n_per_species={"train": 1}, seed=1, size=40)
     for path in root.rglob("*.png"):
         with Image.open(path) as image:
             assert (image.mode, image.size, image.format) == ("RGB", (40, 40), "PNG")
 
 
-def test_a_larger_picture_shows_the_same_scene() -> None:
+def test_larger_image_shows_the_same_scene() -> None:
     moth = sample_moths(n_per_species={"train": 1}, seed=2)[0]
     enlarged = pixels(moth, size=192).reshape(48, 4, 48, 4, 3).mean(axis=(1, 3))
     small = pixels(moth, size=96).reshape(48, 2, 48, 2, 3).mean(axis=(1, 3))
@@ -128,7 +128,7 @@ def test_no_moth_is_in_two_splits(tmp_path: Path) -> None:
     assert len({moth.traits for moth in moths}) == len(moths)
 
 
-def test_an_existing_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_existing_folder_is_rejected_and_unchanged(tmp_path: Path) -> None:
     root = tmp_path / "moths"
     root.mkdir()
     (root / "mine.txt").write_text("keep")
@@ -137,7 +137,7 @@ def test_an_existing_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*")) == [root, root / "mine.txt"]
 
 
-def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
+def test_interrupted_write_leaves_no_files(tmp_path: Path) -> None:
     def interrupt(n_drawn: int, n_moths: int) -> None:
         if n_drawn == 3:
             raise KeyboardInterrupt
@@ -147,7 +147,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_progress_counts_up_to_the_number_of_pictures(tmp_path: Path) -> None:
+def test_progress_counts_up_to_the_number_of_images(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     write_moths(
         tmp_path / "moths",
@@ -163,13 +163,13 @@ def test_progress_counts_up_to_the_number_of_pictures(tmp_path: Path) -> None:
     ("n_per_species", "message"),
     [({"train": 0}, "'train': 0 moths"), ({"../up": 1}, "lower-case"), ({"": 1}, "split ''")],
 )
-def test_impossible_requests_are_refused(n_per_species: dict[str, int], message: str) -> None:
+def test_impossible_requests_are_rejected(n_per_species: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sample_moths(n_per_species=n_per_species, seed=0)
 
 
 @pytest.mark.parametrize(("trait", "least_change"), [("hue", 0.015), ("band", 0.010), ("spot", 0.007)])
-def test_each_trait_changes_the_picture_visibly_and_steadily(trait: str, least_change: float) -> None:
+def test_each_trait_changes_the_image_visibly_and_monotonically(trait: str, least_change: float) -> None:
     """Mean absolute change per pixel over 3 sd; measured on 5 moths: hue 0.025, band 0.017, spot 0.011."""
     which = TRAITS.index(trait)
     for moth in sample_moths(n_per_species={"train": 5}, seed=4)[::4]:
@@ -183,13 +183,13 @@ def test_each_trait_changes_the_picture_visibly_and_steadily(trait: str, least_c
         assert change > np.abs(highest - middle).mean() > change / 4
 
 
-def test_traits_change_nothing_but_the_moth() -> None:
+def test_traits_change_only_the_moth() -> None:
     for moth in sample_moths(n_per_species={"train": 3}, seed=8):
         lowest, highest = (pixels(replace(moth, traits=(value,) * len(TRAITS))) for value in (-3.0, 3.0))
         np.testing.assert_array_equal(lowest[-12:, :12], highest[-12:, :12])
 
 
-def test_the_background_does_not_tell_the_species() -> None:
+def test_background_does_not_reveal_the_species() -> None:
     """Mean and spread of every colour in the corners of 80 images per species: the smallest p value."""
     moths = sample_moths(n_per_species={"train": 80}, seed=9)
     edge = [0, 1, 2, 3, -4, -3, -2, -1]

@@ -1,4 +1,4 @@
-"""Small data sets to train on, and the quickest training."""
+"""Small data sets for training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def data(photographs: Path, rows: list[DirmapRow]) -> Data:
 
 @pytest.fixture
 def listed(photographs: Path, rows: list[DirmapRow]) -> Data:
-    """The same, each decoded when it is needed."""
+    """The same, decoded on access."""
     return Data(*(_listed(photographs, rows, split) for split in ("train", "val")))
 
 

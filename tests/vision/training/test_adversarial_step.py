@@ -176,11 +176,11 @@ def test_freezing_every_convolution_is_rejected(model: GuideModel, n: int) -> No
         ("timm/xcit_nano_12_p16_224", "network.head"),
     ],
 )
-def test_the_head_of_many_architectures_is_found(architecture: str, head: str) -> None:
+def test_head_of_many_architectures_is_found(architecture: str, head: str) -> None:
     assert head_name(new_guide(GuideDescription(architecture, ("a", "b"), size=224), NONE, seed=0)) == head
 
 
-def test_fine_tuning_begins_with_the_weights_and_normalisation_of_a_model_and_a_new_head(data: Data) -> None:
+def test_fine_tuning_keeps_weights_and_normalisation_and_replaces_the_head(data: Data) -> None:
     four = GuideDescription("small_resnet", ("a", "b", "c", "d"), size=32, settings={"width": 8})
     source = new_model(four, data.train, seed=1)
     begun = from_pretrained(source, ("x", "y"), size=32, seed=2)
@@ -190,19 +190,19 @@ def test_fine_tuning_begins_with_the_weights_and_normalisation_of_a_model_and_a_
     assert all(torch.equal(kept[name], weights[name]) for name in kept if not name.startswith("network.head"))
 
 
-def test_a_model_of_the_same_classes_keeps_its_head(data: Data) -> None:
+def test_fine_tuning_on_the_same_classes_keeps_the_head(data: Data) -> None:
     source = tiny_model(data, seed=1)
     assert equal(from_pretrained(source, TINY.classes, size=32, seed=2), source)
 
 
-def test_a_network_whose_shape_depends_on_the_size_says_which_it_takes(data: Data) -> None:
+def test_network_bound_to_its_size_rejects_another(data: Data) -> None:
     with pytest.raises(
         InputError, match=r"size is 64, but the shape of stem.weight depends on the size; expected 32, the size that"
     ):
         from_pretrained(tiny_model(data), ("x", "y"), size=64, seed=2)
 
 
-def test_a_picture_starts_at_the_same_point_in_whatever_company() -> None:
+def test_random_start_does_not_depend_on_the_batch() -> None:
     images, _ = _images()
     together = random_starts(images, epsilon=1.0, seeds=range(6))
     alone = random_starts(images[4:], epsilon=1.0, seeds=[4, 5])

@@ -1,4 +1,4 @@
-"""Augmentation is what its file says, by the image's own random numbers."""
+"""Augmentation applies the transforms of its file with random numbers from the image's seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def _picture(side: int) -> torch.Tensor:
     return torch.randint(0, 256, (3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def test_the_presets_are_those_that_are_documented() -> None:
+def test_presets_are_documented() -> None:
     assert presets() == ["ham10000", "histology", "imagenet", "none", "small"]
 
 
 @pytest.mark.parametrize("name", ["ham10000", "histology", "imagenet", "small"])
-def test_a_preset_changes_a_picture_by_its_seed_alone(name: str) -> None:
+def test_preset_depends_on_the_seed_alone(name: str) -> None:
     made = augmentation(name, size=48)
     picture = _picture(made.loaded_size)
     first, again = (made.apply(picture, seed=7) for _ in range(2))
@@ -31,12 +31,12 @@ def test_a_preset_changes_a_picture_by_its_seed_alone(name: str) -> None:
     assert not all(torch.equal(first, other) for other in others)
 
 
-def test_none_leaves_a_picture_as_it_is() -> None:
+def test_none_does_not_change_an_image() -> None:
     picture = _picture(48)
     assert torch.equal(augmentation("none", size=48).apply(picture, seed=1), picture)
 
 
-def test_a_file_of_ones_own_is_taken_with_percentages_of_the_side(tmp_path: Path) -> None:
+def test_custom_file_with_percentages_of_the_side(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("margin: 1.5\ntransforms:\n- CenterCrop: {size: [100%, 50%]}\n- Resize: {size: [100%, 100%]}\n")
     made = augmentation(str(path), size=48)
@@ -59,7 +59,7 @@ def test_a_file_of_ones_own_is_taken_with_percentages_of_the_side(tmp_path: Path
         ("transforms: [RandomCrop: {size: 200%}]", "cannot transform an image"),
     ],
 )
-def test_a_file_that_makes_no_augmentation_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+def test_invalid_file_is_rejected(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match=complaint) as refusal:
@@ -67,6 +67,6 @@ def test_a_file_that_makes_no_augmentation_is_refused(tmp_path: Path, text: str,
     assert str(refusal.value).startswith(f"{path}: ")
 
 
-def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
+def test_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"augment is 'smal'; expected one of ham10000, histology, .*\.yaml file"):
         augmentation("smal", size=48)

@@ -1,4 +1,4 @@
-"""`lwise train`: settings from a file and from options, and what is refused."""
+"""`lwise train`: settings from a file and from options, and rejected input."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_setting_is_an_option() -> None:
     assert set(fields_of(TrainingConfig)) <= set(inspect.signature(train).parameters)
 
 
-def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+def test_options_override_the_file_and_the_file_overrides_defaults(tmp_path: Path) -> None:
     file = _file(tmp_path, "epochs: 7\nepsilon: 3\naugment: none\n")
     given = {"epochs": 9, "epsilon": None, "head_only": False}
     config = choose_settings(TrainingConfig, given, command="lwise train", file=file)
@@ -59,20 +59,20 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) ->
         ("epochs: 0\nlr: 1", "2 problems"),
     ],
 )
-def test_a_file_with_a_mistake_is_refused_by_its_name(tmp_path: Path, text: str | None, complaint: str) -> None:
+def test_invalid_settings_file_is_rejected(tmp_path: Path, text: str | None, complaint: str) -> None:
     file = tmp_path / "missing.yaml" if text is None else _file(tmp_path, text)
     with pytest.raises(InputError, match=complaint) as refusal:
         choose_settings(TrainingConfig, {"epochs": 3}, command="lwise train", file=file)
     assert str(refusal.value).startswith(f"{file}: ")
 
 
-def test_an_option_with_a_mistake_is_refused(folder: Path) -> None:
+def test_invalid_option_is_rejected(folder: Path) -> None:
     done = lwise("train", "dirmap.csv", "--images", "photographs", "--epochs", 0, folder=folder)
     assert done.returncode == 2
     assert done.stderr.strip() == ("error: options of lwise train: epochs: expected 1 or more (found 0)")
 
 
-def test_a_model_of_other_classes_is_fine_tuned_and_every_epoch_leaves_a_line(folder: Path, data: Data) -> None:
+def test_from_fine_tunes_and_logs_every_epoch(folder: Path, data: Data) -> None:
     other = GuideDescription("small_resnet", ("a", "b"), size=32, settings={"width": 8})
     save_model(folder / "start.safetensors", new_model(other, data.train, seed=0), training={}, metrics={})
     _file(folder, "epochs: 2\nhead_only: true\nevaluation_steps: 2\n")
@@ -91,7 +91,7 @@ def test_a_model_of_other_classes_is_fine_tuned_and_every_epoch_leaves_a_line(fo
     assert list((folder / "guide.training" / "tensorboard").iterdir())
 
 
-def test_a_description_of_the_data_set_decides_what_is_left_open(folder: Path, rows: list[DirmapRow]) -> None:
+def test_description_gives_defaults(folder: Path, rows: list[DirmapRow]) -> None:
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
     text = f"about: mine\nclasses: [blue, green, red]\nsize: 24\naugment: none\nmean: {list(mean)}\nstd: {list(std)}\n"
     (folder / "mine.yaml").write_text(text)
@@ -115,7 +115,7 @@ def test_a_description_of_the_data_set_decides_what_is_left_open(folder: Path, r
         ({"freeze_convolutions": 99}, "freeze_convolutions is 99"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_and_leaves_nothing(
+def test_rejected_training_leaves_no_files(
     folder: Path, rows: list[DirmapRow], settings: dict[str, object], complaint: str
 ) -> None:
     before = set(folder.iterdir())
@@ -125,9 +125,7 @@ def test_what_cannot_be_trained_is_refused_and_leaves_nothing(
     assert set(folder.iterdir()) == before
 
 
-def test_a_model_to_begin_from_must_be_there_and_be_of_the_architecture(
-    folder: Path, rows: list[DirmapRow], data: Data
-) -> None:
+def test_initial_model_must_exist_and_match_the_architecture(folder: Path, rows: list[DirmapRow], data: Data) -> None:
     start, config = folder / "start.safetensors", TrainingConfig(architecture="resnet18")
     arguments = (rows, folder / "photographs", folder / "guide.safetensors")
     with pytest.raises(InputError, match="no such model file"):
@@ -138,7 +136,7 @@ def test_a_model_to_begin_from_must_be_there_and_be_of_the_architecture(
         train_model(*arguments, config=config, begin_from=start)
 
 
-def test_without_pictures_to_measure_on_nothing_is_trained(folder: Path, rows: list[DirmapRow]) -> None:
+def test_missing_validation_split_is_rejected(folder: Path, rows: list[DirmapRow]) -> None:
     to_learn_from = [row for row in rows if row.split == "train"]
     with pytest.raises(InputError, match="the dirmap has no images in split val"):
         train_model(to_learn_from, folder / "photographs", folder / "guide.safetensors", config=TrainingConfig())

@@ -1,4 +1,4 @@
-"""Two processes that share every batch train the same model as one, by the real torchrun."""
+"""Two processes under torchrun train the same model as one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OPTIONS = ("--epochs", "2", "--batch-size", "31", "--evaluation-steps", "2", "-
 
 @pytest.fixture
 def folder(tmp_path: Path, photographs: Path, rows: list[DirmapRow]) -> Path:
-    """With a model to begin from that has no batch normalisation, whose statistics two processes would not share."""
+    """With an initial model without batch normalisation, whose statistics two CPU processes do not share."""
     write_dirmap(tmp_path / "dirmap.csv", rows)
     start = GuideDescription("timm/test_convnext", ("a", "b"), size=32)
     save_model(tmp_path / "start.safetensors", new_guide(start, NONE, seed=0), training={}, metrics={})
@@ -31,7 +31,7 @@ def _arguments(out: str) -> list[str]:
     return ["train", "dirmap.csv", *options]
 
 
-def test_two_processes_train_what_one_trains(folder: Path) -> None:
+def test_two_processes_train_the_same_model_as_one(folder: Path) -> None:
     succeed(*_arguments("one.safetensors"), folder=folder)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
@@ -51,7 +51,7 @@ def test_two_processes_train_what_one_trains(folder: Path) -> None:
         apart = max(apart, float((weights - two.state_dict()[name]).abs().max()))
         if weights.shape == start[name].shape:
             moved = max(moved, float((weights - start[name]).abs().max()))
-    # Measured: 1e-6 apart, of 0.02 moved; the sums of two halves round in another way than that of the whole.
+    # Measured: 1e-6 apart, of 0.02 moved; the sums of two halves round differently from that of the whole.
     assert moved > 0.005
     assert apart < 1e-4
     first, second = (model_metrics(folder / f"{name}.safetensors") for name in ("one", "two"))

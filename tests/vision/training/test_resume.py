@@ -1,4 +1,4 @@
-"""A training that is killed or stopped goes on as if nothing had been, bit by bit."""
+"""A killed or stopped training resumes with a bitwise equal result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _arguments(out: str, *more: object) -> list[object]:
 
 
 def _cut_short(folder: Path, *, number: int) -> subprocess.CompletedProcess[str]:
-    """Begin a training and send it a signal in the middle of its third epoch."""
+    """Start a training and send it a signal in the middle of its third epoch."""
     command = [*COMMAND, *map(str, _arguments("cut.safetensors"))]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stderr is not None
@@ -54,7 +54,7 @@ def _log(folder: Path, name: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training that nothing disturbed."""
+    """The folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("whole")
     rows = index_image_folder(write_photographs(folder / "photographs", per_class={"train": 30, "val": 10})).rows
     write_dirmap(folder / "dirmap.csv", rows)
@@ -63,7 +63,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
-def test_a_training_that_was_cut_short_ends_like_one_that_was_not(whole: Path, number: int, code: int) -> None:
+def test_interrupted_training_ends_like_an_uninterrupted_one(whole: Path, number: int, code: int) -> None:
     for left in ("cut.safetensors", "cut.training/log.csv"):
         (whole / left).unlink(missing_ok=True)
     cut = _cut_short(whole, number=number)
@@ -83,7 +83,7 @@ def test_a_training_that_was_cut_short_ends_like_one_that_was_not(whole: Path, n
 
 
 @pytest.mark.parametrize("batches", [1, 3, 4])
-def test_a_training_that_is_asked_to_stop_goes_on_with_the_next_batch(tmp_path: Path, data: Data, batches: int) -> None:
+def test_stopped_training_resumes_with_the_next_batch(tmp_path: Path, data: Data, batches: int) -> None:
     """Three batches are an epoch."""
     folder = RunFolder(tmp_path / "run", {"name": "value"}, resume=False)
     done: list[int] = []
@@ -102,13 +102,13 @@ def test_a_training_that_is_asked_to_stop_goes_on_with_the_next_batch(tmp_path: 
     assert equal(resumed.model, trained(data, ema=0.9).model)
 
 
-def test_a_damaged_state_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_damaged_state_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"PK half of a state")
     with pytest.raises(InputError, match=r"state.pt: damaged; remove .* to start over"):
         RunFolder(tmp_path, {}, resume=True)
 
 
-def test_resume_begins_where_there_is_nothing_to_go_on_with(tmp_path: Path, data: Data) -> None:
+def test_resume_starts_if_there_is_no_state(tmp_path: Path, data: Data) -> None:
     folder = RunFolder(tmp_path / "run", {}, resume=True)
     resumed = train(tiny_model(data), data, config(), folder=folder)
     assert equal(resumed.model, trained(data).model)
@@ -118,7 +118,7 @@ def test_resume_begins_where_there_is_nothing_to_go_on_with(tmp_path: Path, data
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_a_request_and_a_ctrl_c_after_it_ends_the_process_as_ever(number: signal.Signals) -> None:
+def test_first_signal_is_a_request_and_restores_ctrl_c(number: signal.Signals) -> None:
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     with stop_on_signal() as request:
         signal.raise_signal(number)

@@ -1,4 +1,4 @@
-"""Learning rates and ε over the training are those of their formulas, written out here once more."""
+"""Learning rate and ε follow their formulas, written out here independently."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _one_cycle(batch: int) -> float:
 @pytest.mark.parametrize(
     ("name", "formula"), [("step", _step), ("cyclic", _cyclic), ("cosine", _cosine), ("one_cycle", _one_cycle)]
 )
-def test_the_learning_rate_of_each_batch_is_that_of_the_formula(name: str, formula: Callable[[int], float]) -> None:
+def test_learning_rate_follows_the_formula(name: str, formula: Callable[[int], float]) -> None:
     config = TrainingConfig(
         schedule=name,  # type: ignore[arg-type]
         peak_learning_rate=_PEAK,
@@ -56,11 +56,11 @@ def test_the_learning_rate_of_each_batch_is_that_of_the_formula(name: str, formu
     assert used == pytest.approx([formula(batch) for batch in range(_N)], rel=1e-9, abs=1e-12)
 
 
-def test_epsilon_stays_then_grows_then_stays() -> None:
+def test_epsilon_is_zero_then_grows_then_stays() -> None:
     config = TrainingConfig(epsilon=2, zero_eps_epochs=1, eps_warmup_epochs=4)
     expected = {0: 0, 0.99: 0, 1: 0, 2: 0.5, 3.5: 1.25, 5: 2, 9: 2}
     assert {epoch: epsilon_at(epoch, config) for epoch in expected} == pytest.approx(expected)
 
 
-def test_epsilon_is_the_same_all_the_time_if_nothing_else_is_said() -> None:
+def test_epsilon_is_constant_by_default() -> None:
     assert [epsilon_at(epoch, TrainingConfig(epsilon=2)) for epoch in (0, 0.5, 29.9)] == [2, 2, 2]

@@ -1,4 +1,4 @@
-"""Training: it learns, it gains robustness, and the same seed gives the same model."""
+"""Training gains accuracy and robustness, and the same seed gives the same model."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ _CPU = Engine(torch.device("cpu"))
 def _bright_or_dark(n: int, *, seed: int) -> InMemoryImages:
     """Two classes with two cues (after Tsipras et al. 2019, https://arxiv.org/abs/1805.12152).
 
-    A faint pixel pattern is always right but lies within the attack's reach; brightness is right four times in five and
-    lies beyond it.
+    A faint pixel pattern is always right but within the attack's reach; brightness is right in four of five images and
+    beyond its reach.
     """
     random = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 2
     sign = labels.float() * 2 - 1
-    told_by_brightness = torch.where(torch.rand(n, generator=random) < 0.8, sign, -sign)
+    brightness_sign = torch.where(torch.rand(n, generator=random) < 0.8, sign, -sign)
     pattern = torch.randint(0, 2, (3, 16, 16), generator=torch.Generator().manual_seed(99)).repeat(1, 2, 2) * 2 - 1
-    pictures = 128 + 25 * told_by_brightness[:, None, None, None] + 5 * sign[:, None, None, None] * pattern
+    pictures = 128 + 25 * brightness_sign[:, None, None, None] + 5 * sign[:, None, None, None] * pattern
     pictures += 8 * torch.randn(pictures.shape, generator=random)
     return InMemoryImages(pictures.clamp(0, 255).round().to(torch.uint8), labels)
 
 
-def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not() -> None:
+def test_adversarial_training_gains_accuracy_under_attack() -> None:
     description = GuideDescription("small_resnet", ("dark", "bright"), size=32, settings={"width": 8})
     data = Data(_bright_or_dark(480, seed=0), _bright_or_dark(120, seed=1))
 
     def accuracy(epsilon: float) -> Accuracy:
         settings = config(epsilon=epsilon, epochs=12, batch_size=40, peak_learning_rate=0.05, evaluate_every=12)
-        # With half as many images the ordinary model may rest on brightness alone, as rounding has it.
+        # With half as many images the ordinary model may rely on brightness alone, depending on rounding.
         model = train(new_model(description, data.train, seed=0), data, settings).model
         return evaluate(model, data.validation, budget=_ATTACK, engine=_CPU)
 
@@ -62,34 +62,34 @@ def test_adversarial_training_resists_an_attack_that_ordinary_training_does_not(
     assert robust.chance == pytest.approx(1 / 2)
 
 
-def test_the_same_seed_gives_the_same_weights(data: Data) -> None:
+def test_same_seed_gives_the_same_weights(data: Data) -> None:
     first, again, other = (trained(data, epochs=1, seed=seed).model for seed in (4, 4, 5))
     assert equal(first, again)
     assert not equal(first, other)
 
 
-def test_pictures_decoded_by_other_processes_as_they_are_needed_give_the_same_weights(data: Data, listed: Data) -> None:
+def test_loading_processes_do_not_change_the_weights(data: Data, listed: Data) -> None:
     assert equal(trained(data).model, trained(listed, workers=2).model)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_being_loaded_is_loaded_also_if_every_process_is_told_to_stop(data: Data, number: int) -> None:
-    batches, told = epoch_batches(90, 10, seed=0, epoch=0), 0
+def test_loading_processes_ignore_stop_signals(data: Data, number: int) -> None:
+    batches, n_loaded = epoch_batches(90, 10, seed=0, epoch=0), 0
     for _, _, numbers in evaluation_batches(data.train, batches, workers=1, pinned=False):
-        assert torch.equal(numbers, batches[told])
-        told += 1
+        assert torch.equal(numbers, batches[n_loaded])
+        n_loaded += 1
         for process in multiprocessing.active_children():
             os.kill(process.pid or 0, number)
-    assert told == len(batches)
+    assert n_loaded == len(batches)
 
 
-def test_training_leaves_the_global_random_numbers_alone(data: Data) -> None:
+def test_training_does_not_change_the_global_generator(data: Data) -> None:
     state = torch.get_rng_state()
     trained(data, epochs=1)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_every_epoch_is_told_and_the_best_one_under_attack_is_kept(data: Data) -> None:
+def test_every_epoch_is_reported_and_the_best_under_attack_returned(data: Data) -> None:
     records: list[EpochRecord] = []
     done = train(tiny_model(data), data, config(epochs=4), callbacks=Callbacks(on_epoch=records.append))
     assert [record.epoch for record in records] == [1, 2, 3, 4]
@@ -97,13 +97,13 @@ def test_every_epoch_is_told_and_the_best_one_under_attack_is_kept(data: Data) -
     assert all(record.loss > 0 and record.images_per_s > 0 and record.tflops > 0 for record in records)
 
 
-def test_measurements_may_be_rare_and_the_last_epoch_is_measured(data: Data) -> None:
+def test_evaluate_every_skips_epochs_but_not_the_last(data: Data) -> None:
     records: list[EpochRecord] = []
     train(tiny_model(data), data, config(epochs=3, evaluate_every=2), callbacks=Callbacks(on_epoch=records.append))
     assert [record.robust_accuracy is None for record in records] == [True, False, False]
 
 
-def test_an_epoch_shows_every_picture_once_in_batches_of_nearly_one_size() -> None:
+def test_epoch_has_every_image_once_in_batches_of_equal_size() -> None:
     batches = epoch_batches(100, 32, seed=1, epoch=2)
     assert [len(batch) for batch in batches] == [25] * 4
     assert torch.cat(batches).sort().values.tolist() == list(range(100))
@@ -118,7 +118,7 @@ def test_an_epoch_shows_every_picture_once_in_batches_of_nearly_one_size() -> No
         ({"peak_learning_rate": 1e6}, "the loss is nan; try a lower peak_learning_rate than 1e"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(data: Data, change: dict[str, object], complaint: str) -> None:
+def test_impossible_training_is_rejected(data: Data, change: dict[str, object], complaint: str) -> None:
     pictures = data.train
     assert isinstance(pictures, InMemoryImages)
     one_more = [torch.cat([part, part[:1]]) for part in (pictures.images, pictures.labels)]
@@ -126,13 +126,13 @@ def test_what_cannot_be_trained_is_refused(data: Data, change: dict[str, object]
         trained(replace(data, train=InMemoryImages(*one_more)), **change)
 
 
-def test_a_network_that_does_not_take_pictures_of_the_size_is_refused(data: Data) -> None:
+def test_network_that_rejects_the_image_size_is_reported(data: Data) -> None:
     bound_to_224 = new_model(GuideDescription("timm/vit_tiny_patch16_224", TINY.classes, size=32), data.train, seed=0)
     with pytest.raises(InputError, match=r"size is 32: timm/vit_tiny_patch16_224 does not accept images .*224"):
         train(bound_to_224, data, config())
 
 
-def test_a_saved_model_comes_back_the_same(tmp_path: Path, data: Data) -> None:
+def test_saved_model_loads_unchanged(tmp_path: Path, data: Data) -> None:
     done = trained(data, epochs=1)
     path = tmp_path / "model.safetensors"
     save_model(path, done.model, training={}, metrics=asdict(done.accuracy))
@@ -149,7 +149,7 @@ def test_a_saved_model_comes_back_the_same(tmp_path: Path, data: Data) -> None:
     ("content", "complaint"),
     [(None, "no such model file"), (b"", "not a safetensors file"), (b"x" * 99, "not a safetensors")],
 )
-def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+def test_other_file_is_rejected(tmp_path: Path, content: bytes | None, complaint: str) -> None:
     path = tmp_path / "model.safetensors"
     if content is not None:
         path.write_bytes(content)
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes | Non
         ({"lwise": "[]"}, "does not say what model it holds"),
     ],
 )
-def test_a_safetensors_file_from_elsewhere_is_refused(tmp_path: Path, metadata: dict[str, str], complaint: str) -> None:
+def test_third_party_safetensors_file_is_rejected(tmp_path: Path, metadata: dict[str, str], complaint: str) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(save({"weight": torch.zeros(2)}, metadata=metadata))
     with pytest.raises(InputError, match=complaint):

@@ -1,4 +1,4 @@
-"""The smallest model that learns, and its training."""
+"""A tiny model and its training."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def run_step(step: AdversarialStep, *, epsilon: float = 1.0, seed: int = 0) -> t
 
 
 def equal(one: nn.Module, other: nn.Module) -> bool:
-    """Whether all weights and statistics are the same, bit by bit."""
+    """Whether all weights and statistics are bitwise equal."""
     first, second = one.state_dict(), other.state_dict()
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
