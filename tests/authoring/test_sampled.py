@@ -80,6 +80,16 @@ def test_class_numbers_of_a_subset_are_renumbered_in_order(tmp_path: Path) -> No
     assert all(f"/{study.classes[image.class_num]}/" in image.im_path for image in study.images)
 
 
+@pytest.mark.parametrize("aliases", [{}, dict(zip(CLASSES, "ABC", strict=True))], ids=["names", "aliases"])
+def test_a_random_shuffle_moves_aliases_and_without_them_the_order(
+    data_set: DataSet, tmp_path: Path, aliases: dict[str, str]
+) -> None:
+    config = {"choice_aliases_random_shuffle": True, "choice_names_aliases": aliases}
+    choices = _study(tmp_path, data_set, {"n_trials_per_class_train": 1}, trial_config=config).choices
+    assert choices.names_shuffled_per_session is bool(aliases)
+    assert choices.order_shuffled_per_session is not bool(aliases)
+
+
 def test_a_list_of_deals_has_one_for_each_condition(data_set: DataSet, tmp_path: Path) -> None:
     deals = [{"eps4": 3}, {"eps2": 1, "eps1": 2}]
     block = {"n_trials_per_class_train": 1, "n_classes_per_variant": deals}
