@@ -32,7 +32,7 @@ _NUMBERS = itertools.count()
 
 @dataclass(frozen=True)
 class Place:
-    """Where a study's sessions are kept, by the names of its resources."""
+    """Names of the resources that store a study's sessions."""
 
     session_table: str
     counter_table: str
@@ -70,7 +70,7 @@ class StandIn:
         return place
 
     def store(self, place: Place) -> DynamoStore:
-        """A store with clients of its own, as another function would have."""
+        """A store with its own clients, as another function instance would have."""
         return DynamoStore(dynamodb=self.client("dynamodb"), s3=self.client("s3"), **vars(place))
 
 
@@ -95,7 +95,7 @@ def aws_stand_in() -> Iterator[StandIn]:
 
 
 def _one_at_a_time(call: Any) -> Any:
-    """As DynamoDB promises, nothing comes between a condition and its write; moto takes them one after the other."""
+    """Evaluate a condition and its write atomically, as DynamoDB does; moto does not."""
     lock = threading.Lock()
 
     def locked(handler: DynamoHandler) -> Any:
@@ -106,7 +106,7 @@ def _one_at_a_time(call: Any) -> Any:
 
 
 def _undone(transact: Any) -> Any:
-    """Put back what a failed transaction has touched; moto copies the whole table before every write of one."""
+    """Roll back a failed transaction's items only; moto copies the whole table before each of its writes."""
 
     def transact_or_undo(backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
         before = [_found(backend, next(iter(write.values()))) for write in writes]
@@ -132,7 +132,7 @@ def _found(backend: DynamoDBBackend, write: dict[str, Any]) -> tuple[dict[Dynamo
 
 
 def create_stack(account: StandIn, name: str, outputs: dict[str, str]) -> None:
-    """A stack that has outputs and next to nothing else."""
+    """A stack with outputs and almost nothing else."""
     template: dict[str, Any] = {
         "Resources": {"Any": {"Type": "AWS::SQS::Queue"}},
         "Outputs": {key: {"Value": value} for key, value in outputs.items()},

@@ -30,7 +30,7 @@ def firefox() -> Path | None:
 
 
 def install() -> None:
-    """Install what is missing: Debian's packages where we are root and apt is there, else Playwright's own Chromium."""
+    """Install missing browsers: Debian's packages for root where apt exists, else Playwright's own Chromium."""
     missing = [name for name, found in (("chromium", chromium()), ("firefox-esr", firefox())) if found is None]
     if os.geteuid() == 0 and shutil.which("apt-get"):
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: a real Chromium, and small real pictures, made in code and seeded."""
+"""Fixtures shared by all tests: a real Chromium, an emulated AWS account, and small seeded images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.run_cli import COMMAND, succeed
 from tests.skip_or_fail import skip_or_fail
 
 CLASSES = ("red", "green", "blue")
-_TAKE_MINUTES = ("test_crowd.py", "test_demo.py", "test_docs.py", "test_on_machines.py", "test_to_a_study.py")
+_SLOWEST_FILES = ("test_crowd.py", "test_demo.py", "test_docs.py", "test_on_machines.py", "test_to_a_study.py")
 SMALL_DEMO = ("--no-serve", "--learners", 2, "--seed", 5)
 
 
 def coloured_noise(channel: int, *, size: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """A noisy picture in which one colour channel is brighter: easy to tell apart, yet not trivial."""
+    """A noisy image in which one colour channel is brighter: an easy but not trivial class."""
     pixels = random.normal(110, 30, (size, size, 3))
     pixels[..., channel] += random.normal(35, 15)
     return np.clip(pixels, 0, 255).astype(np.uint8)
@@ -50,7 +50,7 @@ def browser() -> Iterator[Browser]:
     executable = chromium()
     if executable is None:
         skip_or_fail("no Chromium on this machine: run `make test`, which installs one")
-    # Chromium refuses its sandbox to root.
+    # Chromium does not run its sandbox as root.
     arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else ARGUMENTS
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=executable, args=list(arguments))
@@ -60,7 +60,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    """Three classes, 30 training and 10 validation pictures each, 32 x 32 pixels."""
+    """Three classes, 30 training and 10 validation images each, 32 x 32 pixels."""
     return write_photographs(tmp_path / "photographs", per_class={"train": 30, "val": 10})
 
 
@@ -93,7 +93,7 @@ def few_moths(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_demo(few_moths: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `lwise demo` makes of few moths and two learners. For reading only: all tests share it."""
+    """The output of `lwise demo` for few moths and two learners. Read only: all tests share it."""
 
     def build(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as environment:
@@ -106,14 +106,14 @@ def small_demo(few_moths: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[StandIn]:
-    """One stand-in for all tests; each has resources of its own there."""
+    """One stand-in for all tests; each test has its own resources in it."""
     with aws_stand_in() as stand_in:
         yield stand_in
 
 
 @pytest.fixture
 def account(aws: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
-    """An account without stacks that the settings of this process, and of the commands that it runs, lead to."""
+    """An account without stacks, which this process and the commands that it runs are configured to use."""
     settings = {name.upper(): value for name, value in CREDENTIALS.items()}
     for name, value in {
         **settings,
@@ -132,5 +132,5 @@ def account(aws: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes come first, so that no process is left with one of them alone at the end."""
-    items.sort(key=lambda item: item.path.name not in _TAKE_MINUTES)
+    """Run the slowest files first, so that no worker is alone with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in _SLOWEST_FILES)

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine with one file, whose answers break off, change, or ignore what was asked."""
+"""A real HTTP server with one file, whose responses can break off, change, or ignore the requested range."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class ServedFile:
-    """What the server gives, which a test may change between two requests.
+    """What the server returns; a test may change it between two requests.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a test does on a machine that lacks something: CI must have everything, elsewhere the test is skipped."""
+"""Skip a test that this machine cannot run, or fail it in CI, which must run every test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def skip_or_fail(message: str) -> NoReturn:
-    """End the test, as a failure where `CI` is set."""
+    """Skip the test, or fail it where `CI` is set."""
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)

@@ -63,8 +63,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -90,16 +90,16 @@ def main() -> None:
         warn(f"error: this command needs {error.name}; install it with: pip install 'lwise[{extra}]'")
         sys.exit(2)
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. Python would complain once more when it flushes at its end.
+        # The reader, such as `head`, closed the pipe. Without this, Python would report it again on its last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        # A full disk, a lost network drive: nothing that the command line could have been given otherwise.
+        # A full disk or a lost network drive: no other arguments would have helped.
         warn(f"error: {error}")
         sys.exit(1)
-    except SystemExit as ending:
-        # Typer has turned Ctrl-C into this exit code and says nothing.
-        if ending.code == INTERRUPTED:
+    except SystemExit as exit_:
+        # Typer turns Ctrl-C into this exit code and prints nothing.
+        if exit_.code == INTERRUPTED:
             warn(
                 "interrupted; finished results are saved. Run the same command again to resume (lwise train: with "
                 "--resume)"

@@ -1,4 +1,4 @@
-"""A folder in which every step of the image side was run by its own subcommand, once for all tests."""
+"""A folder with the output of each image command, built once per test run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input: one clear line that names the thing, exit code 2, and nothing half-written."""
+"""Bad input: one line that names the problem, exit code 2, and no partial output."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from PIL import Image
 from tests.run_cli import COMMAND, lwise
 
 
-def _refused(*arguments: object, folder: Path) -> str:
-    """The one line with which `lwise` refuses."""
+def _rejected(*arguments: object, folder: Path) -> str:
+    """The one line of the error."""
     done = lwise(*arguments, folder=folder)
     lines = [line for line in done.stderr.splitlines() if not line.endswith(" …") and ": done in " not in line]
     assert done.returncode == 2, done.stderr
@@ -29,8 +29,8 @@ def _refused(*arguments: object, folder: Path) -> str:
     return lines[0]
 
 
-def _png_that_claims(width: int, height: int) -> bytes:
-    """A valid PNG header for a picture of any size, with no pixels behind it."""
+def _png_header(width: int, height: int) -> bytes:
+    """A valid PNG header without pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -39,7 +39,7 @@ def _png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def _nothing(root: Path) -> None:
+def _empty_folder(root: Path) -> None:
     shutil.rmtree(root)
     root.mkdir()
 
@@ -54,123 +54,123 @@ def _zero_bytes(root: Path) -> None:
     (root / "train" / "red" / "007.png").write_bytes(b"")
 
 
-def _cut_off(root: Path) -> None:
-    picture = root / "train" / "red" / "007.png"
-    picture.write_bytes(picture.read_bytes()[:900])
+def _truncated(root: Path) -> None:
+    image = root / "train" / "red" / "007.png"
+    image.write_bytes(image.read_bytes()[:900])
 
 
-def _no_picture(root: Path) -> None:
+def _text_file(root: Path) -> None:
     (root / "train" / "red" / "007.png").write_text("not a picture")
 
 
 def _200_megapixels(root: Path) -> None:
-    (root / "train" / "red" / "007.png").write_bytes(_png_that_claims(20_000, 10_000))
+    (root / "train" / "red" / "007.png").write_bytes(_png_header(20_000, 10_000))
 
 
-def _odd_characters(root: Path) -> None:
+def _control_character(root: Path) -> None:
     (root / "train" / "red").rename(root / "train" / "r?d\n")
 
 
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (_nothing, "no images found; expected one folder per class"),
+        (_empty_folder, "no images found; expected one folder per class"),
         (_one_class, "only one class ('red')"),
         (_zero_bytes, "red/007.png: empty file (0 bytes)"),
-        (_cut_off, "red/007.png: damaged image"),
-        (_no_picture, "red/007.png: not an image"),
+        (_truncated, "red/007.png: damaged image"),
+        (_text_file, "red/007.png: not an image"),
         (_200_megapixels, "red/007.png: too large"),
-        (_odd_characters, r"class folder 'r?d\n' has a character"),
+        (_control_character, r"class folder 'r?d\n' has a character"),
     ],
 )
-def test_photographs_that_cannot_be_used(
+def test_unusable_images_are_rejected(
     photographs: Path, tmp_path: Path, spoil: Callable[[Path], None], complaint: str
 ) -> None:
     spoil(photographs)
     before = sorted(tmp_path.rglob("*"))
-    assert complaint in _refused("dataset", "index", photographs, folder=tmp_path)
+    assert complaint in _rejected("dataset", "index", photographs, folder=tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_demo_stops_at_a_photograph_that_cannot_be_used(photographs: Path, tmp_path: Path) -> None:
-    _cut_off(photographs)
-    complaint = _refused("demo", "--no-serve", "--images", photographs, folder=tmp_path)
+def test_demo_stops_at_an_unreadable_image(photographs: Path, tmp_path: Path) -> None:
+    _truncated(photographs)
+    complaint = _rejected("demo", "--no-serve", "--images", photographs, folder=tmp_path)
     assert "red/007.png: damaged image" in complaint
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["demo.json"]
 
 
-def test_too_few_photographs_for_a_study(photographs: Path, tmp_path: Path) -> None:
-    for picture in (photographs / "train" / "red").glob("0[12]*.png"):
-        picture.unlink()
-    complaint = _refused("demo", "--no-serve", "--images", photographs, folder=tmp_path)
+def test_too_few_images_for_a_study_are_rejected(photographs: Path, tmp_path: Path) -> None:
+    for image in (photographs / "train" / "red").glob("0[12]*.png"):
+        image.unlink()
+    complaint = _rejected("demo", "--no-serve", "--images", photographs, folder=tmp_path)
     assert "class 'red' has 10 images in train; this study needs at least 18" in complaint
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    assert "absent: no such folder" in _refused("dataset", "index", "absent", folder=tmp_path)
-    assert "absent.csv: no such file" in _refused("score", "absent.csv", "--images", ".", "-m", "x", folder=tmp_path)
-    assert "absent/config.yaml" in _refused("serve", "absent", "--port", "0", folder=tmp_path)
-    assert "absent" in _refused("data", "export", "absent", folder=tmp_path)
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    assert "absent: no such folder" in _rejected("dataset", "index", "absent", folder=tmp_path)
+    assert "absent.csv: no such file" in _rejected("score", "absent.csv", "--images", ".", "-m", "x", folder=tmp_path)
+    assert "absent/config.yaml" in _rejected("serve", "absent", "--port", "0", folder=tmp_path)
+    assert "absent" in _rejected("data", "export", "absent", folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written(photographs: Path, tmp_path: Path) -> None:
+def test_an_unwritable_path_is_named(photographs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("keep")
-    assert "cannot write file/dirmap.csv" in _refused(
+    assert "cannot write file/dirmap.csv" in _rejected(
         "dataset", "index", photographs, "--out", "file/dirmap.csv", folder=tmp_path
     )
-    assert "file: exists and is not a demo" in _refused("demo", "--no-serve", "--out", "file", folder=tmp_path)
-    assert "cannot write file/demo/demo.json" in _refused("demo", "--no-serve", "--out", "file/demo", folder=tmp_path)
+    assert "file: exists and is not a demo" in _rejected("demo", "--no-serve", "--out", "file", folder=tmp_path)
+    assert "cannot write file/demo/demo.json" in _rejected("demo", "--no-serve", "--out", "file/demo", folder=tmp_path)
     assert (tmp_path / "file").read_text() == "keep"
 
 
-def test_a_folder_without_write_permission(photographs: Path, tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
+def test_a_folder_without_write_permission_is_named(photographs: Path, tmp_path: Path) -> None:
+    read_only = tmp_path / "closed"
+    read_only.mkdir(mode=0o500)
     if os.geteuid() == 0:
-        # Root may write everywhere but here.
-        closed = Path("/sys")
-    complaint = _refused("dataset", "index", photographs, "--out", closed / "dirmap.csv", folder=tmp_path)
-    assert f"cannot write {closed}/dirmap.csv: " in complaint
+        # Root can write to any folder but this one.
+        read_only = Path("/sys")
+    complaint = _rejected("dataset", "index", photographs, "--out", read_only / "dirmap.csv", folder=tmp_path)
+    assert f"cannot write {read_only}/dirmap.csv: " in complaint
 
 
-def test_a_port_in_use(workshop: Path, tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        complaint = _refused("serve", workshop / "study", "--data", "data", "--port", port, folder=tmp_path)
+def test_a_port_in_use_is_rejected(workshop: Path, tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        complaint = _rejected("serve", workshop / "study", "--data", "data", "--port", port, folder=tmp_path)
         assert f"port {port} of 127.0.0.1 cannot be used" in complaint
         assert "--port" in complaint
-        assert f"port {port}" in _refused("demo", "--port", port, folder=tmp_path)
+        assert f"port {port}" in _rejected("demo", "--port", port, folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_options_that_contradict_what_is_there(workshop: Path, photographs: Path, tmp_path: Path) -> None:
+def test_invalid_options_are_rejected(workshop: Path, photographs: Path, tmp_path: Path) -> None:
     model = workshop / "guide.safetensors"
     common = ("enhance", workshop / "dirmap.csv", "--images", workshop / "photographs", "--model", model)
-    assert "objective: expected one of logit, " in _refused(*common, "--objective", "fun", folder=tmp_path)
-    assert "variants exists already" in _refused(*common, "--out", workshop / "variants", folder=tmp_path)
-    assert "epsilon: expected each ε once" in _refused(*common, "--eps", 1, 1, folder=tmp_path)
-    assert "not a safetensors file" in _refused(
+    assert "objective: expected one of logit, " in _rejected(*common, "--objective", "fun", folder=tmp_path)
+    assert "variants exists already" in _rejected(*common, "--out", workshop / "variants", folder=tmp_path)
+    assert "epsilon: expected each ε once" in _rejected(*common, "--eps", 1, 1, folder=tmp_path)
+    assert "not a safetensors file" in _rejected(
         *common[:-1], photographs / "train" / "red" / "000.png", folder=tmp_path
     )
-    assert "--ids is '3-1'" in _refused("experiments", "trialset", workshop / "study", "--ids", "3-1", folder=tmp_path)
+    assert "--ids is '3-1'" in _rejected("experiments", "trialset", workshop / "study", "--ids", "3-1", folder=tmp_path)
     assert not (tmp_path / "variants").exists()
 
 
-def test_a_demo_does_not_mix_with_other_settings_or_files(tmp_path: Path) -> None:
+def test_demo_does_not_overwrite_other_demos_or_files(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("keep")
-    assert "mine: exists and is not a demo" in _refused("demo", "--no-serve", "--out", "mine", folder=tmp_path)
+    assert "mine: exists and is not a demo" in _rejected("demo", "--no-serve", "--out", "mine", folder=tmp_path)
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "demo.json").write_text('{"seed": 1}')
-    assert "holds a demo with other settings" in _refused("demo", "--no-serve", folder=tmp_path)
+    assert "holds a demo with other settings" in _rejected("demo", "--no-serve", folder=tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["demo", "demo.json", "mine", "thesis.txt"]
 
 
-def test_ctrl_c_while_enhancing_leaves_what_the_next_run_goes_on_with(workshop: Path, tmp_path: Path) -> None:
-    """Interrupted as soon as there is a folder for the pictures."""
+def test_ctrl_c_while_enhancing_leaves_a_resumable_folder(workshop: Path, tmp_path: Path) -> None:
+    """The signal comes as soon as the folder of images exists."""
     arguments = f"enhance {workshop}/dirmap.csv --images {workshop}/photographs --model {workshop}/guide.safetensors"
     steps = "--eps 64 --step 0.01 --out variants"
     with subprocess.Popen(
@@ -188,8 +188,7 @@ def test_ctrl_c_while_enhancing_leaves_what_the_next_run_goes_on_with(workshop: 
     assert [path.name for path in tmp_path.iterdir()] == ["variants.unfinished"]
 
 
-def test_pictures_of_a_large_photograph_are_not_decoded_twice_as_large(tmp_path: Path) -> None:
-    """A picture just below the limit is read, in silence."""
+def test_an_image_just_below_the_size_limit_is_indexed_without_a_warning(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "photographs" / name).mkdir(parents=True)
         for number in range(2):

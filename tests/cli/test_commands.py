@@ -1,4 +1,4 @@
-"""Each subcommand does its step of the way on its own."""
+"""Each subcommand runs its step on its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _N_TRIALS = 4 * 9 + 2 + 21 + 2
 """Four training blocks of three per class, a test of seven per class, two calibration trials in each half."""
 
 
-def test_the_image_side_leaves_scored_images_and_variants(workshop: Path) -> None:
+def test_score_and_enhance_write_scores_variants_and_provenance(workshop: Path) -> None:
     rows = read_dirmap(workshop / "dirmap.csv")
     assert len(rows) == 3 * (30 + 10)
     assert min(row.difficulty for row in rows if row.difficulty is not None) == 0
@@ -27,7 +27,7 @@ def test_the_image_side_leaves_scored_images_and_variants(workshop: Path) -> Non
     assert provenance["package_version"] == __version__
 
 
-def test_a_study_is_validated_and_compiled(workshop: Path, tmp_path: Path) -> None:
+def test_validate_and_compile_a_study(workshop: Path, tmp_path: Path) -> None:
     assert f"3 classes, 2 conditions, 5 blocks, {_N_TRIALS} trials" in succeed(
         "experiments", "validate", workshop / "study", folder=tmp_path
     )
@@ -35,7 +35,7 @@ def test_a_study_is_validated_and_compiled(workshop: Path, tmp_path: Path) -> No
     assert json.loads((tmp_path / "bundle.json").read_text())
 
 
-def test_trial_sets_are_printed_one_per_line(workshop: Path, tmp_path: Path) -> None:
+def test_trialset_prints_one_json_document_per_line(workshop: Path, tmp_path: Path) -> None:
     printed = succeed("experiments", "trialset", workshop / "study", "--ids", "2-5", folder=tmp_path)
     documents = [json.loads(line) for line in printed.splitlines()]
     assert [document["trialset_id"] for document in documents] == [2, 3, 4, 5]
@@ -43,7 +43,7 @@ def test_trial_sets_are_printed_one_per_line(workshop: Path, tmp_path: Path) -> 
     assert printed == succeed("experiments", "trialset", workshop / "study", "--ids", "2-5", folder=tmp_path)
 
 
-def test_a_study_is_served_exported_and_reported(workshop: Path, tmp_path: Path) -> None:
+def test_serve_export_and_report(workshop: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with served(workshop / "study", data) as address:
         take_part(address, assignment_id="one", model=LearnerModel(), seed=1)
@@ -56,6 +56,6 @@ def test_a_study_is_served_exported_and_reported(workshop: Path, tmp_path: Path)
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
-def test_the_version_is_printed(tmp_path: Path) -> None:
+def test_version_is_printed_and_no_arguments_are_bad_input(tmp_path: Path) -> None:
     assert succeed("--version", folder=tmp_path) == f"{__version__}\n"
     assert lwise(folder=tmp_path).returncode == 2

@@ -1,4 +1,4 @@
-"""What `lwise serve` prints, and that its links open what they promise."""
+"""`lwise serve`: the printed links and what they open."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def study(tmp_path: Path) -> Path:
 
 @contextmanager
 def _served(study: Path, *options: str) -> Iterator[list[str]]:
-    """The lines that `lwise serve` prints before the first participant comes."""
+    """The lines that `lwise serve` prints at its start."""
     command = [*COMMAND, "serve", str(study), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
         try:
@@ -40,7 +40,7 @@ def _served(study: Path, *options: str) -> Iterator[list[str]]:
             printed: list[str] = []
             while not any(line.endswith("Stop with Ctrl-C.") for line in printed):
                 line = server.stdout.readline()
-                assert line, "the server has ended"
+                assert line, "the server has exited"
                 printed.append(line.rstrip("\n"))
             yield printed
         finally:
@@ -49,11 +49,11 @@ def _served(study: Path, *options: str) -> Iterator[list[str]]:
 
 
 def _links(printed: list[str]) -> dict[str, str]:
-    found = [re.fullmatch(r"([A-Z][\w' ]+): +(http\S+)", line) for line in printed]
-    return {match[1]: match[2] for match in found if match}
+    matches = [re.fullmatch(r"([A-Z][\w' ]+): +(http\S+)", line) for line in printed]
+    return {match[1]: match[2] for match in matches if match}
 
 
-def test_participants_trying_out_and_the_researcher_have_a_link_each(study: Path, tmp_path: Path) -> None:
+def test_participants_testers_and_the_researcher_have_their_own_links(study: Path, tmp_path: Path) -> None:
     with _served(study) as printed:
         links = _links(printed)
         address, _, token = links["Researcher's page"].partition("/researcher#")
@@ -81,7 +81,7 @@ def test_participants_trying_out_and_the_researcher_have_a_link_each(study: Path
     assert token not in (study / "data" / "access.log").read_text(encoding="utf-8")
 
 
-def test_every_start_makes_a_new_token(study: Path) -> None:
+def test_every_start_creates_a_new_token(study: Path) -> None:
     tokens = set()
     for _ in range(2):
         with _served(study) as printed:
@@ -89,18 +89,18 @@ def test_every_start_makes_a_new_token(study: Path) -> None:
     assert len(tokens) == 2
 
 
-def test_where_others_can_come_the_link_is_a_qr_code_too(study: Path) -> None:
+def test_on_a_shared_address_the_link_is_a_qr_code_too(study: Path) -> None:
     with _served(study, "--host", "0.0.0.0") as printed:  # noqa: S104
         link = _links(printed)["Participant's link"]
         assert "0.0.0.0" not in link  # noqa: S104
-        drawn = [line for line in printed if "█" in line]
-    assert len({len(line) for line in drawn}) == 1
-    assert drawn == [
+        qr_code = [line for line in printed if "█" in line]
+    assert len({len(line) for line in qr_code}) == 1
+    assert qr_code == [
         line for line in succeed("links", link.partition("/?")[0], folder=study).splitlines() if "█" in line
     ]
 
 
-def test_the_participants_link_is_one_that_the_study_is_open_to(study: Path, tmp_path: Path) -> None:
+def test_the_participants_link_uses_a_platform_of_the_study(study: Path, tmp_path: Path) -> None:
     config = (study / "config.yaml").read_text(encoding="utf-8")
     (study / "config.yaml").write_text(config + "deployment: {platforms: [prolific]}\n", encoding="utf-8")
     with _served(study, "--host", "0.0.0.0") as printed:  # noqa: S104
@@ -108,7 +108,7 @@ def test_the_participants_link_is_one_that_the_study_is_open_to(study: Path, tmp
         assert not any("█" in line for line in printed)
 
 
-def test_without_the_analysis_part_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pandas_is_reported_with_the_extra_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "lwise_core.records.tables", raising=False)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(InputError, match=r"need pandas; install it with: pip install 'lwise\[analysis\]'"):
