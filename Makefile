@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all set-up on a machine with Python 3.11+, Node 20+ and git.
+# `make demo` and `make test` install everything on a machine with Python 3.11+, Node 20+ and git.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 export PATH := $(HOME)/.local/bin:$(PATH)
@@ -15,12 +15,12 @@ SITE_SOURCES := $(shell find experiment_site -type f -not -path '*/node_modules/
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
-demo: .venv/.ready $(SITE) ## The whole way on one machine; DEMO="--no-serve" passes options on
+demo: .venv/.ready $(SITE) ## Every step on one machine; DEMO="--no-serve" passes options
 	$(PYTHON) -m lwise_core.cli demo $(DEMO)
 
-test: .venv/.ready $(SITE) node_modules/.ready browser ## Every test, in a real browser too
+test: .venv/.ready $(SITE) node_modules/.ready browser ## Every test, including those in real browsers
 	npm --prefix experiment_site test
-	$(PYTEST_ON_2) -m "not browser" $(PYTEST) || [ $$? = 5 ]  # 5: none of them was asked for
+	$(PYTEST_ON_2) -m "not browser" $(PYTEST) || [ $$? = 5 ]  # 5: no test selected
 	$(PYTEST_ON_2) -m "browser and not exclusive" $(PYTEST) || [ $$? = 5 ]
 	$(PYTHON) -m pytest -m exclusive $(PYTEST) || [ $$? = 5 ]
 
@@ -28,7 +28,7 @@ check: lint ## The inner loop: style, types, imports and the fast tests
 	npm --prefix experiment_site test
 	$(PYTEST_ON_2) --durations=3 $(FAST_TESTS)
 
-mutants: .venv/.ready experiment_site/node_modules/.ready node_modules/.ready $(SITE) ## Plant 200 faults, one at a time, and list those that no test notices
+mutants: .venv/.ready experiment_site/node_modules/.ready node_modules/.ready $(SITE) ## Plant 200 faults, one at a time, and list those that no test detects
 	uv pip install --quiet --python $(PYTHON) --group mutants
 	nice $(PYTHON) -m tests.mutants $(MUTANTS)
 
@@ -40,7 +40,7 @@ lint: .venv/.ready experiment_site/node_modules/.ready node_modules/.ready ## St
 	npm --prefix experiment_site run lint
 	npx jscpd
 
-format: .venv/.ready experiment_site/node_modules/.ready ## Bring all sources into shape
+format: .venv/.ready experiment_site/node_modules/.ready ## Format all sources
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	npm --prefix experiment_site run format
@@ -50,7 +50,7 @@ site: $(SITE) ## Build the participant's page into the package
 wheel: .venv/.ready $(SITE) ## Build dist/*.whl with the participant's page inside
 	uv build --quiet
 
-clean: ## Remove everything that the other targets made
+clean: ## Remove what the other targets created
 	rm -rf .venv cdk.out dist demo node_modules experiment_site/node_modules lwise_core/local/site
 
 .venv/.ready: pyproject.toml lwise_core/__init__.py
