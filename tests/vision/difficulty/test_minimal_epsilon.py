@@ -27,19 +27,19 @@ class _Linear:
     def __init__(self, weights: Tensor, bias: Tensor) -> None:
         self.weights, self.bias = weights, bias
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        return pictures.flatten(1) @ self.weights.T + self.bias
+    def __call__(self, images: Tensor) -> Tensor:
+        return images.flatten(1) @ self.weights.T + self.bias
 
-    def distances(self, pictures: Tensor, labels: Tensor) -> Tensor:
+    def distances(self, images: Tensor, labels: Tensor) -> Tensor:
         """Distance to the nearest boundary (N,), 0 beyond it."""
-        logits = self(pictures)
-        found = []
-        for of_one, label in zip(logits, labels.tolist(), strict=True):
-            others = [k for k in range(len(of_one)) if k != label]
-            found.append(
-                min((of_one[label] - of_one[k]) / (self.weights[label] - self.weights[k]).norm() for k in others)
+        logits = self(images)
+        distances = []
+        for row, label in zip(logits, labels.tolist(), strict=True):
+            others = [k for k in range(len(row)) if k != label]
+            distances.append(
+                min((row[label] - row[k]) / (self.weights[label] - self.weights[k]).norm() for k in others)
             )
-        return torch.stack(found).clamp_min(0)
+        return torch.stack(distances).clamp_min(0)
 
 
 def _linear(n_classes: int) -> _Linear:
@@ -48,44 +48,62 @@ def _linear(n_classes: int) -> _Linear:
     return _Linear(weights, -weights.sum(dim=1) / 2 + torch.randn(n_classes, generator=random, dtype=torch.float64))
 
 
-def _pictures(n: int) -> Tensor:
+def _grey_images(n: int) -> Tensor:
     """Grey images, far from the limits of [0, 1]."""
     random = torch.Generator().manual_seed(7)
     return 0.5 + 0.05 * torch.randn(n, 3, 8, 8, generator=random, dtype=torch.float64)
 
 
 def test_minimal_epsilon_is_exact_for_a_linear_model_with_two_classes() -> None:
-    model, pictures, labels = _linear(2), _pictures(40), torch.arange(40) % 2
-    exact = model.distances(pictures, labels)
-    found = smallest_radii(model, pictures, labels, _BISECTION)
-    assert 10 < (exact == 0).sum() < 30  # as they are, some are misclassified
+    model, images, labels = _linear(2), _grey_images(40), torch.arange(40) % 2
+    exact = model.distances(images, labels)
+    found = smallest_radii(model, images, labels, _BISECTION)
+    assert 10 < (exact == 0).sum() < 30  # some are misclassified without a perturbation
     assert torch.equal(found == 0, exact == 0)
     assert (found >= exact - 1e-9).all()
     assert (found <= exact + _BISECTION.largest / 2**_BISECTION.rounds).all()
 
 
 def test_minimal_epsilon_is_a_tight_upper_bound_with_more_classes() -> None:
-    model, pictures = _linear(5), _pictures(40)
-    labels = model(pictures).argmax(dim=1)
-    exact = model.distances(pictures, labels)
-    found = smallest_radii(model, pictures, labels, _BISECTION)
+    model, images = _linear(5), _grey_images(40)
+    labels = model(images).argmax(dim=1)
+    exact = model.distances(images, labels)
+    found = smallest_radii(model, images, labels, _BISECTION)
     assert (found >= exact - 1e-9).all()
     assert (found / exact).median() <= 1.02
 
 
 def test_no_misclassification_within_the_largest_radius_gives_infinity() -> None:
-    model, pictures = _linear(2), _pictures(20)
-    labels = model(pictures).argmax(dim=1)
-    exact = model.distances(pictures, labels)
+    model, images = _linear(2), _grey_images(20)
+    labels = model(images).argmax(dim=1)
+    exact = model.distances(images, labels)
     largest = float(exact.median())
-    found = smallest_radii(model, pictures, labels, Bisection(largest=largest, rounds=6, steps=10))
+    found = smallest_radii(model, images, labels, Bisection(largest=largest, rounds=6, steps=10))
     assert torch.equal(found.isinf(), exact > largest)
 
 
+def test_bisection_is_as_precise_as_its_rounds() -> None:
+    model, images = _linear(2), _grey_images(40)
+    labels = model(images).argmax(dim=1)
+    exact = model.distances(images, labels)
+    # A single step ends on the boundary of the ball, so that only the bisection finds smaller radii.
+    found = smallest_radii(model, images, labels, Bisection(largest=4.0, rounds=6, steps=1))
+    assert (found - exact).max() <= 4.0 / 2**6 + 1e-9
+
+
+def test_perturbation_stays_within_the_range_of_pixels() -> None:
+    """The classes differ in brightness, and the boundary is brighter than white."""
+    model = _Linear(torch.stack([-torch.ones(192), torch.ones(192)]).double(), torch.tensor([400.0, 0.0]).double())
+    bright = torch.full((2, 3, 8, 8), 0.75, dtype=torch.float64)
+    assert (
+        smallest_radii(model, bright, torch.tensor([0, 0]), Bisection(largest=20.0, rounds=4, steps=10)).isinf().all()
+    )
+
+
 def test_single_image_has_the_same_distance_as_in_a_batch() -> None:
-    model, pictures, labels = _linear(3), _pictures(3), torch.tensor([0, 1, 2])
-    together = smallest_radii(model, pictures, labels, _BISECTION)
-    alone = [smallest_radii(model, pictures[i : i + 1], labels[i : i + 1], _BISECTION) for i in range(3)]
+    model, images, labels = _linear(3), _grey_images(3), torch.tensor([0, 1, 2])
+    together = smallest_radii(model, images, labels, _BISECTION)
+    alone = [smallest_radii(model, images[i : i + 1], labels[i : i + 1], _BISECTION) for i in range(3)]
     assert torch.allclose(torch.cat(alone), together, atol=1e-9)
 
 
@@ -138,7 +156,7 @@ def test_superclass_combines_several_logits(tmp_path: Path) -> None:
     succeed("difficulty", "epsilon", "dirmap.csv", *settings.split(), folder=tmp_path)
     after = read_dirmap(tmp_path / "dirmap.csv")
     guide = load_model(tmp_path / "guide.safetensors")
-    pictures, labels = DirmapDataset(photographs, numbered, size=32).load()
-    logits = guide(as_float(pictures))
+    images, labels = DirmapDataset(photographs, numbered, size=32).load()
+    logits = guide(as_float(images))
     right = (logits[:, [0, 2]].amax(dim=1) > logits[:, [1, 3]].amax(dim=1)) == (labels == 1)
     assert [float(row.extra["minimal_epsilon"]) > 0 for row in after] == right.tolist()

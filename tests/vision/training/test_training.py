@@ -18,11 +18,19 @@ from lwise_core.vision.checkpoints.native import load_model, model_metrics, save
 from lwise_core.vision.engine import Engine
 from lwise_core.vision.guide import GuideDescription
 from lwise_core.vision.pixels import as_float
-from lwise_core.vision.training.batches import InMemoryImages, epoch_batches, evaluation_batches
+from lwise_core.vision.training.augment import augmentation
+from lwise_core.vision.training.batches import (
+    InMemoryImages,
+    epoch_batches,
+    evaluation_batches,
+    fits_in_memory,
+    training_batches,
+)
+from lwise_core.vision.training.distributed import SINGLE_PROCESS, Group
 from lwise_core.vision.training.evaluation import Accuracy, evaluate
 from lwise_core.vision.training.initialisation import new_model
 from lwise_core.vision.training.log import EpochRecord
-from lwise_core.vision.training.loop import Callbacks, Data, train
+from lwise_core.vision.training.loop import Callbacks, Data, _is_better, train
 from tests.vision.training.tiny import TINY, config, equal, tiny_model, trained
 
 _ATTACK = Budget(epsilon=2.0, step=0.5, steps=10)
@@ -95,6 +103,65 @@ def test_every_epoch_is_reported_and_the_best_under_attack_returned(data: Data) 
     assert [record.epoch for record in records] == [1, 2, 3, 4]
     assert done.accuracy.robust_accuracy == max(record.robust_accuracy or 0 for record in records)
     assert all(record.loss > 0 and record.images_per_s > 0 and record.tflops > 0 for record in records)
+
+
+def test_record_has_the_mean_loss_and_the_last_epsilon(data: Data) -> None:
+    records: list[EpochRecord] = []
+    settings = config(epochs=2, epsilon=1.0, eps_warmup_epochs=2)
+    train(tiny_model(data), data, settings, callbacks=Callbacks(on_epoch=records.append))
+    assert [record.epsilon for record in records] == pytest.approx([1 / 3, 5 / 6])
+    # Guessing among three classes costs log 3 = 1.1.
+    assert all(0.1 < record.loss < 5 for record in records)
+
+
+def test_operations_of_the_attack_count_only_if_there_is_one(data: Data) -> None:
+    records: list[EpochRecord] = []
+    for epsilon in (0.0, 1.0):
+        settings = config(epochs=1, epsilon=epsilon, attack_steps=2)
+        train(tiny_model(data), data, settings, callbacks=Callbacks(on_epoch=records.append))
+    plain, adversarial = (record.tflops / record.images_per_s for record in records)
+    assert adversarial > 2 * plain
+
+
+def test_evaluation_uses_its_own_attack(data: Data) -> None:
+    accuracy = trained(data, epochs=1, evaluation_epsilon=0.25, evaluation_steps=3).accuracy
+    assert accuracy.attack == pytest.approx({"epsilon": 0.25, "step": 2.5 * 0.25 / 3, "steps": 3})
+
+
+def test_augmentation_depends_on_seed_and_epoch(data: Data) -> None:
+    first, again, next_epoch, next_seed = (
+        next(
+            training_batches(
+                data.train,
+                [torch.arange(8)],
+                augmentation("small", size=32),
+                seed=seed,
+                epoch=epoch,
+                workers=0,
+                pinned=False,
+            )
+        )[0]
+        for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0))
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, next_epoch)
+    assert not torch.equal(first, next_seed)
+
+
+def test_images_are_held_in_memory_up_to_2_gb_per_machine() -> None:
+    four = Group(n=4, rank=0, local_size=4, local_rank=0)
+    assert fits_in_memory(10_000, 224, SINGLE_PROCESS)
+    assert not fits_in_memory(10_000, 224, four)
+    assert not fits_in_memory(20_000, 224, SINGLE_PROCESS)
+
+
+def test_of_equally_accurate_models_the_later_is_better() -> None:
+    def accuracy(robust: float, clean: float) -> Accuracy:
+        return Accuracy(clean_accuracy=clean, robust_accuracy=robust, chance=0.5, n_images=9, attack={})
+
+    assert _is_better(accuracy(0.5, 0.7), than=accuracy(0.5, 0.7))
+    assert _is_better(accuracy(0.5, 0.8), than=accuracy(0.5, 0.7))
+    assert not _is_better(accuracy(0.4, 0.9), than=accuracy(0.5, 0.7))
 
 
 def test_evaluate_every_skips_epochs_but_not_the_last(data: Data) -> None:
