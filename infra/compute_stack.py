@@ -15,9 +15,9 @@ from infra.budget import Budget, monthly_budget
 from infra.private_bucket import private_bucket
 from lwise_core import aws_names
 
-_IMAGES_OF_AWS = "763104351884"
-"""The account in whose registry AWS keeps its images with PyTorch, in all but these regions."""
-_IMAGES_ELSEWHERE = {
+_DEFAULT_IMAGE_ACCOUNT = "763104351884"
+"""The account whose registry has AWS's PyTorch images, in all regions but those of `IMAGE_ACCOUNTS`."""
+IMAGE_ACCOUNTS = {
     "af-south-1": "626614931356",
     "ap-east-1": "871362719292",
     "ap-east-2": "975050140332",
@@ -165,7 +165,7 @@ class ComputeStack(Stack):
             "*",
             because="signing in to ECR, and metrics, know no narrower resource",
         )
-        account = _IMAGES_ELSEWHERE.get(self.region, _IMAGES_OF_AWS)
+        account = IMAGE_ACCOUNTS.get(self.region, _DEFAULT_IMAGE_ACCOUNT)
         _allow(
             role,
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],

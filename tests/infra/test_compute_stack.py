@@ -12,11 +12,13 @@ from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 from sagemaker.core import image_uris
 
+from infra import compute_stack
 from infra.budget import Budget
 from infra.compute_stack import ComputeStack
 from lwise_core.aws_names import JOB_TAG, JobKind
 from lwise_core.errors import InputError
 from tests.infra.conftest import ACCOUNT, REGION
+from tests.infra.readable import role_statements
 
 _SHARED = "lab-data-sets"
 
@@ -106,6 +108,18 @@ def test_the_image_that_jobs_run_in_may_be_fetched(region: str) -> None:
     assert f":ecr:{region}:{account}:repository/{name}" in repository
 
 
+@pytest.mark.parametrize("region", sorted(compute_stack.IMAGE_ACCOUNTS))
+def test_image_accounts_are_those_of_the_sdk(region: str) -> None:
+    uri = image_uris.retrieve(
+        framework="pytorch-amzn2023",
+        region=region,
+        version="2.11",
+        instance_type="ml.g5.xlarge",
+        image_scope="training",
+    )
+    assert uri.startswith(f"{compute_stack.IMAGE_ACCOUNTS[region]}.")
+
+
 def _with_everything() -> ComputeStack:
     return ComputeStack(
         App(),
@@ -126,22 +140,47 @@ def test_what_may_be_added_passes_the_checks_too() -> None:
 
 def test_only_jobs_in_subnets_may_touch_the_network(template: dict[str, Any]) -> None:
     assert not [action for action in _allowed(template) if action.startswith("ec2:")]
-    allowed = _allowed(Template.from_stack(_with_everything()).to_json())
-    anywhere = {action for action, resources in allowed.items() if "*" in resources and action.startswith("ec2:")}
-    assert anywhere
-    assert all(action.startswith("ec2:Describe") for action in anywhere)
-    assert "ec2:CreateNetworkInterface" in allowed
+    allowed: dict[str, set[str]] = {}
+    for _, _, actions, on, _ in role_statements(Template.from_stack(_with_everything()).to_json())["Jobs"]:
+        for action in actions:
+            allowed.setdefault(action, set()).update(on)
+    described = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+    interfaces, *others = (
+        f"arn:<AWS::Partition>:ec2:{REGION}:{ACCOUNT}:{kind}/*"
+        for kind in ("network-interface", "subnet", "security-group")
+    )
+    assert {action: resources for action, resources in allowed.items() if action.startswith("ec2:")} == {
+        **{f"ec2:Describe{what}": {"*"} for what in described},
+        "ec2:CreateNetworkInterface": {interfaces, *others},
+        "ec2:CreateNetworkInterfacePermission": {interfaces},
+        "ec2:DeleteNetworkInterface": {interfaces},
+        "ec2:DeleteNetworkInterfacePermission": {interfaces},
+    }
 
 
 def test_a_budget_counts_jobs_and_nothing_else(template: dict[str, Any]) -> None:
     assert "AWS::Budgets::Budget" not in {found["Type"] for found in template["Resources"].values()}
     made = Template.from_stack(_with_everything()).to_json()
     (budget,) = (one["Properties"] for one in made["Resources"].values() if one["Type"] == "AWS::Budgets::Budget")
-    assert budget["Budget"]["BudgetLimit"] == {"Amount": 200, "Unit": "USD"}
-    told = budget["Budget"]["CostFilters"]["TagKeyValue"]
-    assert set(told) == {f"user:{JOB_TAG}${kind}" for kind in get_args(JobKind)}
-    addresses = {one["Address"] for sent in budget["NotificationsWithSubscribers"] for one in sent["Subscribers"]}
-    assert addresses == {"lab@example.edu"}
+    assert budget["Budget"] == {
+        "BudgetType": "COST",
+        "TimeUnit": "MONTHLY",
+        "BudgetLimit": {"Amount": 200, "Unit": "USD"},
+        "CostFilters": {"TagKeyValue": [f"user:{JOB_TAG}${kind}" for kind in get_args(JobKind)]},
+    }
+    to_the_lab = [{"SubscriptionType": "EMAIL", "Address": "lab@example.edu"}]
+    assert budget["NotificationsWithSubscribers"] == [
+        {
+            "Notification": {
+                "NotificationType": type_,
+                "ComparisonOperator": "GREATER_THAN",
+                "Threshold": percent,
+                "ThresholdType": "PERCENTAGE",
+            },
+            "Subscribers": to_the_lab,
+        }
+        for type_, percent in (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
+    ]
 
 
 @pytest.mark.parametrize(
