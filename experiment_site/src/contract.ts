@@ -167,7 +167,7 @@ export interface Trialset {
   readonly rows: readonly (readonly TrialRow[keyof TrialRow][])[];
 }
 
-/** Who comes from where. `assignment_id` is the platform's name for this one run; the others may be unknown. */
+/** A platform's ids of a participant. `assignment_id` is that of this session; the others may be unknown. */
 export interface SessionRequest {
   readonly platform: string;
   readonly assignment_id: string;
@@ -290,7 +290,7 @@ export interface Stored {
   readonly next_trial: number;
 }
 
-/** Something that went wrong on a participant's page: what, in the page's words, at which trial, and when. */
+/** A problem on a participant's page: its kind, the page's message, the trial and the time. */
 export interface Problem {
   readonly kind: ProblemKind;
   readonly message: string;

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lwise_core.sessions.api import CALLS, MAX_BODY_BYTES, Json, bearer_token, json_object, refusal, too_large
-from lwise_core.sessions.errors import InvalidRequest, RequestRefused
+from lwise_core.sessions.api import CALLS, MAX_BODY_BYTES, Json, bearer_token, error_response, json_object, too_large
+from lwise_core.sessions.errors import InvalidRequest, RequestRejected
 from lwise_core.sessions.service import SessionService
 
 Event = Mapping[str, Any]
@@ -64,8 +64,8 @@ def answer(event: Event, service: SessionService, code_of: Callable[[str], str])
         if len(body) > MAX_BODY_BYTES:
             return Answer(name, 413, {"error": too_large()})
         content = call.handle(service, {} if call.method == "GET" else json_object(body), _token(event))
-    except RequestRefused as error:
-        return Answer(name, *refusal(error))
+    except RequestRejected as error:
+        return Answer(name, *error_response(error))
     if content.get("code") is not None:
         content["code"] = code_of(content["code"])
     return Answer(name, 200, content)

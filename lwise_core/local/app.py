@@ -21,7 +21,7 @@ from lwise_core.local.endpoints import Run, failed, refused
 from lwise_core.local.range_header import OnlyByteRanges
 from lwise_core.local.rate_limit import SessionLimits
 from lwise_core.local.researcher import Researcher, researcher_calls, researcher_page
-from lwise_core.sessions.errors import RequestRefused
+from lwise_core.sessions.errors import RequestRejected
 from lwise_core.sessions.page_headers import page_headers
 from lwise_core.sessions.service import SessionService
 
@@ -70,7 +70,7 @@ def create_app(
         Mount("/", StaticFiles(directory=site, html=True)),
     ]
     headers = page_headers(service.study)
-    handlers: Mapping[Any, Any] = {RequestRefused: refused, HTTPException: failed, Exception: _broken(headers)}
+    handlers: Mapping[Any, Any] = {RequestRejected: refused, HTTPException: failed, Exception: _broken(headers)}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.add_middleware(OnlyByteRanges)
     app.add_middleware(_SafeHeaders, headers=headers)

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from lwise_core.sessions import api
-from lwise_core.sessions.errors import RequestRefused
+from lwise_core.sessions.errors import RequestRejected
 
 Handle = Callable[[dict[str, Any], str], dict[str, Any]]
 """From body and Bearer token of a request to the content of its answer."""
@@ -54,9 +54,9 @@ async def _json_object(request: Request) -> dict[str, Any]:
     return api.json_object(received)
 
 
-async def refused(_: Request, error: RequestRefused) -> Response:
+async def refused(_: Request, error: RequestRejected) -> Response:
     """The answer to a request that the rules do not allow."""
-    status, content = api.refusal(error)
+    status, content = api.error_response(error)
     return JSONResponse(content, status_code=status)
 
 

@@ -1,4 +1,4 @@
-"""Participants' sessions: assign a trial set, record answers, finish. Rules here, storage behind `SessionStore`.
+"""Participants' sessions: assign a trial set, record answers, finish. Rules are here, storage is behind `SessionStore`.
 
 Standard library only: this package ships inside the function that serves participants.
 """

@@ -1,4 +1,4 @@
-"""The calls of a participant's page over HTTP, the same whatever serves them: what is asked, answered and refused.
+"""The calls of a participant's page over HTTP, the same on every server: requests, responses and errors.
 
 Each call is one call of `SessionService`. Knows no rules, and no server.
 """
@@ -15,7 +15,7 @@ from lwise_core.sessions.errors import (
     AlreadyTookPart,
     InvalidRequest,
     NotYours,
-    RequestRefused,
+    RequestRejected,
     StudyFull,
     TrialsMissing,
     UnknownToken,
@@ -64,7 +64,7 @@ def json_object(body: bytes | bytearray) -> Json:
     Raises
     ------
     InvalidRequest
-        If it is no JSON object.
+        If it is not a JSON object.
     """
     try:
         content = json.loads(body)
@@ -76,12 +76,12 @@ def json_object(body: bytes | bytearray) -> Json:
 
 
 def too_large() -> str:
-    """What is said to who sends more than `MAX_BODY_BYTES`, with status 413."""
+    """The message of status 413, for a body of more than `MAX_BODY_BYTES`."""
     return f"a request may have {MAX_BODY_BYTES // 1024} KB at most"
 
 
-def refusal(error: RequestRefused) -> tuple[int, Json]:
-    """Status and content of the answer to a request that the rules do not allow."""
+def error_response(error: RequestRejected) -> tuple[int, Json]:
+    """Status and content of the response to a rejected request."""
     content: Json = {"error": str(error)}
     if isinstance(error, TrialsMissing):
         content["missing"] = error.missing
@@ -158,7 +158,7 @@ def _problem(service: SessionService, body: Json, token: str) -> Json:
 
 
 def _contact(service: SessionService, body: Json, token: str) -> Json:
-    service.leave_email(token, body.get("email"))
+    service.store_email(token, body.get("email"))
     return {}
 
 

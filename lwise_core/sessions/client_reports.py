@@ -1,4 +1,4 @@
-"""What a participant's page reports besides answers: problems, and the address that a participant may leave."""
+"""What a participant's page reports besides answers: problems, and an optional e-mail address."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lwise_core.wire_schema import ProblemKind
 MAX_MESSAGE_LENGTH = 500
 _MAX_EMAIL_LENGTH = 254  # RFC 5321
 
-# Only a letter that arrives proves an address; this keeps out what cannot be one, and anything that breaks a list.
+# Only mail that arrives proves an address; this rejects impossible ones, and separators that would break a list.
 _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\".]+")
 
 
 def problem_report(report: Mapping[str, Any], *, n_trials: int, at: str) -> Problem:
-    """Check what a page says of a problem in a session of `n_trials` trials.
+    """Validate a problem report from a session of `n_trials` trials.
 
     Raises
     ------
@@ -36,12 +36,12 @@ def problem_report(report: Mapping[str, Any], *, n_trials: int, at: str) -> Prob
 
 
 def email_address(value: Any) -> str:
-    """An address, without the spaces around it.
+    """The address without surrounding spaces.
 
     Raises
     ------
     InvalidRequest
-        If it cannot be one.
+        If it is not an e-mail address.
     """
     address = value.strip() if isinstance(value, str) else ""
     if len(address) > _MAX_EMAIL_LENGTH or not address.isprintable() or not _EMAIL.fullmatch(address):

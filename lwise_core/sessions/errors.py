@@ -1,40 +1,40 @@
-"""What can be wrong with a request. Each message is one sentence for the person who reads the page."""
+"""Reasons to reject a request. Each message is one sentence for the person who reads the page."""
 
 
-class RequestRefused(Exception):  # noqa: N818 - a refusal is an answer, not a failure
+class RequestRejected(Exception):  # noqa: N818 - a rejection is a response, not a failure
     """A request that the rules of a session do not allow."""
 
 
-class InvalidRequest(RequestRefused):
-    """The request's content is not what was expected."""
+class InvalidRequest(RequestRejected):
+    """The request's content is invalid."""
 
 
-class UnknownToken(RequestRefused):
+class UnknownToken(RequestRejected):
     """No session has this token: it is wrong, or the session was opened again elsewhere."""
 
 
-class AlreadyTookPart(RequestRefused):
+class AlreadyTookPart(RequestRejected):
     """The person has a session of this study under another assignment."""
 
     def __init__(self) -> None:
         super().__init__("you have taken part in this study already; thank you")
 
 
-class NotYours(RequestRefused):
-    """The assignment was opened by another person."""
+class NotYours(RequestRejected):
+    """The assignment belongs to another person."""
 
     def __init__(self) -> None:
         super().__init__("this link was opened by someone else before; please use your own")
 
 
-class StudyFull(RequestRefused):
+class StudyFull(RequestRejected):
     """Every trial set of the study is taken."""
 
     def __init__(self) -> None:
         super().__init__("all places in this study are taken; thank you for your interest")
 
 
-class TrialsMissing(RequestRefused):
+class TrialsMissing(RequestRejected):
     """The session cannot be finished yet; `missing` lists the indices of trials that are not stored."""
 
     def __init__(self, missing: list[int]) -> None:

@@ -1,5 +1,5 @@
-"""The links under which participants of every platform open a study. The one place on the server's side that writes the
-link's parameters; the page's `link.ts` reads them.
+"""The links with which participants of each platform open a study. Only this module writes the link's parameters; the
+page's `link.ts` reads them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _PARAMETERS = {
     TEST_PLATFORM: "&TRIALSET_ID=0",
 }
 _PURPOSES = {
-    PROLIFIC: "for the field “What is the URL of your study?”; Prolific fills in who comes",
-    MTURK: "for the ExternalURL of the HIT; Mechanical Turk adds who comes",
-    IN_PERSON: "for the people in the room; every opening is a participant of its own",
+    PROLIFIC: "for the field “What is the URL of your study?”; Prolific fills in the ids",
+    MTURK: "for the ExternalURL of the HIT; Mechanical Turk adds the ids",
+    IN_PERSON: "for the people in the room; every visit is a new participant",
     TEST_PLATFORM: "to try the study out; left out of every analysis",
 }
-_OWN_PURPOSE = "a platform of your own; add PID and SESSION_ID to say who comes"
+_OWN_PURPOSE = "a platform of your own; add PID and SESSION_ID"
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class PlatformLink:
 
 
 def platform_links(address: str, platforms: Sequence[str] = ()) -> list[PlatformLink]:
-    """The links of a study at `address`: of the platforms that may take part (none named: all known), and to try it.
+    """The links of a study at `address`: for the given platforms (default: all known ones), and one to try it.
 
     Raises
     ------
     InputError
-        If the address is not one of a web page, or has a query or a fragment already.
+        If the address is not that of a web page, or has a query or fragment.
     """
     base = _checked(address)
     named = [platform for platform in platforms if platform != TEST_PLATFORM] or _KNOWN
@@ -68,5 +68,5 @@ def _checked(address: str) -> str:
     if not is_web or not address.isprintable() or " " in address:
         raise InputError(f"{address!r} is not the address of a study; {expected}")
     if "?" in address or "#" in address:
-        raise InputError(f"{address!r} has parameters already; {expected}, without ? and #")
+        raise InputError(f"{address!r} has a query or fragment; {expected}, without ? and #")
     return address.rstrip("/")

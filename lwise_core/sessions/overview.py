@@ -1,6 +1,6 @@
-"""A study under way as its researcher wants to see it: counts per condition, time needed, places left, every session.
+"""A running study at a glance: counts per condition, time needed, places left, every session.
 
-A pure function of what is stored and of the moment. Knows nothing of stores, HTTP or pages.
+A pure function of the stored sessions and the time. Knows nothing of stores, HTTP or pages.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from lwise_core.sessions.store import TEST_PLATFORM, Problem, Session
 from lwise_core.wire_schema import ReleaseReason
 
 Progress = Literal["finished", "under_way", "dropped_out", "screened_out", "abandoned", "restarted"]
-"""Where a session stands. `under_way`: its lease runs; `dropped_out`: its lease is over, or the platform has ended it;
-`abandoned`: left, and not to be gone on with; `restarted`: the earlier answers of someone who has begun anew."""
+"""A session's state as the overview counts it: `started` is `under_way` while the lease lasts, then `dropped_out`;
+`completed` is `finished`."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many sessions stand where."""
+    """Number of sessions per progress."""
 
     finished: int = 0
     under_way: int = 0
@@ -41,8 +41,8 @@ class SessionAtAGlance:
 
     Attributes
     ----------
-    last_seen : the last sign of life; None after the platform has ended the lease, which leaves no trace of it.
-    may_be_released : whether its place can be given back.
+    last_seen : time of the last request; None: unknown, because the platform ended the lease.
+    may_be_released : whether its slot can be freed.
     """
 
     participant: str
@@ -61,16 +61,16 @@ class SessionAtAGlance:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything at one moment. Only `sessions` and `n_tried_out` know of sessions on the platform `test`.
+    """A study at one moment. Only `sessions` and `n_tried_out` include sessions on the platform `test`.
 
     Attributes
     ----------
     conditions : by condition_idx.
     platforms : platform -> number of sessions.
-    median_minutes : from start to end, of the finished sessions; None before the first.
-    places_left : how many may still begin now; None: without end.
+    median_minutes : from start to end, over the finished sessions; None before the first.
+    places_left : how many participants can still start; None: no limit.
     n_tried_out : sessions on the platform `test`.
-    sessions : the newest first.
+    sessions : newest first.
     """
 
     at: str
@@ -91,11 +91,11 @@ def overview_of(
     problems: Iterable[tuple[str, Problem]],
     now: datetime,
 ) -> Overview:
-    """Look at all sessions of a study, which come oldest first.
+    """Summarise all sessions of a study, given oldest first.
 
     Parameters
     ----------
-    trial_counts : participant -> number of stored trials; who has none may be left out.
+    trial_counts : participant -> number of stored trials; participants without any may be missing.
     problems : (participant, problem), oldest first.
     """
     problems_of: dict[str, list[Problem]] = {}
@@ -164,11 +164,11 @@ def _at_a_glance(
 
 
 def progress_of(session: Session, now: datetime) -> Progress:
-    """Where a session stands at a moment."""
+    """The progress of a session at a moment."""
     if session.state != "started":
         return "finished" if session.state == "completed" else session.state
-    has_left = session.released is not None or datetime.fromisoformat(session.lease_until) <= now
-    return "dropped_out" if has_left else "under_way"
+    lease_is_over = session.released is not None or datetime.fromisoformat(session.lease_until) <= now
+    return "dropped_out" if lease_is_over else "under_way"
 
 
 def _last_seen(session: Session, lease: timedelta) -> str | None:
@@ -176,12 +176,12 @@ def _last_seen(session: Session, lease: timedelta) -> str | None:
         return session.finished_at
     if session.released is not None:
         return None
-    # Every sign of life sets the lease to its full length.
+    # Every request renews the full lease.
     return (datetime.fromisoformat(session.lease_until) - lease).isoformat(timespec="milliseconds")
 
 
 def n_trials(study: Study, trialset_id: int) -> int:
-    """The length of a trial set, without drawing it."""
+    """The length of a trial set, without building it."""
     if study.prespecified:
         return len(study.prespecified[trialset_id].trials)
     return sum(

@@ -1,4 +1,4 @@
-"""The security headers of a study's page, whichever server shows it."""
+"""The security headers of a study's page, on every server."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MTURK_FORMS = "https://www.mturk.com https://workersandbox.mturk.com"
 
 
 def page_headers(study: Study) -> dict[str, str]:
-    """Headers of every answer.
+    """Headers of every response.
 
-    Pictures may come from where the study has them. Only the sites that the study names may show the page in a frame;
-    if it is open to Mechanical Turk, that may too, and be sent the form that submits the task.
+    Images may come from the study's own addresses. Only the sites in `allow_origins` may embed the page in a frame, and
+    Mechanical Turk if the study is open to it; its form may then be submitted, too.
     """
     here = " ".join(["'self'", *external_origins(study)])
     with_mturk = "mturk" in study.platforms

@@ -1,7 +1,7 @@
 """`SessionService`: the rules of a session, the same on a laptop and in the cloud.
 
-The server owns truth: it deals the trial set, decides which answers are right from its own copy of the trials, and
-calls a session completed only when every trial is stored. Knows nothing of HTTP or of how sessions are stored.
+The server decides: it assigns the trial set, scores answers against its own copy of the trials, and completes a session
+only when every trial is stored. Knows nothing of HTTP or of how sessions are stored.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from lwise_core.wire_schema import EndState, ReleaseReason, State
 
 MAX_TRIALS_PER_REQUEST = 50
 MAX_PROBLEMS = 100
-"""Problems that are kept of a session: enough to see what is wrong, too few to fill a disk."""
+"""Problems stored per session: enough to see what is wrong, too few to fill a disk."""
 _MAX_ID_LENGTH = 200
 _MAX_TEST_TRIALSET = 10**9
-_TRIALSETS_AT_HAND = 2_000
-"""More than people take part at the same time: with fewer, every answer would build one anew."""
+_CACHED_TRIALSETS = 2_000
+"""More than people take part at once: with fewer, every answer would build a trial set."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class StartedSession:
 
 @dataclass(frozen=True)
 class CompletionCodes:
-    """What a platform pays for; None where there is no code. Given out at the end of a session, never logged."""
+    """Completion codes of the recruiting platform; None: no code. Sent at the end of a session, never logged."""
 
     completed: str | None = None
     screened_out: str | None = None
@@ -63,7 +63,7 @@ class CompletionCodes:
 
 @dataclass(frozen=True)
 class Result:
-    """How a completed session went, over the test trials (those without feedback; all main trials if there is no test).
+    """Score of a completed session, over the test trials (those without feedback; all main trials if there is no test).
 
     Attention checks and trials of the repeat image never count, neither here nor for the bonus.
 
@@ -109,42 +109,42 @@ class SessionService:
         self._codes = codes
         self._clock = clock
         self._lease = timedelta(minutes=study.lease_minutes)
-        self._trialset = lru_cache(maxsize=_TRIALSETS_AT_HAND)(
+        self._trialset = lru_cache(maxsize=_CACHED_TRIALSETS)(
             lambda slot: build_trialset(study, trialset_of_slot(study, slot))
         )
 
     def start(self, ids: PlatformIds, *, trialset_id: int | None = None) -> StartedSession:
-        """The session of this assignment: a new one, or the old one where it stopped, with a new token.
+        """Start or resume the session of this assignment, with a new token.
 
-        Only the platform `test` may ask for a trial set; its sessions take no slot from anyone. A slot whose holder has
-        given no sign of life for `lease_minutes` goes to the next arrival, so that every condition ends with as many
-        participants as the others. Who left amid the trials and comes back finds what the study's `returning` says.
+        Only the platform `test` may request a trial set; its sessions take no slot. A slot whose holder was not heard
+        from for `lease_minutes` goes to the next arrival, so that all conditions end with equally many participants.
+        The study's `returning` rules apply to participants who left in the middle of the trials.
 
         Raises
         ------
         InvalidRequest
-            If an id is empty, too long or not printable, the study is not open to the platform, or a trial set is asked
-            for that cannot be had.
+            If an id is empty, too long or not printable, the study is not open to the platform, or the requested trial
+            set does not exist.
         StudyFull
             If all trial sets are taken.
         AlreadyTookPart
             If the person has another session and the study does not allow repeats.
         NotYours
-            If the assignment is another person's.
+            If the assignment belongs to another person.
         """
         _check_ids(ids)
         if self.study.platforms and ids.platform not in (TEST_PLATFORM, *self.study.platforms):
             raise InvalidRequest(f"this study is not open to participants from {ids.platform}")
         is_test = ids.platform == TEST_PLATFORM
-        wanted = self._test_slot(trialset_id) if is_test else None
+        test_slot = self._test_slot(trialset_id) if is_test else None
         token = secrets.token_urlsafe(32)
         now = self._clock()
-        self._welcome_back(ids, now)
+        self._apply_returning_rules(ids, now)
         session = self._store.open_session(
             ids,
             participant=_pseudonym(),
             token_sha256=_sha256(token),
-            slot=wanted,
+            slot=test_slot,
             n_slots=None if self.study.slots.reuse else self.study.slots.count,
             may_repeat=is_test or self.study.allow_repeats,
             now=_iso(now),
@@ -154,9 +154,9 @@ class SessionService:
         return StartedSession(token, session.participant, session.state, view, self._next_trial(session))
 
     def record(self, token: str, responses: Sequence[Mapping[str, Any]]) -> tuple[list[int], int]:
-        """Store answers; returns the indices that are now safe and the first index still missing.
+        """Store answers; returns their indices and the first index without an answer.
 
-        The first answer to a trial stays: sending one again changes nothing.
+        The first answer to a trial counts; later ones are ignored.
 
         Raises
         ------
@@ -173,16 +173,16 @@ class SessionService:
         return sorted(records), self._next_trial(session)
 
     def screening(self, token: str) -> bool:
-        """Whether the participant goes on after the screening block.
+        """Whether the participant continues after the screening block.
 
-        True where there is none, and on the platform `test`: that is open to everyone, and would tell the right answers
-        to who tries often enough.
+        True without a screening, and on the platform `test`: it is open to everyone, who could find the correct
+        answers by trying.
 
         Raises
         ------
         UnknownToken
         TrialsMissing
-            If a trial of the block is not stored yet.
+            If a trial of the block is not stored.
         """
         session = self._session(token)
         missing = self._missing(session, self._screening_trials(session))
@@ -193,8 +193,7 @@ class SessionService:
     def finish(self, token: str) -> Ending:
         """End a session: completed if all of its trials are stored, screened out if it failed the screening.
 
-        On the platform `test`, which is open to everyone, nothing is told that a participant could use: no code and no
-        score.
+        The platform `test` is open to everyone, so it gets neither code nor score.
 
         Raises
         ------
@@ -210,7 +209,7 @@ class SessionService:
         return Ending(session.state, codes.get(session.state), self._result(session))
 
     def heartbeat(self, token: str) -> None:
-        """A sign of life: the session keeps its slot.
+        """Renew the lease: the session keeps its slot.
 
         Raises
         ------
@@ -220,7 +219,7 @@ class SessionService:
         self._store.renew_lease(session.participant, lease_until=_iso(self._clock() + self._lease))
 
     def report_problem(self, token: str, report: Mapping[str, Any]) -> None:
-        """Keep what went wrong on a participant's page; of very many reports only the first.
+        """Store a problem of a participant's page, up to `MAX_PROBLEMS` per session.
 
         Raises
         ------
@@ -230,8 +229,8 @@ class SessionService:
         problem = problem_report(report, n_trials=self._n_trials(session), at=_iso(self._clock()))
         self._store.add_problem(session.participant, problem, at_most=MAX_PROBLEMS)
 
-    def leave_email(self, token: str, email: Any) -> None:
-        """Keep a participant's e-mail address, where the study asks for one.
+    def store_email(self, token: str, email: Any) -> None:
+        """Store a participant's e-mail address, if the study asks for one.
 
         Raises
         ------
@@ -240,10 +239,10 @@ class SessionService:
         session = self._session(token)
         if not self.study.page.ask_email:
             raise InvalidRequest("this study does not ask for e-mail addresses")
-        self._store.keep_email(session.participant, email_address(email))
+        self._store.store_email(session.participant, email_address(email))
 
     def release(self, platform: str, assignment_id: str, *, reason: ReleaseReason) -> bool:
-        """Give the slot of a participant back whom the platform reports as gone; false if none is under way."""
+        """Free the slot of a participant who, the platform says, has left; false if no session is under way."""
         return self._store.release(platform, assignment_id, reason=reason, now=_iso(self._clock()))
 
     def overview(self) -> Overview:
@@ -257,15 +256,15 @@ class SessionService:
         )
 
     def problems(self) -> list[tuple[str, Problem]]:
-        """What went wrong on participants' pages, as (participant, problem), oldest first."""
+        """Problems of participants' pages, as (participant, problem), oldest first."""
         return self._store.problems()
 
     def emails(self) -> list[str]:
-        """Addresses that participants left, in alphabetical order."""
+        """Participants' e-mail addresses, in alphabetical order."""
         return self._store.emails()
 
     def session_records(self) -> list[dict[str, Any]]:
-        """One record per session, for analysis; the only place where platform ids stand beside the pseudonym."""
+        """One record per session, for analysis; the only place that links platform ids to the pseudonym."""
         return [self._session_record(session) for session in self._store.sessions()]
 
     def trial_records(self) -> Iterable[dict[str, Any]]:
@@ -298,25 +297,25 @@ class SessionService:
 
     def _result(self, session: Session) -> Result:
         result = result_of(self._store.trials(session.participant), self.study.bonus_tiers)
-        # A bonus is earned by finishing: neither on the way there, nor by what a page sends after a failed screening.
+        # Only a completed session earns a bonus, whatever a page sends after a failed screening.
         return result if session.state == "completed" else replace(result, bonus_usd=0.0)
 
-    def _welcome_back(self, ids: PlatformIds, now: datetime) -> None:
-        """Apply the study's `returning` to a session that was left amid its trials."""
+    def _apply_returning_rules(self, ids: PlatformIds, now: datetime) -> None:
+        """Apply the study's `returning` to a session that was left in the middle of its trials."""
         session = self._store.session_of(ids.platform, ids.assignment_id)
         if session is None or session.state != "started" or not self._store.trial_indices(session.participant):
             return
         if session.ids.worker_id != ids.worker_id:
             raise NotYours
         returning = self.study.returning
-        if returning.policy == "block" or self._left_long_ago(session, now):
+        if returning.policy == "block" or self._is_too_late(session, now):
             self._store.end(session.participant, state="abandoned", now=_iso(now))
         elif returning.policy == "restart":
             self._store.restart(session.participant, fresh=_pseudonym(), now=_iso(now))
 
-    def _left_long_ago(self, session: Session, now: datetime) -> bool:
+    def _is_too_late(self, session: Session, now: datetime) -> bool:
         within = self.study.returning.within_hours
-        # Every sign of life sets the lease to its full length; a release cuts it short, and then nobody knows.
+        # Every request renews the full lease; a release shortens it, and the last request is then unknown.
         if within is None or session.released is not None:
             return False
         return now - (datetime.fromisoformat(session.lease_until) - self._lease) > timedelta(hours=within)
@@ -335,19 +334,19 @@ class SessionService:
         index = response.get("index") if isinstance(response, Mapping) else None
         if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(trialset.trials):
             raise InvalidRequest(f"a trial's index is not a whole number from 0 to {len(trialset.trials) - 1}")
-        about_session = {
+        session_fields = {
             "participant": session.participant,
             "platform": session.ids.platform,
             "trialset_id": trialset.trialset_id,
         }
-        about_variant = provenance_fields(self.study, trialset.trials[index])
+        variant_fields = provenance_fields(self.study, trialset.trials[index])
         trial = expanded_trial(self.study, trialset, index)
-        return index, {**about_session, **about_variant, **trial_record(trial, response)}
+        return index, {**session_fields, **variant_fields, **trial_record(trial, response)}
 
     def _session(self, token: str) -> Session:
         session = self._store.session_with_token(_sha256(token))
         if session is None:
-            raise UnknownToken("this session is not known, or was opened again in another window")
+            raise UnknownToken("this session is unknown, or was opened again in another window")
         return session
 
     def _screening_trials(self, session: Session) -> list[int]:
@@ -380,11 +379,11 @@ class SessionService:
         return len(self._trialset(session.slot).trials)
 
     def _test_slot(self, trialset_id: int | None) -> int:
-        wanted = 0 if trialset_id is None else trialset_id
+        slot = 0 if trialset_id is None else trialset_id
         highest = _MAX_TEST_TRIALSET if self.study.slots.count is None else self.study.slots.count - 1
-        if not isinstance(wanted, int) or isinstance(wanted, bool) or not 0 <= wanted <= highest:
+        if not isinstance(slot, int) or isinstance(slot, bool) or not 0 <= slot <= highest:
             raise InvalidRequest(f"TRIALSET_ID is not a whole number from 0 to {highest}")
-        return wanted
+        return slot
 
 
 def result_of(records: Sequence[Mapping[str, Any]], bonus_tiers: Sequence[BonusTier] = ()) -> Result:
@@ -401,16 +400,16 @@ def result_of(records: Sequence[Mapping[str, Any]], bonus_tiers: Sequence[BonusT
 
 
 def is_main(record: Mapping[str, Any]) -> bool:
-    """Whether a trial counts: no attention check and no trial of the image that comes back."""
+    """Whether a trial counts: it is neither an attention check nor a trial of the repeat image."""
     return not record["calibration"] and record["trial_type"] != REPEAT
 
 
 def _bonus_usd(records: Sequence[Mapping[str, Any]], tiers: Sequence[BonusTier]) -> float:
-    """The highest step reached by the share of right answers; without steps, what the right answers earn."""
+    """The bonus of the highest tier reached; without tiers, the sum over correct answers."""
     right: list[float] = [record["bonus_usd_if_correct"] for record in records if record["perf"]]
     if not tiers:
         return round(sum(right), 2)
-    # In whole answers, so that 17 of 20 reach 0.85 whatever the rounding of a quotient.
+    # Compare numbers of answers, so that 17 of 20 reach 0.85 in spite of rounding.
     reached = [tier.usd for tier in tiers if records and len(right) >= tier.at_least * len(records) - 1e-9]
     return reached[-1] if reached else 0.0
 
@@ -433,5 +432,5 @@ def _iso(moment: datetime) -> str:
 
 
 def _sha256(token: str) -> str:
-    # The store never sees the token itself, so that who reads the file cannot take part in someone's place.
+    # The store has only the hash, so that a reader of the file cannot impersonate a participant.
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a session is, and what a place to keep sessions must be able to do."""
+"""What a session is, and what a session store does."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from lwise_core.wire_schema import EndState, ProblemKind, ReleaseReason, State
 
 TEST_PLATFORM = "test"
-"""Where sessions come from that someone opens to try the study out. They take no slot and count nowhere."""
+"""The platform of sessions that someone opens to try the study. They take no slot and are left out of analyses."""
 
 
 @dataclass(frozen=True)
 class PlatformIds:
-    """Who comes from where. `assignment_id` is the platform's name for this one run; the others may be unknown."""
+    """A platform's ids of a participant. `assignment_id` is that of this session; the others may be unknown."""
 
     platform: str
     assignment_id: str
@@ -24,10 +24,10 @@ class PlatformIds:
 
 @dataclass(frozen=True)
 class Session:
-    """One participant's run. `participant` is the random pseudonym under which trial data are kept.
+    """One participant's session. `participant` is the random pseudonym of the trial data.
 
     `slot` says which trial set it gets (`trialset.trialset_of_slot`). The session holds its slot (`holds_slot`) until
-    its lease has run out and the next arrival is given it; `released` says that the platform ended the lease. `state`
+    its lease is over and the next arrival gets it; `released`: the platform ended the lease. `state`
     changes and `finished_at` is set when it ends. Times are ISO 8601 in UTC with milliseconds.
     """
 
@@ -44,7 +44,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that went wrong on a participant's page: what, in the page's words, at which trial, and when."""
+    """A problem on a participant's page: its kind, the page's message, the trial and the time."""
 
     kind: ProblemKind
     message: str
@@ -53,10 +53,10 @@ class Problem:
 
 
 class SessionStore(Protocol):
-    """Durable storage. Every method that writes returns only when what it wrote would survive a power cut."""
+    """Durable storage. A method that writes returns when its data would survive a power cut."""
 
     def claim(self, study_sha256: str) -> None:
-        """Bind an empty store to one version of a study's trials; raise `InputError` if it is bound to another one."""
+        """Bind an empty store to one version of a study's trials; raise `InputError` if it is bound to another."""
 
     def open_session(
         self,
@@ -70,65 +70,64 @@ class SessionStore(Protocol):
         now: str,
         lease_until: str,
     ) -> Session:
-        """The session of this platform and assignment, made if there is none; its token becomes `token_sha256`.
+        """The session of this platform and assignment, created if there is none; its token becomes `token_sha256`.
 
-        A new session gets `slot`, which nobody then holds, or, if that is None, a slot of its own: the lowest one whose
-        holder ended without completing, or has not ended before its lease ran out, else the next of 0, 1, 2 …
+        A new session gets `slot` without holding it, or, if that is None, a slot of its own: the lowest one whose
+        holder ended without completing or whose lease is over, else the next of 0, 1, 2 …
 
         Raises
         ------
         StudyFull
-            If all `n_slots` (None: no end) are held.
+            If all `n_slots` (None: no limit) are held.
         AlreadyTookPart
             If not `may_repeat` and the platform's `worker_id` has another session.
         NotYours
             If the session of this assignment is another `worker_id`'s.
 
-        Nothing is kept then.
+        Nothing is stored then.
         """
 
     def session_of(self, platform: str, assignment_id: str) -> Session | None:
-        """The session of an assignment, as it stands; of one begun anew the latest."""
+        """The current session of an assignment: the latest one if it was restarted."""
 
     def session_with_token(self, token_sha256: str) -> Session | None:
-        """The session that this token opens."""
+        """The session with this token."""
 
     def add_trials(self, participant: str, records: Mapping[int, Mapping[str, Any]], *, lease_until: str) -> None:
-        """Keep trial records by index, and renew the lease; an index that is there already keeps its first record."""
+        """Store trial records by index, and renew the lease; the first record of an index stays."""
 
     def renew_lease(self, participant: str, *, lease_until: str) -> None:
-        """Lengthen the lease, unless the platform has ended it."""
+        """Renew the lease, unless the platform has ended it."""
 
     def release(self, platform: str, assignment_id: str, *, reason: ReleaseReason, now: str) -> bool:
-        """End the lease of a session that is under way, for good; false if there is no such session."""
+        """End the lease of a session under way, for good; false if there is no such session."""
 
     def restart(self, participant: str, *, fresh: str, now: str) -> None:
-        """Let a session that has not ended go on without its trials, under the pseudonym `fresh`.
+        """Restart a session that has not ended: without its trials, under the pseudonym `fresh`.
 
-        The trials so far stay, with their problems, under the old pseudonym as a session of their own that ended as
-        `restarted` and holds no slot.
+        Its trials and problems stay under the old pseudonym, as a session in the state `restarted` that holds no slot.
         """
 
     def trial_indices(self, participant: str) -> set[int]:
-        """Indices of the trials that are kept."""
+        """Indices of the stored trials."""
 
     def trials(self, participant: str) -> list[dict[str, Any]]:
         """Trial records in the order of their indices."""
 
     def trial_counts(self) -> dict[str, int]:
-        """How many trials are kept of each participant who has any."""
+        """Number of stored trials per participant; participants without any are missing."""
 
     def add_problem(self, participant: str, problem: Problem, *, at_most: int) -> None:
-        """Keep a problem, unless `at_most` of the participant's are kept already."""
+        """Store a problem, up to `at_most` per participant."""
 
     def problems(self) -> list[tuple[str, Problem]]:
         """(participant, problem), oldest first."""
 
-    def keep_email(self, participant: str, email: str) -> None:
-        """Keep an address, instead of one that was left before."""
+    def store_email(self, participant: str, email: str) -> None:
+        """Store an address; it replaces an earlier one."""
 
     def emails(self) -> list[str]:
-        """The addresses, in alphabetical order: nothing about them says whose they are."""
+        """The addresses, in alphabetical order, without their owners."""
 
     def end(self, participant: str, *, state: EndState, now: str) -> Session:
         """End a session, once; a later call changes nothing."""

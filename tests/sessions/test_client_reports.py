@@ -77,20 +77,20 @@ def test_only_a_session_reports(service: SessionService) -> None:
     with pytest.raises(UnknownToken):
         service.heartbeat("made up")
     with pytest.raises(UnknownToken):
-        service.leave_email("made up", "a@example.org")
+        service.store_email("made up", "a@example.org")
 
 
 def test_an_address_is_kept_where_it_is_asked_for_and_stands_in_no_record(asking: SessionService) -> None:
     token = asking.start(PlatformIds("inperson", "s")).token
-    asking.leave_email(token, "  first@example.org ")
-    asking.leave_email(token, "ana.mørk+moths@example.museum")
+    asking.store_email(token, "  first@example.org ")
+    asking.store_email(token, "ana.mørk+moths@example.museum")
     assert asking.emails() == ["ana.mørk+moths@example.museum"]
     assert "example" not in str([*asking.session_records(), *asking.trial_records()])
 
 
 def test_an_address_that_nobody_asked_for_is_refused(service: SessionService, token: str) -> None:
     with pytest.raises(InvalidRequest, match="does not ask"):
-        service.leave_email(token, "a@example.org")
+        service.store_email(token, "a@example.org")
     assert service.emails() == []
 
 
@@ -102,5 +102,5 @@ def test_an_address_that_nobody_asked_for_is_refused(service: SessionService, to
 def test_what_cannot_be_an_address_is_refused(asking: SessionService, address: Any) -> None:
     token = asking.start(PlatformIds("inperson", "s")).token
     with pytest.raises(InvalidRequest, match="not an e-mail address"):
-        asking.leave_email(token, address)
+        asking.store_email(token, address)
     assert asking.emails() == []

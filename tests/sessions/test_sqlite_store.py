@@ -130,7 +130,7 @@ def test_a_file_of_another_format_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 7")
     with pytest.raises(
-        InputError, match=re.escape(f"{path}: data format 7; this version of lwise reads formats 2 to 3")
+        InputError, match=re.escape(f"{path}: data format 7; this version of lwise supports formats 2 to 3")
     ):
         SqliteStore(path)
 

@@ -302,9 +302,9 @@ def test_problems_come_back_in_their_order_up_to_so_many_of_a_person(open_store:
 def test_an_address_is_kept_once_and_replaced(open_store: OpenStore) -> None:
     store = open_store()
     one, other = (_open(store, name).participant for name in ("one", "other"))
-    store.keep_email(one, "z@old.org")
-    store.keep_email(other, "b@example.org")
-    store.keep_email(one, "a@example.org")
+    store.store_email(one, "z@old.org")
+    store.store_email(other, "b@example.org")
+    store.store_email(one, "a@example.org")
     assert open_store().emails() == ["a@example.org", "b@example.org"]
 
 

@@ -9,7 +9,7 @@ export type ReleaseReason = "returned" | "timed_out";
 
 export type ProblemKind = "page_error" | "picture_missing";
 
-/** How many sessions stand where. */
+/** Number of sessions per progress. */
 export interface Counts {
   readonly finished: number;
   readonly under_way: number;
@@ -19,7 +19,7 @@ export interface Counts {
   readonly restarted: number;
 }
 
-/** Something that went wrong on a participant's page: what, in the page's words, at which trial, and when. */
+/** A problem on a participant's page: its kind, the page's message, the trial and the time. */
 export interface Problem {
   readonly kind: ProblemKind;
   readonly message: string;
@@ -38,9 +38,9 @@ export interface Session {
   readonly n_stored: number;
   readonly n_trials: number;
   readonly started_at: string;
-  /** The last sign of life; null after the platform has ended the lease, which leaves no trace of it. */
+  /** Time of the last request; null: unknown, because the platform ended the lease. */
   readonly last_seen: string | null;
-  /** Whether its place can be given back. */
+  /** Whether its slot can be freed. */
   readonly may_be_released: boolean;
   readonly problems: readonly Problem[];
 }
@@ -52,7 +52,7 @@ export interface PlatformLink {
   readonly purpose: string;
 }
 
-/** Everything at one moment. Only `sessions` and `n_tried_out` know of sessions on the platform `test`. */
+/** A study at one moment. Only `sessions` and `n_tried_out` include sessions on the platform `test`. */
 export interface Overview {
   readonly study_id: string;
   readonly title: string;
@@ -63,12 +63,12 @@ export interface Overview {
   readonly total: Counts;
   /** Platform -> number of sessions. */
   readonly platforms: Readonly<Record<string, number>>;
-  /** From start to end, of the finished sessions; null before the first. */
+  /** From start to end, over the finished sessions; null before the first. */
   readonly median_minutes: number | null;
-  /** How many may still begin now; null: without end. */
+  /** How many participants can still start; null: no limit. */
   readonly places_left: number | null;
   /** Sessions on the platform `test`. */
   readonly n_tried_out: number;
-  /** The newest first. */
+  /** Newest first. */
   readonly sessions: readonly Session[];
 }

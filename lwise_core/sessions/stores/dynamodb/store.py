@@ -1,14 +1,14 @@
-"""`SessionStore` in the cloud: sessions and trials in DynamoDB, e-mail addresses apart from them in a private bucket.
+"""`SessionStore` in the cloud: sessions and trials in DynamoDB, e-mail addresses separately in a private bucket.
 
 The session table; every request reads and writes by key:
 
     pk                                      sk                        attributes
     "participant <participant>"             "session"                 what `Session` has, and token_sha256, trials (the
-                                                                      indices that are kept), n_problems, released_at
+                                                                      stored indices), n_problems, released_at
     "participant <participant>"             "trial <index>"           record: JSON
-    "assignment [<platform>, <assignment>]" "-"                       participant: the one who goes on
+    "assignment [<platform>, <assignment>]" "-"                       participant: of the current session
     "person [<platform>, <worker>]"         "-"                       participant: the first one
-    "token <sha256>"                        "-"                       participant; stays when there is a newer one
+    "token <sha256>"                        "-"                       participant; stays after it is replaced
     "study"                                 "-"                       sha256
     "sessions"                              "<time> <participant>"    participant; for the researcher's list
     "problems"                              "<time> <participant>"    participant, and what `Problem` has; likewise
@@ -16,12 +16,11 @@ The session table; every request reads and writes by key:
 The counter table is described in `slots`, the bucket has `emails/<participant>`. docs/cloud-costs.md says why
 trials are not in the bucket.
 
-A trial is kept when its index stands in `trials` of its session, which one write sees to after all records of a batch
-are there: so a batch is kept as a whole or not at all. What is decided by several items, as who gets a slot, is written
-in one transaction whose conditions are what was read before; if one of them does not hold any more, all is read anew.
+A trial is stored once `trials` of its session lists its index. One write adds the indices of a batch after all of its
+records, so a batch is stored completely or not at all. A decision that involves several items, such as who gets a slot,
+is one transaction conditioned on the values read before; if a condition no longer holds, everything is read again.
 
-Boto3's clients come from outside and are to try again by themselves where a request got no answer: every write here may
-be made twice.
+The caller passes boto3 clients that retry requests without an answer: every write here may be made twice.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ from lwise_core.wire_schema import EndState, ReleaseReason
 PK, SK = "pk", "sk"
 
 Key = tuple[str, str]
-Made = TypeVar("Made", Session, PlatformIds, Problem)
+Record = TypeVar("Record", Session, PlatformIds, Problem)
 
 _ONLY = "-"
 _STUDY: Key = ("study", _ONLY)
@@ -54,7 +53,7 @@ _LISTED = "sessions"
 _PROBLEMS = "problems"
 _EMAILS = f"{EMAILS}/"
 _RENEW_LEASE = "SET lease_until = if_not_exists(released_at, :lease_until)"
-"""`released_at` is there once the platform has ended the lease, which is then renewed no more."""
+"""`released_at` exists once the platform has ended the lease, which is then not renewed."""
 
 
 class DynamoStore:
@@ -68,13 +67,13 @@ class DynamoStore:
         self._bucket = bucket
 
     def claim(self, study_sha256: str) -> None:
-        found = self._table.get(*_STUDY)
-        if found is None and not self._table.put_new({**_at(_STUDY), "sha256": study_sha256}):
-            found = self._table.get(*_STUDY)
-        if found is not None and found["sha256"] != study_sha256:
+        claimed = self._table.get(*_STUDY)
+        if claimed is None and not self._table.put_new({**_at(_STUDY), "sha256": study_sha256}):
+            claimed = self._table.get(*_STUDY)
+        if claimed is not None and claimed["sha256"] != study_sha256:
             raise InputError(
                 f"table {self._table.name}: holds sessions of another version of this study "
-                f"({found['sha256'][:12]}…, now {study_sha256[:12]}…); deploy it under a number of its own"
+                f"({claimed['sha256'][:12]}…, now {study_sha256[:12]}…); deploy it under another number"
             )
 
     def open_session(
@@ -89,20 +88,20 @@ class DynamoStore:
         now: str,
         lease_until: str,
     ) -> Session:
-        asked = Session(participant, ids, slot or 0, slot is None, started_at=now, lease_until=lease_until)
+        new = Session(participant, ids, slot or 0, slot is None, started_at=now, lease_until=lease_until)
 
         def attempt(number: int) -> Session | None:
-            found = self._item_of(ids.platform, ids.assignment_id)
-            if found is not None:
-                if found.get("worker_id") != ids.worker_id:
+            existing = self._item_of(ids.platform, ids.assignment_id)
+            if existing is not None:
+                if existing.get("worker_id") != ids.worker_id:
                     raise NotYours
-                return self._reopen(found["participant"], token_sha256, lease_until=lease_until)
+                return self._reopen(existing["participant"], token_sha256, lease_until=lease_until)
             if not may_repeat and ids.worker_id is not None and self._table.get(*_person(ids)):
                 raise AlreadyTookPart
             opening = partial(self._opening, token_sha256=token_sha256, may_repeat=may_repeat)
             if slot is None:
-                return self._open_in_a_slot(asked, opening, n_slots=n_slots, width=number + 1)
-            return asked if write_together(self._dynamodb, opening(asked)) else None
+                return self._open_in_slot(new, opening, n_slots=n_slots, width=number + 1)
+            return new if write_together(self._dynamodb, opening(new)) else None
 
         return until_done(attempt)
 
@@ -157,10 +156,10 @@ class DynamoStore:
         return set((self._item(participant) or {}).get("trials", ()))
 
     def trials(self, participant: str) -> list[dict[str, Any]]:
-        # The session itself is the first of them: whatever it lists was there before.
-        found = self._table.query("pk = :pk", {":pk": _of(participant)[0]})
-        kept = {_trial(participant, index)[1] for index in next(found, {}).get("trials", ())}
-        return [json.loads(item["record"]) for item in found if item[SK] in kept]
+        # The session item sorts first, so the records that it lists were written before it was read.
+        items = self._table.query("pk = :pk", {":pk": _of(participant)[0]})
+        stored = {_trial(participant, index)[1] for index in next(items, {}).get("trials", ())}
+        return [json.loads(item["record"]) for item in items if item[SK] in stored]
 
     def trial_counts(self) -> dict[str, int]:
         return {item["participant"]: len(item["trials"]) for item in self._items() if "trials" in item}
@@ -173,14 +172,14 @@ class DynamoStore:
             condition="attribute_exists(pk) AND (attribute_not_exists(n_problems) OR n_problems < :at_most)",
         )
         if counted is not None:
-            place = _at((_PROBLEMS, _moment(problem.at, participant)))
-            self._table.put_new({**place, "participant": participant, **asdict(problem)})
+            key = _at((_PROBLEMS, _moment(problem.at, participant)))
+            self._table.put_new({**key, "participant": participant, **asdict(problem)})
 
     def problems(self) -> list[tuple[str, Problem]]:
-        found = self._table.query("pk = :problems", {":problems": _PROBLEMS})
-        return [(item["participant"], _made(Problem, item)) for item in found]
+        items = self._table.query("pk = :problems", {":problems": _PROBLEMS})
+        return [(item["participant"], _record(Problem, item)) for item in items]
 
-    def keep_email(self, participant: str, email: str) -> None:
+    def store_email(self, participant: str, email: str) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=f"{_EMAILS}{participant}", Body=email.encode())
 
     def emails(self) -> list[str]:
@@ -220,8 +219,8 @@ class DynamoStore:
         return None if pointer is None else self._item(pointer["participant"])
 
     def _reopen(self, participant: str, token_sha256: str, *, lease_until: str) -> Session | None:
-        """Give a session a new token; None if it was begun anew meanwhile."""
-        # It opens nothing before the session knows it, and what the session knew before opens nothing from then on.
+        """Give a session a new token; None if it was restarted meanwhile."""
+        # The pointer is not valid until the session has the token; the session's former token is invalid from then on.
         self._table.put(_pointer(_token(token_sha256), participant))
         item = self._table.update(
             _of(participant),
@@ -231,23 +230,23 @@ class DynamoStore:
         )
         return None if item is None else _session(item)
 
-    def _open_in_a_slot(
-        self, asked: Session, opening: Callable[[Session], list[Write]], *, n_slots: int | None, width: int
+    def _open_in_slot(
+        self, new: Session, opening: Callable[[Session], list[Write]], *, n_slots: int | None, width: int
     ) -> Session | None:
-        """Open a session in a slot that has become free, else in the next one; None if others got in the way."""
-        participant, lease_until = asked.participant, asked.lease_until
-        overdue = self._overdue(now=asked.started_at, width=width)
+        """Open a session in a free slot, else in the next new one; None after a conflict with another request."""
+        participant, lease_until = new.participant, new.lease_until
+        overdue = self._overdue(now=new.started_at, width=width)
         if overdue is not None:
             free, holder = overdue
-            session = replace(asked, slot=free.number)
+            session = replace(new, slot=free.number)
             taking = [self._slots.taking(free, participant, lease_until=lease_until)]
             losing = [] if holder is None else [self._losing_slot(holder)]
             return session if write_together(self._dynamodb, [*taking, *losing, *opening(session)]) else None
         reservation = f"{lease_until} {secrets.token_hex(8)}"
-        number = self._slots.draw(reservation, n_slots=n_slots, now=asked.started_at)
+        number = self._slots.draw(reservation, n_slots=n_slots, now=new.started_at)
         if number is None:
             raise StudyFull
-        session = replace(asked, slot=number)
+        session = replace(new, slot=number)
         giving = self._slots.giving(number, participant, lease_until=lease_until)
         if write_together(self._dynamodb, [giving, *opening(session)]):
             self._slots.forget(reservation)
@@ -256,8 +255,7 @@ class DynamoStore:
         return None
 
     def _overdue(self, *, now: str, width: int) -> tuple[FreeSlot, Item | None] | None:
-        """A free slot and the session of its holder: the lowest; for who has lost it to others, one of the `width`
-        lowest."""
+        """The lowest free slot and the session of its holder; after conflicts, a random one of the `width` lowest."""
         slots = self._slots.free(now)
         while slots:
             slot = random.choice(slots[:width])  # noqa: S311 - no secret
@@ -269,10 +267,10 @@ class DynamoStore:
         return None
 
     def _opening(self, session: Session, *, token_sha256: str, may_repeat: bool) -> list[Write]:
-        """To keep a new session, if its assignment has none, and its person neither unless that `may_repeat`."""
+        """Store a new session, unless its assignment has one, or its person has one and not `may_repeat`."""
         participant, ids = session.participant, session.ids
-        kept = {name: value for name, value in vars(session).items() if name not in ("ids", "state")}
-        item = {**_at(_of(participant)), **kept, **vars(ids), "token_sha256": token_sha256}
+        attributes = {name: value for name, value in vars(session).items() if name not in ("ids", "state")}
+        item = {**_at(_of(participant)), **attributes, **vars(ids), "token_sha256": token_sha256}
         pointers = [
             self._table.putting(_pointer(_assignment(ids.platform, ids.assignment_id), participant), is_new=True),
             self._table.putting(_pointer(_token(token_sha256), participant), is_new=False),
@@ -283,17 +281,17 @@ class DynamoStore:
         return [self._table.putting(item, is_new=True), *pointers]
 
     def _restarting(self, item: Item, *, fresh: str, now: str) -> list[Write]:
-        """To let a session go on under a fresh pseudonym, which everything that leads to it then names."""
+        """Restart a session under a fresh pseudonym and point everything that leads to it there."""
         participant = item["participant"]
-        goes_on = {name: value for name, value in item.items() if name not in ("trials", "n_problems")}
-        goes_on |= {**_at(_of(fresh)), "participant": fresh, "started_at": now}
+        successor = {name: value for name, value in item.items() if name not in ("trials", "n_problems")}
+        successor |= {**_at(_of(fresh)), "participant": fresh, "started_at": now}
         writes = [
             self._changing(
                 item,
                 "SET outcome = :restarted, finished_at = :now, holds_slot = :no REMOVE token_sha256",
                 {":restarted": "restarted", ":now": now, ":no": False},
             ),
-            self._table.putting(goes_on, is_new=True),
+            self._table.putting(successor, is_new=True),
             self._table.putting(_pointer(_assignment(item["platform"], item["assignment_id"]), fresh), is_new=False),
             self._table.putting(_pointer(_token(item["token_sha256"]), fresh), is_new=False),
             self._table.putting(_pointer(_listed(now, fresh), fresh), is_new=True),
@@ -303,7 +301,7 @@ class DynamoStore:
         return writes
 
     def _changing(self, item: Item, change: str, values: Item) -> Write:
-        """To change a session that is under way, if it is still what was read."""
+        """Change a session under way, if it is still as it was read."""
         read = {":held": item["holds_slot"], ":leased": item["lease_until"], ":token": item["token_sha256"]}
         return self._table.updating(
             _of(item["participant"]),
@@ -314,7 +312,7 @@ class DynamoStore:
         )
 
     def _losing_slot(self, holder: Item) -> Write:
-        """To take a holder's slot away, if no sign of life has come meanwhile."""
+        """Take the slot from its holder, unless the lease was renewed meanwhile."""
         return self._table.updating(
             _of(holder["participant"]),
             "SET holds_slot = :no",
@@ -324,11 +322,11 @@ class DynamoStore:
 
 
 def _session(item: Item) -> Session:
-    return _made(Session, item | {"ids": _made(PlatformIds, item), "state": item.get("outcome", "started")})
+    return _record(Session, item | {"ids": _record(PlatformIds, item), "state": item.get("outcome", "started")})
 
 
-def _made(kind: type[Made], item: Item) -> Made:
-    """A dataclass from the attributes that have its fields' names; what is absent is None."""
+def _record(kind: type[Record], item: Item) -> Record:
+    """A dataclass from the attributes with its fields' names; None where one is absent."""
     return kind(**{field.name: item.get(field.name) for field in fields(kind)})  # type: ignore[arg-type]
 
 
@@ -349,7 +347,7 @@ def _trial(participant: str, index: int) -> Key:
 
 
 def _assignment(platform: str, assignment_id: str) -> Key:
-    # As a list, so that no two pairs of ids become one text.
+    # As a JSON list, so that different pairs of ids give different keys.
     return f"assignment {_list(platform, assignment_id)}", _ONLY
 
 
@@ -370,5 +368,5 @@ def _listed(started_at: str, participant: str) -> Key:
 
 
 def _moment(time_: str, participant: str) -> str:
-    # Of what has the same time, what was written first comes first.
+    # Items with the same time are ordered by when they were written.
     return f"{time_} {time.time_ns():020d} {participant}"

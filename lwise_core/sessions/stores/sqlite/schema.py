@@ -1,10 +1,10 @@
-"""The tables of the SQLite file, as the steps that led to them.
+"""The tables of the SQLite file, as a list of migrations.
 
-Steps are never changed, only added to: people's data lie in files of every one of them.
+Migrations are only added, never changed: people have files of every version.
 """
 
 OLDEST_SCHEMA = 2
-"""The first schema that anyone's data are in; the number of a file's schema is its `user_version`."""
+"""The oldest supported schema; a file's `user_version` is the number of its schema."""
 
 MIGRATIONS = (
     """
@@ -35,8 +35,8 @@ CREATE TABLE trials (
     PRIMARY KEY (participant, trial_index)
 ) STRICT, WITHOUT ROWID
 """,
-    # The hash was one of the whole study. From now on it is one of what decides the trials; the next claim sets it.
-    # A session that was begun anew shares its assignment with the one that goes on; a table's own UNIQUE cannot say so.
+    # The hash was that of the whole study and becomes that of what determines the trials; the next claim sets it.
+    # A restarted session shares its assignment with its successor; only a partial index can express that.
     """
 DELETE FROM study;
 CREATE TABLE sessions_3 (
@@ -76,6 +76,6 @@ CREATE INDEX problems_of_participant ON problems (participant);
 CREATE TABLE emails (participant TEXT PRIMARY KEY, email TEXT NOT NULL) STRICT
 """,
 )
-"""The statements that make a file of the oldest schema, then those that bring one from each schema to the next."""
+"""The statements that create the oldest schema, then those that migrate each schema to the next."""
 
 SCHEMA_VERSION = OLDEST_SCHEMA + len(MIGRATIONS) - 1

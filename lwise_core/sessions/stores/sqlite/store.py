@@ -1,6 +1,6 @@
-"""`SessionStore` in one SQLite file: write-ahead log, one writer, and nothing acknowledged before it is on the disk.
+"""`SessionStore` in one SQLite file: write-ahead log, one writer, and nothing acknowledged before it is on disk.
 
-Who only reads has a connection of its own, waits for no disk, and sees all that has been acknowledged.
+Readers have connections of their own, do not wait for the disk, and see everything that was acknowledged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RENEW_LEASE = "UPDATE sessions SET lease_until = ? WHERE participant = ? AND re
 
 _OUTERMOST = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
 _WITHIN = ("SAVEPOINT step", "RELEASE step", ("ROLLBACK TO step", "RELEASE step"))
-"""How a transaction begins, ends well, and ends badly."""
+"""Statements that begin, commit and roll back a transaction."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 def _writing(
     method: Callable[Concatenate[SqliteStore, sqlite3.Connection, Arguments], Result],
 ) -> Callable[Concatenate[SqliteStore, Arguments], Result]:
-    """A method whose `connection` stands in a transaction, which its end commits."""
+    """A method with a `connection` in a transaction that commits when the method returns."""
 
     @wraps(method)
     def committed(store: SqliteStore, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
@@ -65,15 +65,15 @@ def _reading(
 
 
 class SqliteStore:
-    """Sessions in the file `path`, made with its folder if it is not there (unless `must_exist`)."""
+    """Sessions in the file `path`, created with its folder if missing (unless `must_exist`)."""
 
     def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         if must_exist and not path.is_file():
-            raise InputError(f"{path}: no such data file; `lwise serve` makes it when the first participant arrives")
+            raise InputError(f"{path}: no such data file; `lwise serve` creates it when the first participant arrives")
         self._path = path
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
         self._writing_thread: int | None = None
-        self._given_up: BaseException | None = None
+        self._failure: BaseException | None = None
         self._idle_readers: list[sqlite3.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,68 +90,68 @@ class SqliteStore:
             self._use_write_ahead_log()
             self._connection.execute("PRAGMA synchronous = FULL")
             self._migrate()
-            # Not before: a table that others refer to could not be made anew.
+            # Only now: a migration could not recreate a table that others refer to.
             self._connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             self.close()
             raise
 
     def _use_write_ahead_log(self) -> None:
-        # Who finds the file in use while the journal changes is turned away at once: SQLite itself does not wait then.
+        # While another connection changes the journal mode, SQLite fails at once instead of waiting.
         give_up_at = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
-                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says why
+                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the other bits give details
                 if not is_busy or time.monotonic() > give_up_at:
                     raise
                 time.sleep(0.01)
 
     def close(self) -> None:
-        """Close the file; the write-ahead log is folded into it."""
-        with self._turn:
+        """Close the file; SQLite merges the write-ahead log into it."""
+        with self._lock:
             for connection in (*self._idle_readers, self._connection):
                 connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Keep all that the block writes, or nothing if it raises.
+        """Commit everything that the block writes, or nothing if it raises.
 
-        One within another, as every method that writes is one, can fail by itself, and is on the disk when the
-        outermost has ended. One writer at a time, in this process by a lock, among processes by BEGIN IMMEDIATE.
+        Transactions nest (every method that writes is one): an inner one can fail alone, and is on disk when the
+        outermost has ended. One writer at a time: a lock within this process, BEGIN IMMEDIATE between processes.
         """
-        with self._turn:
+        with self._lock:
             is_outermost = self._writing_thread is None
             begin, end, undo = _OUTERMOST if is_outermost else _WITHIN
-            self._check_not_given_up()
+            self._check_not_failed()
             self._connection.execute(begin)
             self._writing_thread = threading.get_ident()
             try:
                 yield self._connection
-                self._check_not_given_up()
+                self._check_not_failed()
                 self._connection.execute(end)
             except BaseException as error:
                 if self._connection.in_transaction:
                     for statement in undo:
                         self._connection.execute(statement)
                 else:
-                    self._given_up = error
+                    self._failure = error
                 raise
             finally:
                 if is_outermost:
-                    self._writing_thread = self._given_up = None
+                    self._writing_thread = self._failure = None
 
-    def _check_not_given_up(self) -> None:
-        # On a full disk SQLite rolls all of a transaction back, whoever's statement it was that did not fit.
-        if self._given_up is not None:
-            raise self._given_up
+    def _check_not_failed(self) -> None:
+        # On a full disk SQLite rolls back the whole transaction, whichever statement failed.
+        if self._failure is not None:
+            raise self._failure
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         if self._writing_thread == threading.get_ident():
-            # Within a transaction one sees what one has written so far.
+            # Within a transaction, read what it has written so far.
             yield self._connection
             return
         try:
@@ -165,13 +165,13 @@ class SqliteStore:
 
     @_writing
     def claim(self, connection: sqlite3.Connection, study_sha256: str) -> None:
-        found = connection.execute("SELECT sha256 FROM study").fetchone()
-        if found is None:
+        claimed = connection.execute("SELECT sha256 FROM study").fetchone()
+        if claimed is None:
             connection.execute("INSERT INTO study VALUES (?)", (study_sha256,))
-        elif found[0] != study_sha256:
+        elif claimed[0] != study_sha256:
             raise InputError(
                 f"{self._path}: holds sessions of another version of this study "
-                f"({found[0][:12]}…, now {study_sha256[:12]}…); choose another file with --data"
+                f"({claimed[0][:12]}…, now {study_sha256[:12]}…); choose another file with --data"
             )
 
     @_writing
@@ -189,7 +189,7 @@ class SqliteStore:
         lease_until: str,
     ) -> Session:
         key = (ids.platform, ids.assignment_id)
-        self._refuse_stranger(connection, ids)
+        self._reject_other_worker(connection, ids)
         renewed = connection.execute(
             "UPDATE sessions SET token_sha256 = ?, lease_until = iif(released IS NULL, ?, lease_until)"  # noqa: S608
             f" WHERE {_OF_ASSIGNMENT}",
@@ -197,14 +197,14 @@ class SqliteStore:
         )
         if renewed.rowcount == 0:
             if not may_repeat:
-                self._refuse_repeat(connection, ids)
-            given = self._free_slot(connection, n_slots, now) if slot is None else slot
+                self._reject_repeat(connection, ids)
+            new_slot = self._free_slot(connection, n_slots, now) if slot is None else slot
             connection.execute(
                 "INSERT INTO sessions (participant, platform, assignment_id, worker_id, study_id, slot, holds_slot,"
                 " lease_until, token_sha256, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(participant, *key, ids.worker_id, ids.study_id),
-                    *(given, slot is None, lease_until, token_sha256, now),
+                    *(new_slot, slot is None, lease_until, token_sha256, now),
                 ),
             )
         return self._one(connection, _OF_ASSIGNMENT, key)
@@ -300,7 +300,7 @@ class SqliteStore:
         return [(participant, Problem(*problem)) for participant, *problem in rows]
 
     @_writing
-    def keep_email(self, connection: sqlite3.Connection, participant: str, email: str) -> None:
+    def store_email(self, connection: sqlite3.Connection, participant: str, email: str) -> None:
         connection.execute("INSERT OR REPLACE INTO emails VALUES (?, ?)", (participant, email))
 
     @_reading
@@ -325,17 +325,17 @@ class SqliteStore:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, *range(OLDEST_SCHEMA, SCHEMA_VERSION + 1)):
             raise InputError(
-                f"{self._path}: data format {version}; this version of lwise reads formats {OLDEST_SCHEMA} to "
+                f"{self._path}: data format {version}; this version of lwise supports formats {OLDEST_SCHEMA} to "
                 f"{SCHEMA_VERSION}"
             )
-        done = 0 if version == 0 else version - OLDEST_SCHEMA + 1
-        for migration in MIGRATIONS[done:]:
+        n_applied = 0 if version == 0 else version - OLDEST_SCHEMA + 1
+        for migration in MIGRATIONS[n_applied:]:
             for statement in migration.split(";\n"):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @staticmethod
-    def _refuse_stranger(connection: sqlite3.Connection, ids: PlatformIds) -> None:
+    def _reject_other_worker(connection: sqlite3.Connection, ids: PlatformIds) -> None:
         if connection.execute(
             "SELECT 1 FROM sessions WHERE platform = ? AND assignment_id = ? AND worker_id IS NOT ?",
             (ids.platform, ids.assignment_id, ids.worker_id),
@@ -343,14 +343,14 @@ class SqliteStore:
             raise NotYours
 
     @staticmethod
-    def _refuse_repeat(connection: sqlite3.Connection, ids: PlatformIds) -> None:
+    def _reject_repeat(connection: sqlite3.Connection, ids: PlatformIds) -> None:
         person = (ids.platform, ids.worker_id)
         if connection.execute("SELECT 1 FROM sessions WHERE platform = ? AND worker_id = ?", person).fetchone():
             raise AlreadyTookPart
 
     @staticmethod
     def _free_slot(connection: sqlite3.Connection, n_slots: int | None, now: str) -> int:
-        """The lowest slot that its holder has lost, taken from it now, else the next one."""
+        """The lowest free slot, taken from its holder, else the next new one."""
         overdue = connection.execute(
             "SELECT slot FROM sessions WHERE holds_slot AND outcome IS NOT 'completed'"
             " AND (outcome IS NOT NULL OR lease_until <= ?) ORDER BY slot LIMIT 1",
