@@ -77,9 +77,9 @@ def test_who_has_earned_nothing_makes_nobody_look(ask: Ask, cloud_study: Study) 
         (event("/api/sessions", "{}") | {"body": "%%%", "isBase64Encoded": True}, 400, "expected JSON"),
         (event("/api/sessions", {}), 400, "platform is not a text"),
         (event("/api/trials", {"trials": {}}), 400, "expected a list of trials"),
-        (event("/api/finish", {}), 401, "this session is not known"),
-        (event("/api/finish", {}, token="made up"), 401, "this session is not known"),  # noqa: S106 - no password
-        (event("/api/finish", {}) | {"headers": None}, 401, "this session is not known"),
+        (event("/api/finish", {}), 401, "this session is unknown"),
+        (event("/api/finish", {}, token="made up"), 401, "this session is unknown"),  # noqa: S106 - no password
+        (event("/api/finish", {}) | {"headers": None}, 401, "this session is unknown"),
         (event("/api/nowhere", {}), 404, "Not Found"),
         (event("/api/", {}), 404, "Not Found"),
         (event("sessions", _IDS), 404, "Not Found"),
