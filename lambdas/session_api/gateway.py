@@ -1,6 +1,6 @@
-"""An event of API Gateway (REST, format 1.0) to a call of the participant's API, and its answer back.
+"""From an event of API Gateway (REST, format 1.0) to a call of the participant's API, and back to a response.
 
-Knows neither AWS's clients nor what a call does.
+Knows neither AWS clients nor what a call does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PREFIX = "/api/"
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered. `call` is the name of the call, None where the address leads nowhere."""
+    """A response. `call` is the name of the call, None for an unknown path."""
 
     call: str | None
     status: int
@@ -30,7 +30,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def for_gateway(self) -> dict[str, Any]:
-        """The answer as API Gateway takes it."""
+        """The response in the format of API Gateway."""
         return {
             "statusCode": self.status,
             "headers": {"Content-Type": "application/json", "Cache-Control": "no-store", **self.headers},
@@ -39,21 +39,21 @@ class Answer:
         }
 
 
-def called(event: Event) -> str | None:
-    """The name of the call that is asked for, if there is such a call."""
+def call_name(event: Event) -> str | None:
+    """The name of the requested call; None if there is no such call."""
     name = str(event["path"]).removeprefix(_PREFIX)
     return name if name in CALLS and event["path"] == _PREFIX + name else None
 
 
 def answer(event: Event, service: SessionService, code_of: Callable[[str], str]) -> Answer:
-    """Make the call that the event asks for.
+    """Make the call that the event requests.
 
     Parameters
     ----------
-    service : has the study's references for codes, so that no code is read that nobody has earned.
+    service : returns references to codes, so that a code is read only when it is earned.
     code_of : from a reference to the code.
     """
-    name = called(event)
+    name = call_name(event)
     if name is None:
         return Answer(None, 404, {"error": "Not Found"})
     call = CALLS[name]
@@ -82,6 +82,6 @@ def _body(event: Event) -> bytes:
 
 
 def _token(event: Event) -> str:
-    # HTTP/2 writes names of headers in small letters.
+    # HTTP/2 header names are lower case.
     headers = {name.lower(): value for name, value in (event["headers"] or {}).items()}
     return bearer_token(headers.get("authorization", ""))

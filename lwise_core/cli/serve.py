@@ -1,4 +1,4 @@
-"""`lwise serve`: a study on this machine, for in-person participants and for trying it out."""
+"""`lwise serve`: a study on this machine, for in-person participants and to try it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ DEFAULT_PORT = 8000
 def serve(
     study: Path = STUDY,
     data: Path | None = typer.Option(None, help="Folder for the sessions (default: STUDY/data)."),
-    host: str = typer.Option("127.0.0.1", help="Address to listen on; 0.0.0.0 lets other machines in."),
-    port: int = typer.Option(DEFAULT_PORT, min=0, max=65535, help="0 takes any free port."),
+    host: str = typer.Option("127.0.0.1", help="Address to listen on; 0.0.0.0 allows other machines."),
+    port: int = typer.Option(DEFAULT_PORT, min=0, max=65535, help="Port; 0: any free one."),
 ) -> None:
     """Serve a study until Ctrl-C and print the links for participants and for the researcher.
 
@@ -44,7 +44,7 @@ def serve_study(study: Path, data: Path, *, host: str, port: int) -> None:
     from lwise_core.local.server import listen, open_study
     from lwise_core.local.server import serve as serve_app
 
-    # A service manager stops a server with SIGTERM; it shall end as with Ctrl-C, with the data file closed.
+    # Service managers send SIGTERM: end as with Ctrl-C, so that the data file is closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     researcher = Researcher(_write_tables)
     with listen(host, port) as listener:
@@ -52,7 +52,7 @@ def serve_study(study: Path, data: Path, *, host: str, port: int) -> None:
         with open_study(compiled, data, researcher=researcher) as local, contextlib.suppress(KeyboardInterrupt):
             address = address_of(host, listener.getsockname()[1])
             _print_links(address, compiled.study.platforms, researcher.token, with_qr=others_reach(host))
-            say(f"Sessions are kept in {data}. Stop with Ctrl-C.")
+            say(f"Sessions are stored in {data}. Stop with Ctrl-C.")
             serve_app(local.app, listener)
 
 
@@ -74,6 +74,6 @@ def _write_tables(service: SessionService, folder: Path) -> None:
         from lwise_core.records.tables import write_tables
     except ModuleNotFoundError as error:
         raise InputError(
-            f"the tables need {error.name}; install it with: pip install 'lwise[analysis]', and start the server again"
+            f"the tables need {error.name}; install it with: pip install 'lwise[analysis]', and restart the server"
         ) from None
     write_tables(service.trial_records(), service.session_records(), folder)

@@ -1,4 +1,4 @@
-"""The calls of a participant's page as routes of this server. What they are stands in `sessions.api`."""
+"""The calls of a participant's page as routes of this server. `sessions.api` defines them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lwise_core.sessions.service import SessionService
 
 
 def api_routes(service: SessionService, limits: SessionLimits, run: Run) -> list[Route]:
-    """Routes below `/api`; `run` has the service called."""
+    """Routes below `/api`; `run` makes the calls of the service."""
 
     async def study(_: Request) -> Response:
         return JSONResponse(CALLS["study"].handle(service, {}, ""))

@@ -1,4 +1,4 @@
-"""The server of one study: APIs of participants and researcher, pictures, pages, the headers of every answer."""
+"""The server of one study: APIs of participants and researcher, images, pages, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
 from lwise_core.local.api import api_routes
-from lwise_core.local.endpoints import Run, failed, refused
+from lwise_core.local.endpoints import Run, http_error, rejected
 from lwise_core.local.range_header import OnlyByteRanges
 from lwise_core.local.rate_limit import SessionLimits
 from lwise_core.local.researcher import Researcher, researcher_calls, researcher_page
@@ -26,7 +26,7 @@ from lwise_core.sessions.page_headers import page_headers
 from lwise_core.sessions.service import SessionService
 
 _NO_TIME = "Thu, 01 Jan 1970 00:00:00 GMT"
-_FOR_EVER = "public, max-age=31536000, immutable"
+_FOREVER = "public, max-age=31536000, immutable"
 
 
 def create_app(
@@ -42,52 +42,56 @@ def create_app(
 
     Parameters
     ----------
-    files : the picture behind each opaque name.
+    files : the image file of each opaque name.
     site : folder of the built pages, with `index.html` and `researcher.html`.
     limits : how fast a session may send.
-    run : has the service called for participants.
-    researcher : who may see the study under way; None: nobody, and there is no page for it.
+    run : makes participants' calls of the service.
+    researcher : who may monitor the study; None: nobody, and there is no page for it.
     """
 
     async def stimulus(request: Request) -> Response:
         path = files.get(request.path_params["name"])
         if path is None:
-            raise HTTPException(404, "no such picture")
-        # Its name is its content's. The file's time would tell its class, since pictures are written class by class.
-        headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{request.path_params["name"]}"', "Last-Modified": _NO_TIME}
+            raise HTTPException(404, "no such image")
+        # The name identifies the content. The file's time could reveal its class: images are written class by class.
+        headers = {"Cache-Control": _FOREVER, "ETag": f'"{request.path_params["name"]}"', "Last-Modified": _NO_TIME}
         return FileResponse(path, headers=headers)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "study": service.study.study_id})
 
-    calls_of_researcher = [] if researcher is None else researcher_calls(service, researcher)
+    researcher_routes = [] if researcher is None else researcher_calls(service, researcher)
     routes = [
         Route("/healthz", healthz),
-        # A mount of its own, so that a wrong method is not looked up among the files of the page.
-        Mount("/api", routes=[*api_routes(service, limits, run), *calls_of_researcher]),
+        # A separate mount, so that a wrong method is not looked up among the page's files.
+        Mount("/api", routes=[*api_routes(service, limits, run), *researcher_routes]),
         *([] if researcher is None else [researcher_page(site)]),
         Route(f"/{STIMULUS_FOLDER}/{{name}}", stimulus),
         Mount("/", StaticFiles(directory=site, html=True)),
     ]
     headers = page_headers(service.study)
-    handlers: Mapping[Any, Any] = {RequestRejected: refused, HTTPException: failed, Exception: _broken(headers)}
+    handlers: Mapping[Any, Any] = {
+        RequestRejected: rejected,
+        HTTPException: http_error,
+        Exception: _internal_error(headers),
+    }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.add_middleware(OnlyByteRanges)
     app.add_middleware(_SafeHeaders, headers=headers)
     return app
 
 
-def _broken(headers: Mapping[str, str]) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def broken(_: Request, __: Exception) -> Response:
-        # This answer is made outside of all middleware, and the server closes the connection after it.
+def _internal_error(headers: Mapping[str, str]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def respond(_: Request, __: Exception) -> Response:
+        # This response bypasses all middleware, and the server closes the connection after it.
         content = {"error": "something went wrong on the server; its log says what"}
         return JSONResponse(content, status_code=500, headers={**headers, "Connection": "close"})
 
-    return broken
+    return respond
 
 
 class _SafeHeaders:
-    """Adds the security headers to every answer; an answer that does not say otherwise is not kept unasked."""
+    """Adds the security headers to every response; without a `Cache-Control` of its own it must be revalidated."""
 
     def __init__(self, app: ASGIApp, *, headers: Mapping[str, str]) -> None:
         self._app = app
@@ -98,7 +102,7 @@ class _SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
-                # Otherwise a browser may show yesterday's page, whose scripts a newer build has replaced.
+                # Otherwise a browser may show an old page whose scripts a newer build has replaced.
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 

@@ -1,4 +1,4 @@
-"""JSON over HTTP: an object in, an object out, and refusals as answers. Knows nothing of what is asked."""
+"""JSON over HTTP: an object in, an object out, rejections as responses. Knows nothing of the calls."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lwise_core.sessions import api
 from lwise_core.sessions.errors import RequestRejected
 
 Handle = Callable[[dict[str, Any], str], dict[str, Any]]
-"""From body and Bearer token of a request to the content of its answer."""
+"""From the body and Bearer token of a request to the content of its response."""
 
 Run = Callable[[Handle, dict[str, Any], str], Awaitable[dict[str, Any]]]
-"""Has a call made outside of the event loop, so that a disk write blocks nobody else."""
+"""Makes a call outside of the event loop, so that a disk write does not block others."""
 
 
 def endpoint(
     handle: Handle, *, run: Run = run_in_threadpool, wait: Callable[[dict[str, Any], str], float] = lambda _, __: 0
 ) -> Callable[[Request], Awaitable[Response]]:
-    """An API call; `wait` says for body and token in how many seconds it may be made; 0: now."""
+    """An API call; `wait` returns for body and token in how many seconds it may be made; 0: now."""
 
     async def answer(request: Request) -> Response:
         body, token = await _json_object(request), bearer_token(request)
@@ -37,7 +37,7 @@ def endpoint(
 
 
 def bearer_token(request: Request) -> str:
-    """The token that a request carries; empty if there is none."""
+    """The request's Bearer token; empty if there is none."""
     return api.bearer_token(request.headers.get("Authorization", ""))
 
 
@@ -49,17 +49,17 @@ async def _json_object(request: Request) -> dict[str, Any]:
             if len(received) > api.MAX_BODY_BYTES:
                 raise HTTPException(413, api.too_large())
     except ClientDisconnect:
-        # Someone closed the page; nobody reads this answer, but it keeps a traceback out of the log.
-        raise HTTPException(400, "the request broke off") from None
+        # The page was closed; nobody reads this response, but it keeps a traceback out of the log.
+        raise HTTPException(400, "the request was interrupted") from None
     return api.json_object(received)
 
 
-async def refused(_: Request, error: RequestRejected) -> Response:
-    """The answer to a request that the rules do not allow."""
+async def rejected(_: Request, error: RequestRejected) -> Response:
+    """The response to a request that the session service rejects."""
     status, content = api.error_response(error)
     return JSONResponse(content, status_code=status)
 
 
-async def failed(_: Request, error: HTTPException) -> Response:
-    """The answer to a request that HTTP does not allow."""
+async def http_error(_: Request, error: HTTPException) -> Response:
+    """The response to an invalid HTTP request."""
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)

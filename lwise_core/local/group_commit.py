@@ -1,8 +1,7 @@
-"""Calls that come at the same time are kept by one transaction: they wait for the disk together, not one by one.
+"""Group commit: concurrent calls share one transaction, so that they wait for the disk together.
 
-While one batch is under way, all that comes waits and is the next: a slow disk makes batches larger, not queues longer.
-One thread makes the calls, because several would spend their time handing the interpreter to each other. Knows nothing
-of what is called.
+Calls that arrive during a batch form the next one: a slow disk makes batches larger, not queues longer. One thread
+makes the calls, because several would contend for the interpreter lock. Knows nothing of the calls.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _Outcome = tuple[Any, Exception | None]
 
 
 class SharedCommit:
-    """Makes calls within `transaction`, whose end commits what they have written. For use in one event loop.
+    """Makes calls within `transaction`, which commits their writes when it ends. For use in one event loop.
 
-    A call that raises must leave no trace by itself: the transaction goes on for the others.
+    A call that raises must undo its own writes: the transaction continues for the others.
     """
 
     def __init__(self, transaction: Callable[[], AbstractContextManager[object]]) -> None:
@@ -37,12 +36,12 @@ class SharedCommit:
     async def run(
         self, call: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
-        """What the call returns or raises, once it is committed; if that fails, its exception."""
-        told: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((partial(call, *arguments, **named), told))
+        """Return or raise what the call does, once its batch is committed; raise if the commit fails."""
+        future: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((partial(call, *arguments, **named), future))
         if self._batches is None:
             self._batches = asyncio.create_task(self._make_batches())
-        result, error = await told
+        result, error = await future
         if error is not None:
             raise error
         return cast(Result, result)
@@ -52,9 +51,9 @@ class SharedCommit:
             batch, self._waiting = self._waiting, []
             calls = [call for call, _ in batch]
             outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._make, calls)
-            for (_, told), outcome in zip(batch, outcomes, strict=True):
-                if not told.cancelled():
-                    told.set_result(outcome)
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                if not future.cancelled():
+                    future.set_result(outcome)
         self._batches = None
 
     def _make(self, calls: Sequence[_Call]) -> list[_Outcome]:
@@ -63,7 +62,7 @@ class SharedCommit:
             with self._transaction():
                 outcomes += map(_outcome, calls)
         except Exception as error:
-            # Nothing is kept. A refusal does not hold either: it may rest on what a neighbour has written.
+            # Nothing is stored. Rejections are void, too: they may depend on what another call has written.
             return [(None, error)] * len(calls)
         return outcomes
 

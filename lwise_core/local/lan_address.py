@@ -1,15 +1,15 @@
-"""Under which address other people reach a server of this machine."""
+"""The address at which other machines reach a server on this one."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 
-_ANYWHERE = "192.0.2.1"  # reserved for documentation (RFC 5737): nobody's, so it is beyond the local network
+_ANYWHERE = "192.0.2.1"  # reserved for documentation (RFC 5737): no host has it, so it is outside of the local network
 
 
 def address_of(host: str, port: int) -> str:
-    """The web address of a server that listens on `host`; if it listens on all of them, the machine's own."""
+    """The web address of a server that listens on `host`; if it listens on all addresses, the machine's own."""
     if not others_reach(host):
         name = "localhost" if host == "127.0.0.1" else host
     elif _is_unspecified(host):
@@ -35,10 +35,10 @@ def _is_unspecified(host: str) -> bool:
 
 
 def _own_address() -> str:
-    """The address with which this machine goes to others; its name where it has no network."""
+    """The address from which this machine reaches others; its host name without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            # Picks a way through the network; nothing is sent.
+            # Selects a route; sends nothing.
             probe.connect((_ANYWHERE, 9))
             return str(probe.getsockname()[0])
         except OSError:

@@ -1,6 +1,6 @@
-"""Serves byte ranges of a file; ignores headers that do not ask for one.
+"""Byte ranges of a file: an invalid Range header is ignored.
 
-RFC 9110, section 14.2 lets a server ignore such a header; the whole file is then the answer.
+RFC 9110, section 14.2 allows that; the response is then the whole file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _BYTE_RANGES = re.compile(rb"[Bb][Yy][Tt][Ee][Ss]=[ \t]*" + _ONE + rb"(?:[ \t]*,
 
 
 class OnlyByteRanges:
-    """Takes a Range header that is malformed, or has its ends the wrong way round, out of the request."""
+    """Middleware that removes a Range header that is malformed or whose first byte comes after its last."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

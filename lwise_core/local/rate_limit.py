@@ -1,4 +1,4 @@
-"""How fast a session may send: generous to a page that catches up after an outage, an end to one that has gone mad."""
+"""How fast a session may send: enough for a page that catches up after an outage, a limit for a faulty one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rate:
-    """`at_once` requests at once, and `per_second` more every second."""
+    """A burst of `at_once` requests, and `per_second` more every second."""
 
     at_once: int
     per_second: float
 
 
 CALLS = Rate(at_once=600, per_second=10)
-"""Of a session. A page sends an answer or ten at a time and a heartbeat now and then: 600 are a whole study at once."""
+"""Per session. A page sends one to ten answers at a time and an occasional heartbeat: 600 are a whole study at once."""
 
 OPENINGS = Rate(at_once=60, per_second=1)
-"""Of an assignment. A person reloads a page now and then."""
+"""Per assignment. People reload a page occasionally."""
 
 
 class SessionLimits:
-    """What a session may ask for, by its token, and how often an assignment may be opened. For use in one thread."""
+    """Limits calls per token and openings per assignment. For use in one thread."""
 
     def __init__(
         self, calls: Rate = CALLS, openings: Rate = OPENINGS, *, clock: Callable[[], float] = time.monotonic
@@ -35,7 +35,7 @@ class SessionLimits:
         self._openings = RateLimit(openings, clock=clock)
 
     def call(self, _: Mapping[str, Any], token: str) -> float:
-        """In how many seconds the session of this token may call; 0: now."""
+        """In how many seconds the session with this token may call; 0: now."""
         return self._calls.take(_key(token))
 
     def opening(self, body: Mapping[str, Any], _: str) -> float:
@@ -44,7 +44,7 @@ class SessionLimits:
 
 
 class RateLimit:
-    """A token bucket per key. Memory is bounded: beyond `at_most` keys the one that was silent longest is forgotten."""
+    """A token bucket per key. Memory is bounded: beyond `at_most` keys, the least recently used one is dropped."""
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float], at_most: int = 20_000) -> None:
         self._rate = rate
@@ -53,21 +53,21 @@ class RateLimit:
         self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many keys are remembered."""
+        """Number of keys in memory."""
         return len(self._buckets)
 
     def take(self, key: bytes) -> float:
-        """Let a request pass (0), or say in how many seconds one may."""
+        """Admit a request (0), or return in how many seconds one will be admitted."""
         now = self._clock()
-        left, at = self._buckets.pop(key, (float(self._rate.at_once), now))
-        left = min(float(self._rate.at_once), left + (now - at) * self._rate.per_second)
-        wait = 0.0 if left >= 1 else (1 - left) / self._rate.per_second
-        self._buckets[key] = (left if wait else left - 1, now)
+        tokens, at = self._buckets.pop(key, (float(self._rate.at_once), now))
+        tokens = min(float(self._rate.at_once), tokens + (now - at) * self._rate.per_second)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate.per_second
+        self._buckets[key] = (tokens if wait else tokens - 1, now)
         if len(self._buckets) > self._at_most:
             self._buckets.popitem(last=False)
         return wait
 
 
 def _key(text: str) -> bytes:
-    # Short, whatever was sent, and no secret stays in memory.
+    # A short key for any input, and no secret in memory.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

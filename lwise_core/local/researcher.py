@@ -1,7 +1,7 @@
-"""The researcher's page and its calls: the study at a glance, giving places back, the data as one file.
+"""The researcher's page and its calls: an overview of the study, releasing slots, the data as one file.
 
-Knows who may ask (whoever has the token of this run of the server); the numbers come from the session service, the
-tables from a function that the command line hands in.
+Checks the token, which is new each time the server starts. The numbers come from the session service, the tables from a
+function that the command line passes.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from lwise_core.sessions.service import SessionService
 from lwise_core.wire_schema import ReleaseReason
 
 RESEARCHER_PAGE = "researcher.html"
-_NOT_KEPT = {"Cache-Control": "no-store"}
+_NO_STORE = {"Cache-Control": "no-store"}
 _CHUNK_BYTES = 64 * 1024
 
 WriteTables = Callable[[SessionService, Path], None]
-"""Writes the tables of all sessions into a folder; raises `InputError` where that cannot be done."""
+"""Writes the tables of all sessions into a folder; raises `InputError` if it cannot."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
 class Researcher:
-    """Who may see a study under way: whoever has `token`, 256 random bits, new at every start."""
+    """Access to a running study: for everyone with `token`, 256 random bits, new at every start."""
 
     write_tables: WriteTables
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
 
 def researcher_page(site: Path) -> Route:
-    """The page itself, the same for everyone; it asks with the token that stands behind the # of its address."""
+    """The page itself, without data; it sends the token from the fragment of its address."""
 
     async def page(_: Request) -> Response:
         return FileResponse(site / RESEARCHER_PAGE)
@@ -54,26 +54,26 @@ def researcher_page(site: Path) -> Route:
 
 
 def researcher_calls(service: SessionService, researcher: Researcher) -> list[Route]:
-    """What the page asks for, each with the token."""
+    """The page's calls, each of which needs the token."""
 
     def only_with_token(endpoint: Endpoint) -> Endpoint:
         async def guarded(request: Request) -> Response:
-            given = bearer_token(request).encode()
-            if not secrets.compare_digest(given, researcher.token.encode()):
+            token = bearer_token(request).encode()
+            if not secrets.compare_digest(token, researcher.token.encode()):
                 return JSONResponse({"error": "this is not the researcher's token"}, status_code=401)
             return await endpoint(request)
 
         return guarded
 
     async def overview(request: Request) -> Response:
-        # Under the address at which the researcher sees the server.
+        # With the address at which the researcher reaches the server.
         links = platform_links(str(request.base_url), service.study.platforms)
-        return JSONResponse(await run_in_threadpool(_overview, service, links), headers=_NOT_KEPT)
+        return JSONResponse(await run_in_threadpool(_overview, service, links), headers=_NO_STORE)
 
     def release(body: dict[str, Any], _: str) -> dict[str, Any]:
         platform, assignment_id, reason = (body.get(key) for key in ("platform", "assignment_id", "reason"))
         if not isinstance(platform, str) or not isinstance(assignment_id, str):
-            raise InvalidRequest("platform and assignment_id are not texts")
+            raise InvalidRequest("platform and assignment_id are not text")
         if reason not in get_args(ReleaseReason):
             raise InvalidRequest(f"reason is not one of {', '.join(get_args(ReleaseReason))}")
         return {"released": service.release(platform, assignment_id, reason=cast(ReleaseReason, reason))}
@@ -83,7 +83,7 @@ def researcher_calls(service: SessionService, researcher: Researcher) -> list[Ro
             archive = await run_in_threadpool(_archive, service, researcher.write_tables)
         except InputError as error:
             return JSONResponse({"error": str(error)}, status_code=500)
-        return StreamingResponse(_chunks(archive), media_type="application/zip", headers=_NOT_KEPT)
+        return StreamingResponse(_chunks(archive), media_type="application/zip", headers=_NO_STORE)
 
     return [
         Route("/researcher/overview", only_with_token(overview)),
@@ -102,10 +102,10 @@ def _overview(service: SessionService, links: list[PlatformLink]) -> dict[str, A
 
 
 def _archive(service: SessionService, write_tables: WriteTables) -> IO[bytes]:
-    """A ZIP file of the tables of all sessions; it is gone from the disk once it is closed."""
+    """A ZIP file of the tables of all sessions, deleted from the disk when it is closed."""
     with tempfile.TemporaryDirectory() as folder:
         write_tables(service, Path(folder))
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever reads it
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the reader closes it
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for table in sorted(Path(folder).iterdir()):
                 archive.write(table, table.name)

@@ -1,4 +1,4 @@
-"""Run the server: in the foreground for participants, or in a thread beside the caller."""
+"""Run the server: in the foreground for participants, or in a background thread."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SITE = Path(__file__).parent / "site"
 BUNDLE_FILE = "bundle.json"
 SESSIONS_FILE = "sessions.sqlite3"
 _COLLECT_EVERY = 20_000
-"""New objects between two collections; Python's own number is 700."""
+"""New objects between two garbage collections; Python's default is 700."""
 
 
 @dataclass(frozen=True)
 class LocalStudy:
-    """A study ready to be served, with the service that keeps its sessions."""
+    """A study ready to be served, with its session service."""
 
     app: ASGIApp
     service: SessionService
@@ -51,23 +51,23 @@ def open_study(
     limits: SessionLimits | None = None,
     researcher: Researcher | None = None,
 ) -> Iterator[LocalStudy]:
-    """Open the data folder of a study for serving; the study's bundle and the access log lie beside its sessions.
+    """Open the data folder of a study for serving; the bundle and the access log are next to its sessions.
 
     Raises
     ------
     InputError
-        If the page was not built, a picture is not on this machine, a code is not where the study says, or `data`
-        cannot be written or holds sessions of another version of the study.
+        If the page is not built, an image is not on this machine, a completion code is not set, or `data` cannot be
+        written or holds sessions of another version of the study.
     """
     if not (site / "index.html").is_file():
         raise InputError(f"{site}: the participant's page is not built; run `make site`")
-    _refuse_without_pictures(compiled)
+    _check_images(compiled)
     codes = completion_codes(compiled.study.codes, os.environ)
     store = SqliteStore(data / SESSIONS_FILE)
     try:
         service = SessionService(compiled.study, store, codes=codes)
         atomic_files.write_text(data / BUNDLE_FILE, to_bundle(compiled.study))
-        # Participants' data do not belong into a study's version control.
+        # Keep participants' data out of the study's version control.
         atomic_files.write_text(data / ".gitignore", "*\n")
         app = create_app(
             service,
@@ -83,32 +83,32 @@ def open_study(
         store.close()
 
 
-def _refuse_without_pictures(compiled: CompiledStudy) -> None:
-    """Pictures that were put online for studies in the cloud need not be here."""
+def _check_images(compiled: CompiledStudy) -> None:
+    """Raise `InputError` if images are missing; those of a deployed study may be online only."""
     shown = {name for image in compiled.study.images for name in image.objects.values()}
-    if lacking := len(shown - compiled.files.keys()):
+    if n_missing := len(shown - compiled.files.keys()):
         raise InputError(
-            f"{lacking} of {len(shown)} pictures are online only; give the folder of variants as stimuli.root to show "
+            f"{n_missing} of {len(shown)} images are online only; set stimuli.root to the folder of variants to show "
             "them from this machine"
         )
 
 
 def completion_codes(references: CodeReferences, environment: Mapping[str, str]) -> CompletionCodes:
-    """The codes that the study refers to. One in a parameter of AWS is for the deployed study alone.
+    """The completion codes of the study. Codes in AWS parameters are for deployed studies only.
 
     Raises
     ------
     InputError
         If an environment variable is not set.
     """
-    found: dict[str, str | None] = {}
-    for outcome, reference in (("completed", references.completion), ("screened_out", references.screen_out)):
+    codes: dict[str, str | None] = {}
+    for state, reference in (("completed", references.completion), ("screened_out", references.screen_out)):
         kind, _, variable = (reference or "").partition(":")
         name = variable if kind == "env" else None
         if name is not None and not environment.get(name):
-            raise InputError(f"environment variable {name} is not set; the study takes the code for {outcome} from it")
-        found[outcome] = None if name is None else environment[name]
-    return CompletionCodes(**found)
+            raise InputError(f"environment variable {name} is not set; the study takes the code for {state} from it")
+        codes[state] = None if name is None else environment[name]
+    return CompletionCodes(**codes)
 
 
 @contextmanager
@@ -123,20 +123,20 @@ def open_records(data: Path) -> Iterator[SessionService]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port (0: any free one), so that it is known to be ours before anything is printed.
+    """Bind a port (0: any free one) before anything is printed.
 
     Raises
     ------
     InputError
-        If the port is in use or may not be taken.
+        If the port is in use or not allowed.
     """
-    # asyncio turns off Nagle's algorithm, which costs 40 ms an answer, only on a socket that says it is TCP.
+    # asyncio disables Nagle's algorithm, which costs 40 ms per response, only on a socket created with IPPROTO_TCP.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        # Only a listening socket keeps others off its port; early callers wait until the server answers.
+        # Only a listening socket reserves its port; early clients wait until the server accepts.
         listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
@@ -145,9 +145,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until interrupted (Ctrl-C or SIGTERM); answers in progress are finished first."""
-    # All answers wait while Python's collector goes through everything in memory, a fifth of a second when a thousand
-    # take part. With its usual settings it does so every few seconds, for what requests under way hold for a moment.
+    """Serve until interrupted (Ctrl-C or SIGTERM); responses in progress are finished first."""
+    # A full garbage collection blocks all responses, for 0.2 s with a thousand participants. By default, short-lived
+    # objects of requests would trigger one every few seconds.
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY)
     _server(app).run(sockets=[listener])
@@ -168,5 +168,5 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:
-    # uvicorn's own access log has addresses as they were asked for, with participants' ids.
+    # uvicorn's own access log contains full URLs, with participants' ids.
     return uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=10))

@@ -229,7 +229,7 @@ def test_on_one_machine_it_is_served_only_with_its_pictures(study: Path, tmp_pat
     page.mkdir()
     (page / "index.html").write_text("<!doctype html>", encoding="utf-8")
     with (
-        pytest.raises(InputError, match="6 of 6 pictures are online only"),
+        pytest.raises(InputError, match="6 of 6 images are online only"),
         open_study(compile_study(study), tmp_path / "data", site=page),
     ):
         pass

@@ -10,7 +10,7 @@ from lambdas.session_api.codes import Codes
 from tests.aws import StandIn
 
 
-def test_a_parameter_is_read_once_and_again_after_five_minutes(aws: StandIn) -> None:
+def test_parameter_is_cached_for_five_minutes(aws: StandIn) -> None:
     ssm, now = aws.client("ssm"), [0.0]
     codes = Codes({}, lambda: ssm, clock=lambda: now[0])
 
@@ -26,14 +26,14 @@ def test_a_parameter_is_read_once_and_again_after_five_minutes(aws: StandIn) -> 
     assert codes("ssm:/codes/done") == "CDONE2"
 
 
-def test_a_study_without_parameters_makes_no_client() -> None:
+def test_study_without_parameters_creates_no_client() -> None:
     def make() -> Any:
         pytest.fail("nobody asked for a parameter")
 
     assert Codes({"DONE": "CDONE"}, make)("env:DONE") == "CDONE"
 
 
-def test_a_code_that_is_not_there_is_an_error(aws: StandIn) -> None:
+def test_missing_code_is_an_error(aws: StandIn) -> None:
     codes = Codes({}, lambda: aws.client("ssm"))
     with pytest.raises(KeyError):
         codes("env:DONE")

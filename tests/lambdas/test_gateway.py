@@ -50,9 +50,7 @@ def _answers(study: Study, *, n_right: int) -> list[dict[str, Any]]:
     ("n_right", "state", "code"),
     [(N_TRIALS, "completed", "code of ssm:/lwise/moths/done"), (1, "screened_out", "code of env:OUT_CODE")],
 )
-def test_what_a_session_has_earned_is_looked_up_at_its_end(
-    ask: Ask, cloud_study: Study, n_right: int, state: str, code: str
-) -> None:
+def test_earned_code_is_read_at_the_end(ask: Ask, cloud_study: Study, n_right: int, state: str, code: str) -> None:
     token = _start(ask)
     stored = ask("/api/trials", {"trials": _answers(cloud_study, n_right=n_right)}, token=token)
     assert (stored.status, stored.content) == (200, {"stored": list(range(N_TRIALS)), "next_trial": N_TRIALS})
@@ -60,7 +58,7 @@ def test_what_a_session_has_earned_is_looked_up_at_its_end(
     assert (ended.status, ended.content["state"], ended.content["code"]) == (200, state, code)
 
 
-def test_who_has_earned_nothing_makes_nobody_look(ask: Ask, cloud_study: Study) -> None:
+def test_unearned_code_is_not_read(ask: Ask, cloud_study: Study) -> None:
     token = _start(ask, platform="test")
     ask("/api/trials", {"trials": _answers(cloud_study, n_right=N_TRIALS)}, token=token)
     assert ask("/api/finish", {}, token=token).content["code"] is None
@@ -90,7 +88,7 @@ def test_who_has_earned_nothing_makes_nobody_look(ask: Ask, cloud_study: Study) 
         (event("/api/sessions", " " * (MAX_BODY_BYTES + 1), is_base64=True), 413, "256 KB at most"),
     ],
 )
-def test_a_request_that_is_refused_says_why(
+def test_rejected_request_says_why(
     cloud_study: Study, tmp_path: Path, asked: dict[str, Any], status: int, error: str
 ) -> None:
     with closing(SqliteStore(tmp_path / "sessions.sqlite3")) as store:
@@ -100,11 +98,11 @@ def test_a_request_that_is_refused_says_why(
     assert error in refused.content["error"]
 
 
-def test_a_wrong_method_names_the_right_one(ask: Ask) -> None:
+def test_wrong_method_names_the_allowed_one(ask: Ask) -> None:
     assert ask("/api/trials", None, method="DELETE").for_gateway()["headers"]["Allow"] == "POST"
 
 
-def test_who_may_not_take_part_is_told_so(ask: Ask) -> None:
+def test_rejected_participant_is_informed(ask: Ask) -> None:
     _start(ask)
     again = ask("/api/sessions", _IDS | {"assignment_id": "another"})
     stranger = ask("/api/sessions", _IDS | {"worker_id": "another"})
@@ -126,15 +124,15 @@ def test_finishing_too_early_names_the_missing_trials(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("header", ["Authorization", "authorization", "AUTHORIZATION"])
-def test_names_of_headers_may_be_written_in_any_way(ask: Ask, header: str) -> None:
+def test_header_names_are_case_insensitive(ask: Ask, header: str) -> None:
     assert ask("/api/heartbeat", {}, token=_start(ask), header=header).status == 200
 
 
-def test_a_body_may_come_as_base64(ask: Ask) -> None:
+def test_body_may_be_base64(ask: Ask) -> None:
     assert ask("/api/sessions", _IDS, is_base64=True).content["state"] == "started"
 
 
-def test_an_answer_is_json_that_nobody_keeps(ask: Ask) -> None:
+def test_response_is_uncached_json(ask: Ask) -> None:
     sent = ask("/api/study", None, method="GET").for_gateway()
     assert (sent["statusCode"], sent["isBase64Encoded"]) == (200, False)
     assert sent["headers"] == {"Content-Type": "application/json", "Cache-Control": "no-store"}

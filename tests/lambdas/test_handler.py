@@ -44,7 +44,7 @@ def _call(function: Container, name: str, body: object, *, token: str | None = N
     return json.loads(answered["body"])
 
 
-def test_a_whole_session_goes_through_the_function_and_all_of_it_is_kept(
+def test_whole_session_through_the_function_is_stored(
     function: Container, cloud_study: Study, aws: StandIn, place: Place
 ) -> None:
     assert _call(function, "study", None)["title"] == "Moths"
@@ -84,7 +84,7 @@ def test_a_whole_session_goes_through_the_function_and_all_of_it_is_kept(
     assert store.emails() == [_EMAIL]
 
 
-def test_who_is_screened_out_gets_the_other_code(function: Container, cloud_study: Study) -> None:
+def test_screened_out_participant_gets_the_screen_out_code(function: Container, cloud_study: Study) -> None:
     token = _call(function, "sessions", _IDS)["token"]
     trials = expanded(cloud_study, build_trialset(cloud_study, 0))
     wrong = [answer(trial["index"], i_choice=(trial["i_correct_choice"] + 1) % 3) for trial in trials]
@@ -93,7 +93,7 @@ def test_who_is_screened_out_gets_the_other_code(function: Container, cloud_stud
     assert (ending["state"], ending["code"]) == ("screened_out", "COUT")
 
 
-def test_the_log_has_a_line_for_every_request_and_names_nobody(function: Container, aws: StandIn, place: Place) -> None:
+def test_log_has_a_line_per_request_and_no_ids(function: Container, aws: StandIn, place: Place) -> None:
     token = _call(function, "sessions", _IDS)["token"]
     _call(function, "trials", {"trials": [answer(0)]}, token=token)
     _call(function, "contact", {"email": _EMAIL}, token=token)
@@ -115,7 +115,7 @@ def test_the_log_has_a_line_for_every_request_and_names_nobody(function: Contain
     assert not [name for name in private if name in text and name != "prolific"]
 
 
-def test_what_breaks_is_told_to_the_log_alone(cloud_study: Study, aws: StandIn, place: Place, tmp_path: Path) -> None:
+def test_exception_is_only_in_the_log(cloud_study: Study, aws: StandIn, place: Place, tmp_path: Path) -> None:
     with container(tmp_path, cloud_study, aws, replace(place, session_table="is-not-there")) as function:
         refused = _call(function, "sessions", _IDS, status=500)
         assert refused == {"error": "something went wrong on the server; its log says what"}
@@ -125,7 +125,7 @@ def test_what_breaks_is_told_to_the_log_alone(cloud_study: Study, aws: StandIn, 
     assert not [name for name in _IDS.values() if name in str(line)]
 
 
-def test_the_function_loads_nothing_that_it_does_not_need(function: Container) -> None:
+def test_function_imports_no_heavy_package(function: Container) -> None:
     _call(function, "study", None)
     function.process.stdin.close()  # type: ignore[union-attr]
     function.process.wait(timeout=30)
@@ -135,7 +135,7 @@ def test_the_function_loads_nothing_that_it_does_not_need(function: Container) -
     assert not heavy & loaded
 
 
-def test_the_zip_is_small_and_the_same_every_time(cloud_study: Study, tmp_path: Path) -> None:
+def test_zip_is_small_and_reproducible(cloud_study: Study, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "other")]
     contents = []
     for folder in folders:

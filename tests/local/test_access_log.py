@@ -56,7 +56,7 @@ def logged(compiled: CompiledStudy, site: Path, tmp_path: Path, monkeypatch: pyt
         yield Logged(Server(url, compiled, data, site), researcher, running)
 
 
-def test_every_request_leaves_a_line(logged: Logged) -> None:
+def test_every_request_is_logged(logged: Logged) -> None:
     name = next(iter(logged.server.compiled.files))
     with httpx.Client(base_url=logged.server.url) as browser:
         browser.get("/?PLATFORM=prolific&PID=p1&STUDY_ID=s1&SESSION_ID=a1")
@@ -76,7 +76,7 @@ def test_every_request_leaves_a_line(logged: Logged) -> None:
     )
 
 
-def test_a_whole_session_leaves_no_id_token_or_code(logged: Logged) -> None:
+def test_log_of_a_whole_session_has_no_id_token_or_code(logged: Logged) -> None:
     ids = {"platform": "prolific", "assignment_id": "ASSIGN77", "worker_id": "WORKER77", "study_id": "STUDY77"}
     secrets = [*ids.values(), "CDONE42", logged.researcher.token, "secret@example.org", "SECRETMESSAGE"]
     search = {"PLATFORM": "prolific", "PID": "WORKER77", "STUDY_ID": "STUDY77", "SESSION_ID": "ASSIGN77"}
@@ -117,12 +117,14 @@ def test_a_whole_session_leaves_no_id_token_or_code(logged: Logged) -> None:
             assert secret not in text
 
 
-def test_a_request_cannot_write_a_line_of_its_own(logged: Logged) -> None:
+def test_request_cannot_inject_log_lines(logged: Logged) -> None:
     httpx.get(f"{logged.server.url}/x%0a2026-01-31T12:00:00.000Z%20GET%20/forged%20200%201.0")
     assert logged.requests() == [("GET", "?", "404")]
 
 
-def test_what_breaks_leaves_its_place_but_not_what_was_sent(capfd: pytest.CaptureFixture[str], logged: Logged) -> None:
+def test_exception_is_logged_with_traceback_but_without_request_data(
+    capfd: pytest.CaptureFixture[str], logged: Logged
+) -> None:
     name, path = next(iter(logged.server.compiled.files.items()))
     with picture_away(path):
         assert httpx.get(f"{logged.server.url}/stimuli/{name}").status_code == 500
@@ -136,7 +138,7 @@ def test_what_breaks_leaves_its_place_but_not_what_was_sent(capfd: pytest.Captur
     assert str(path) in capfd.readouterr().err
 
 
-def test_the_log_is_cut_into_files_and_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_rotates_and_old_files_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lwise_core.local.access_log._BYTES_PER_FILE", 1000)
     with open_access_log(tmp_path / ACCESS_LOG_FILE) as log:
         for number in range(500):
@@ -147,7 +149,7 @@ def test_the_log_is_cut_into_files_and_old_ones_go(tmp_path: Path, monkeypatch: 
     assert (tmp_path / ACCESS_LOG_FILE).read_text().splitlines()[-1].endswith(" 499")
 
 
-def test_studies_of_one_process_do_not_write_into_each_others_logs(tmp_path: Path) -> None:
+def test_studies_in_one_process_have_separate_logs(tmp_path: Path) -> None:
     with open_access_log(tmp_path / "a") as first, open_access_log(tmp_path / "b") as second:
         first.info("one")
         second.info("two")

@@ -41,14 +41,14 @@ def _start(client: httpx.Client, ids: Mapping[str, Any]) -> dict[str, Any]:
 # --- the way of a participant
 
 
-def test_a_person_who_comes_again_is_refused_politely(client: httpx.Client, somebody: dict[str, str]) -> None:
+def test_repeat_participant_is_rejected_politely(client: httpx.Client, somebody: dict[str, str]) -> None:
     _start(client, somebody)
     again = client.post("/api/sessions", json=somebody | {"assignment_id": "another one"})
     assert again.status_code == 403
     assert again.json() == {"error": "you have taken part in this study already; thank you"}
 
 
-def test_a_participant_starts_answers_and_finishes(
+def test_participant_starts_answers_and_finishes(
     client: httpx.Client, server: Server, somebody: dict[str, str]
 ) -> None:
     started = _start(client, somebody)
@@ -69,7 +69,7 @@ def test_a_participant_starts_answers_and_finishes(
     assert _start(client, somebody)["state"] == "completed"
 
 
-def test_everyone_may_know_what_the_study_is_before_taking_part(client: httpx.Client, server: Server) -> None:
+def test_study_page_is_public(client: httpx.Client, server: Server) -> None:
     assert client.get("/api/study").json() == {
         "study_id": "moths_1",
         "title": "Moths",
@@ -91,7 +91,7 @@ def test_everyone_may_know_what_the_study_is_before_taking_part(client: httpx.Cl
     }
 
 
-def test_a_page_gives_signs_of_life_and_reports_what_went_wrong(client: httpx.Client, somebody: dict[str, str]) -> None:
+def test_page_sends_heartbeats_and_problems(client: httpx.Client, somebody: dict[str, str]) -> None:
     _start(client, somebody)
     report = {"kind": "page_error", "message": "x is undefined", "trial_index": None}
     for path, body in (("heartbeat", {}), ("problems", report)):
@@ -101,7 +101,7 @@ def test_a_page_gives_signs_of_life_and_reports_what_went_wrong(client: httpx.Cl
     assert client.post("/api/contact", json={"email": "a@example.org"}).status_code == 400
 
 
-def test_many_take_part_at_once_and_everything_of_everyone_is_kept(server: Server) -> None:
+def test_concurrent_participants_have_all_answers_stored(server: Server) -> None:
     def take_part(number: int) -> int:
         with httpx.Client(base_url=server.url, timeout=30) as client:
             trialset_id: int = _start(client, _IDS | {"assignment_id": f"crowd {number}", "worker_id": None})[
@@ -116,12 +116,12 @@ def test_many_take_part_at_once_and_everything_of_everyone_is_kept(server: Serve
         assert len(set(crowd.map(take_part, range(16)))) == 16
 
 
-def test_who_tries_it_out_gets_the_trial_set_of_the_link(client: httpx.Client, somebody: dict[str, str]) -> None:
+def test_test_link_gives_its_trial_set(client: httpx.Client, somebody: dict[str, str]) -> None:
     started = _start(client, somebody | {"platform": "test", "trialset_id": 12})
     assert started["trialset"]["trialset_id"] == 12
 
 
-def test_a_server_says_that_it_is_well(client: httpx.Client) -> None:
+def test_health_check(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok", "study": "moths_1"}
 
 
@@ -142,8 +142,8 @@ def test_a_server_says_that_it_is_well(client: httpx.Client) -> None:
         ("POST", "/api/sessions", {"json": {}}, 400, "platform is not a text"),
         ("POST", "/api/sessions", {"json": _IDS | {"worker_id": [1]}}, 400, "worker_id is not a text"),
         ("POST", "/api/sessions", {"json": _IDS | {"platform": "test", "trialset_id": "x"}}, 400, "TRIALSET_ID is not"),
-        ("POST", "/api/trials", {"json": {"trials": [answer(0)]}}, 401, "this session is unknown"),
-        ("POST", "/api/finish", {"json": {}}, 401, "this session is unknown"),
+        ("POST", "/api/trials", {"json": {"trials": [answer(0)]}}, 401, "is unknown"),
+        ("POST", "/api/finish", {"json": {}}, 401, "is unknown"),
         (
             "POST",
             "/api/finish",
@@ -151,11 +151,17 @@ def test_a_server_says_that_it_is_well(client: httpx.Client) -> None:
             401,
             "this session is unknown",
         ),
-        ("POST", "/api/finish", {"json": {}, "headers": {"Authorization": b"Bearer \xff"}}, 401, "is not known"),
+        (
+            "POST",
+            "/api/finish",
+            {"json": {}, "headers": {"Authorization": b"Bearer \xff"}},
+            401,
+            "this session is unknown",
+        ),
         ("GET", "/nowhere", {}, 404, "Not Found"),
         ("GET", "/api/nowhere", {}, 404, "Not Found"),
         ("POST", "/api/nowhere", {"json": {}}, 404, "Not Found"),
-        ("GET", "/stimuli/nowhere.png", {}, 404, "no such picture"),
+        ("GET", "/stimuli/nowhere.png", {}, 404, "no such image"),
         ("GET", "/api/sessions", {}, 405, "Method Not Allowed"),
         ("DELETE", "/api/trials", {}, 405, "Method Not Allowed"),
         ("POST", "/", {}, 405, "Method Not Allowed"),
@@ -163,7 +169,7 @@ def test_a_server_says_that_it_is_well(client: httpx.Client) -> None:
         ("POST", "/api/sessions", {"content": b" " * (20 * MAX_BODY_BYTES)}, 413, "256 KB at most"),
     ],
 )
-def test_a_request_that_is_refused_says_why(
+def test_rejected_request_says_why(
     client: httpx.Client, method: str, path: str, request_: dict[str, Any], status: int, error: str
 ) -> None:
     refused = client.request(method, path, **request_)
@@ -184,7 +190,7 @@ def test_a_request_that_is_refused_says_why(
         ([answer(0), answer(1, frame_log=None)], "trial 1: frame_log is missing"),
     ],
 )
-def test_answers_that_are_refused_leave_nothing_behind(
+def test_rejected_answers_are_not_stored(
     client: httpx.Client, somebody: dict[str, str], trials: object, error: str
 ) -> None:
     _start(client, somebody)
@@ -193,7 +199,7 @@ def test_answers_that_are_refused_leave_nothing_behind(
     assert _start(client, somebody)["next_trial"] == 0
 
 
-def test_a_body_of_unknown_length_is_cut_off_too(client: httpx.Client) -> None:
+def test_chunked_body_is_limited_too(client: httpx.Client) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(20):
             yield b" " * MAX_BODY_BYTES
@@ -209,7 +215,7 @@ def test_finishing_too_early_names_the_missing_trials(client: httpx.Client, some
     assert refused.json() == {"error": "2 answers have not arrived yet", "missing": [2, 7]}
 
 
-def test_a_page_in_an_old_window_is_told_so(client: httpx.Client, somebody: dict[str, str]) -> None:
+def test_page_with_a_replaced_token_is_rejected(client: httpx.Client, somebody: dict[str, str]) -> None:
     old = _start(client, somebody)["token"]
     _start(client, somebody)
     refused = client.post("/api/finish", json={}, headers={"Authorization": f"Bearer {old}"})
@@ -217,7 +223,7 @@ def test_a_page_in_an_old_window_is_told_so(client: httpx.Client, somebody: dict
     assert "opened again in another window" in refused.json()["error"]
 
 
-def test_a_token_counts_only_as_what_it_is(client: httpx.Client, somebody: dict[str, str]) -> None:
+def test_malformed_token_is_rejected(client: httpx.Client, somebody: dict[str, str]) -> None:
     token = _start(client, somebody)["token"]
     for header in (f"Basic {token}", token, f"Bearer {token}x", f"Bearer {token.lower()}"):
         assert client.post("/api/finish", json={}, headers={"Authorization": header}).status_code == 401
@@ -239,7 +245,7 @@ _BODIES = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(["/api/sessions", "/api/trials", "/api/finish"]), body=_BODIES)
-def test_any_json_is_answered_or_refused_but_breaks_nothing(
+def test_any_json_body_gets_a_valid_response(
     client: httpx.Client, somebody: dict[str, str], path: str, body: object
 ) -> None:
     """One client for all examples: whatever one of them left behind must not trouble the next."""

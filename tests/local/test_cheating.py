@@ -174,7 +174,7 @@ def _take_part(server: Server, cheat: Cheat, *, passes: bool) -> httpx.Response:
 # --- the code
 
 
-def test_the_codes_are_there_to_be_had_by_who_earns_them(server: Server, client: httpx.Client) -> None:
+def test_codes_are_given_to_those_who_earn_them(server: Server, client: httpx.Client) -> None:
     """Otherwise no test below could fail."""
     assert _take_part(server, _somebody(client), passes=True).json() == {
         "state": "completed",
@@ -187,7 +187,7 @@ def test_the_codes_are_there_to_be_had_by_who_earns_them(server: Server, client:
     assert _take_part(server, _somebody(client), passes=False).json()["code"] == _CODES["OUT_CODE"]
 
 
-def test_nothing_but_every_answer_leads_to_a_code(server: Server, cheat: Cheat) -> None:
+def test_code_needs_every_answer(server: Server, cheat: Cheat) -> None:
     """After each answer the script tries to end the session."""
     sheet = _sheet(server, cheat.trialset_id, right=True, blocks=[_SCREENING, _TRAINING, _TEST])
     assert len(sheet) == _N_TRIALS
@@ -200,7 +200,7 @@ def test_nothing_but_every_answer_leads_to_a_code(server: Server, cheat: Cheat) 
     assert _codes_in(*cheat.said) == []
 
 
-def test_a_screening_is_not_skipped_by_answering_everything_else(server: Server, cheat: Cheat) -> None:
+def test_screening_cannot_be_skipped(server: Server, cheat: Cheat) -> None:
     cheat.send(*_sheet(server, cheat.trialset_id, right=True, blocks=[_TRAINING, _TEST]))
     for call in ("screening", "finish"):
         refused = cheat.post(call)
@@ -208,7 +208,7 @@ def test_a_screening_is_not_skipped_by_answering_everything_else(server: Server,
     assert _codes_in(*cheat.said) == []
 
 
-def test_who_failed_the_screening_stays_out(server: Server, cheat: Cheat) -> None:
+def test_failed_screening_is_final(server: Server, cheat: Cheat) -> None:
     """Neither better answers, nor a forged result, nor coming again under the same ids turn it around."""
     cheat.send(*_sheet(server, cheat.trialset_id, right=False, blocks=[_SCREENING]))
     assert cheat.post("screening", {"passed": True}).json() == {"passed": False}
@@ -226,14 +226,14 @@ def test_who_failed_the_screening_stays_out(server: Server, cheat: Cheat) -> Non
     assert _session_record(server, cheat)["state"] == "screened_out"
 
 
-def test_who_failed_the_screening_does_not_come_again_as_another_assignment(server: Server, cheat: Cheat) -> None:
+def test_screened_out_worker_cannot_start_another_assignment(server: Server, cheat: Cheat) -> None:
     _take_part(server, cheat, passes=False)
     for assignment in ("another", cheat.ids["assignment_id"] + " "):
         refused = cheat.client.post("/api/sessions", json={**cheat.ids, "assignment_id": assignment})
         assert (refused.status_code, list(refused.json())) == (403, ["error"])
 
 
-def test_trying_a_study_out_gives_no_code(server: Server, cheat: Cheat) -> None:
+def test_test_platform_gets_no_code(server: Server, cheat: Cheat) -> None:
     """Or who failed the screening could repeat it as `test` until it is passed."""
     _take_part(server, cheat, passes=False)
     trying = _somebody(cheat.client, platform="test", trialset_id=cheat.trialset_id)
@@ -243,9 +243,7 @@ def test_trying_a_study_out_gives_no_code(server: Server, cheat: Cheat) -> None:
 
 
 @pytest.mark.parametrize("ends_first", [True, False], ids=["after-the-end", "before-the-end"])
-def test_who_failed_the_screening_earns_nothing_with_what_comes_after_it(
-    server: Server, cheat: Cheat, ends_first: bool
-) -> None:
+def test_answers_after_a_failed_screening_earn_no_bonus(server: Server, cheat: Cheat, ends_first: bool) -> None:
     cheat.send(*_sheet(server, cheat.trialset_id, right=False, blocks=[_SCREENING])).raise_for_status()
     if ends_first:
         assert cheat.post("finish").json()["bonus_usd"] == 0
@@ -258,7 +256,7 @@ def test_who_failed_the_screening_earns_nothing_with_what_comes_after_it(
 # --- somebody else's session
 
 
-def test_a_token_that_is_not_ones_own_opens_nothing(server: Server, cheat: Cheat) -> None:
+def test_guessed_token_is_rejected(server: Server, cheat: Cheat) -> None:
     token = cheat.token
     made_up = [
         *("x", "null", "undefined", "0", "%", "*", "' OR 1=1 --", "A" * len(token), "A" * 10_000),
@@ -273,7 +271,7 @@ def test_a_token_that_is_not_ones_own_opens_nothing(server: Server, cheat: Cheat
     assert _stored(server, cheat) == []
 
 
-def test_who_reads_the_data_file_finds_no_token_in_it(server: Server, cheat: Cheat) -> None:
+def test_data_file_has_no_tokens(server: Server, cheat: Cheat) -> None:
     kept = b"".join(path.read_bytes() for path in server.data.iterdir())
     digest = hashlib.sha256(cheat.token.encode()).hexdigest()
     assert digest.encode() in kept
@@ -282,7 +280,7 @@ def test_who_reads_the_data_file_finds_no_token_in_it(server: Server, cheat: Che
     assert refused.status_code == 401
 
 
-def test_an_old_token_opens_nothing_once_the_session_was_opened_again(server: Server, cheat: Cheat) -> None:
+def test_old_token_is_invalid_after_reopening(server: Server, cheat: Cheat) -> None:
     again = _open(cheat.client, cheat.ids)
     for call, body in _CALLS.items():
         assert cheat.post(call, body).status_code == 401
@@ -290,14 +288,14 @@ def test_an_old_token_opens_nothing_once_the_session_was_opened_again(server: Se
     assert again.send(answer(0)).json() == {"stored": [0], "next_trial": 1}
 
 
-def test_an_assignment_is_opened_by_its_own_worker_only(cheat: Cheat) -> None:
+def test_assignment_is_opened_by_its_own_worker_only(cheat: Cheat) -> None:
     """Or a stranger shuts the participant out, whose token is void from then on, and answers in its place."""
     refused = cheat.client.post("/api/sessions", json={**cheat.ids, "worker_id": "somebody else"})
     assert 400 <= refused.status_code < 500
     assert cheat.send(answer(0)).status_code == 200
 
 
-def test_a_token_counts_in_its_own_header_only(cheat: Cheat) -> None:
+def test_token_is_read_from_its_header_only(cheat: Cheat) -> None:
     """Neither in the address, nor in a cookie, nor in the body."""
     url, client = "/api/finish", cheat.client
     for refused in (
@@ -311,7 +309,7 @@ def test_a_token_counts_in_its_own_header_only(cheat: Cheat) -> None:
 # --- the trial set and the condition
 
 
-def test_a_participant_of_a_platform_gets_the_trial_set_that_is_dealt(server: Server, client: httpx.Client) -> None:
+def test_participant_cannot_choose_the_trial_set(server: Server, client: httpx.Client) -> None:
     """Whatever it asks for, arrivals get one after the other."""
     number_of = [_somebody(client).trialset_id]
     for wish in (0, 7, 10**6, -1, None, "3", [1]):
@@ -336,7 +334,7 @@ def test_a_participant_of_a_platform_gets_the_trial_set_that_is_dealt(server: Se
 
 
 @pytest.mark.parametrize("platform", ["Test", "test ", "TEST", "tеst", "mturk", "inperson", "Prolific"])
-def test_a_platform_that_sounds_like_one_is_none(client: httpx.Client, platform: str) -> None:
+def test_similar_platform_name_is_another_platform(client: httpx.Client, platform: str) -> None:
     ids = {"platform": platform, "assignment_id": "any", "worker_id": "any", "trialset_id": 3}
     refused = client.post("/api/sessions", json=ids)
     assert (refused.status_code, list(refused.json())) == (400, ["error"])
@@ -345,7 +343,7 @@ def test_a_platform_that_sounds_like_one_is_none(client: httpx.Client, platform:
 # --- taking part twice
 
 
-def test_who_took_part_does_not_take_part_again(server: Server, cheat: Cheat) -> None:
+def test_worker_cannot_take_part_twice(server: Server, cheat: Cheat) -> None:
     """Under another assignment or study, before the end and after."""
     others = [
         {"assignment_id": "another"},
@@ -361,7 +359,7 @@ def test_who_took_part_does_not_take_part_again(server: Server, cheat: Cheat) ->
         _take_part(server, cheat, passes=True)
 
 
-def test_of_many_attempts_at_once_one_becomes_a_session(server: Server) -> None:
+def test_concurrent_attempts_of_a_worker_give_one_session(server: Server) -> None:
     number = next(_NUMBERS)
 
     def attempt(place: int) -> int:
@@ -374,7 +372,7 @@ def test_of_many_attempts_at_once_one_becomes_a_session(server: Server) -> None:
         assert [s["worker_id"] for s in service.session_records()].count(f"person {number}") == 1
 
 
-def test_a_session_once_completed_is_not_begun_anew(server: Server, cheat: Cheat) -> None:
+def test_completed_session_cannot_be_restarted(server: Server, cheat: Cheat) -> None:
     ending = _take_part(server, cheat, passes=True).json()
     before = _stored(server, cheat)
     again = _open(cheat.client, cheat.ids)
@@ -413,7 +411,7 @@ _FORGED: dict[str, Any] = {
 }
 
 
-def test_what_only_the_server_decides_is_not_taken_from_an_answer(server: Server, cheat: Cheat) -> None:
+def test_answer_cannot_set_server_fields(server: Server, cheat: Cheat) -> None:
     """A forged and an honest session of the same wrong answers end the same, with the same records."""
     honest = _somebody(cheat.client, platform="test", trialset_id=cheat.trialset_id)
     wrong = _sheet(server, cheat.trialset_id, right=False, blocks=[_SCREENING, _TRAINING, _TEST])
@@ -434,7 +432,7 @@ def test_what_only_the_server_decides_is_not_taken_from_an_answer(server: Server
     assert (record["trialset_id"], record["platform"], record["bonus_usd"]) == (cheat.trialset_id, "prolific", 0.0)
 
 
-def test_a_better_answer_comes_too_late(server: Server, cheat: Cheat) -> None:
+def test_second_answer_is_ignored(server: Server, cheat: Cheat) -> None:
     """Sent again alone, in a batch, twice in one request, or after the session was opened again."""
     blocks = [_SCREENING, _TRAINING, _TEST]
     wrong = _sheet(server, cheat.trialset_id, right=False, blocks=blocks)
@@ -448,7 +446,7 @@ def test_a_better_answer_comes_too_late(server: Server, cheat: Cheat) -> None:
     assert [record["i_choice"] for record in _stored(server, cheat)] == [one["i_choice"] for one in wrong]
 
 
-def test_of_answers_sent_at_once_one_is_kept_and_the_session_stays_whole(server: Server, cheat: Cheat) -> None:
+def test_concurrent_answers_to_a_trial_are_stored_once(server: Server, cheat: Cheat) -> None:
     """A script that tries every choice at the same time still has one try."""
 
     def attempt(number: int) -> int:
@@ -464,14 +462,14 @@ def test_of_answers_sent_at_once_one_is_kept_and_the_session_stays_whole(server:
 
 
 @pytest.mark.parametrize("index", [-1, _N_TRIALS, 10**6, 10**30, 0.0, 1.5, "0", True, None, [0], {"index": 0}])
-def test_trials_that_do_not_exist_are_not_answered(server: Server, cheat: Cheat, index: object) -> None:
+def test_answer_to_a_missing_trial_is_rejected(server: Server, cheat: Cheat, index: object) -> None:
     refused = cheat.send(answer(0), {**answer(0), "index": index})
     assert (refused.status_code, list(refused.json())) == (400, ["error"])
     assert _stored(server, cheat) == []
 
 
 @pytest.mark.parametrize("choice", [-1, len(CLASSES), 10**30, 0.0, "0", "Type A", True, [0, 1, 2], {"0": 1}])
-def test_choices_that_do_not_exist_are_not_made(server: Server, cheat: Cheat, choice: object) -> None:
+def test_invalid_choice_is_rejected(server: Server, cheat: Cheat, choice: object) -> None:
     refused = cheat.send(answer(0, i_choice=choice))
     assert (refused.status_code, list(refused.json())) == (400, ["error"])
     assert _stored(server, cheat) == []
@@ -507,7 +505,7 @@ def _ask_everything(server: Server, cheat: Cheat) -> list[httpx.Response]:
     return said
 
 
-def test_nothing_that_is_said_before_the_end_names_what_is_shown(server: Server, cheat: Cheat) -> None:
+def test_responses_before_the_end_do_not_name_the_class(server: Server, cheat: Cheat) -> None:
     said = _ask_everything(server, cheat)
     study = server.compiled.study
     secrets = {
@@ -526,7 +524,7 @@ def test_nothing_that_is_said_before_the_end_names_what_is_shown(server: Server,
         assert [secret for secret in secrets if secret in text] == [], one.url
 
 
-def test_what_stands_in_a_row_is_the_answer_only_where_it_is_fed_back(server: Server, cheat: Cheat) -> None:
+def test_trial_row_has_the_answer_only_with_feedback(server: Server, cheat: Cheat) -> None:
     assert cheat.started["trialset"]["columns"] == list(ROW_COLUMNS)
     key = _answer_key(server, cheat.trialset_id)
     for row, trial in zip(cheat.rows, key, strict=True):
@@ -536,7 +534,7 @@ def test_what_stands_in_a_row_is_the_answer_only_where_it_is_fed_back(server: Se
     assert "perf" not in said
 
 
-def test_an_answer_in_the_test_is_received_alike_whether_right_or_wrong(server: Server, client: httpx.Client) -> None:
+def test_response_to_a_test_answer_does_not_depend_on_correctness(server: Server, client: httpx.Client) -> None:
     one = _somebody(client)
     other = _somebody(client, platform="test", trialset_id=one.trialset_id)
     right = _sheet(server, one.trialset_id, right=True, blocks=[_TEST])
@@ -551,7 +549,7 @@ def _without_date(said: httpx.Response) -> dict[str, str]:
     return {name: value for name, value in said.headers.items() if name != "date"}
 
 
-def test_trying_a_study_out_does_not_tell_which_answers_are_right(server: Server, cheat: Cheat) -> None:
+def test_test_platform_does_not_reveal_correct_answers(server: Server, cheat: Cheat) -> None:
     """A script tries its own trial set as `test`, each time with another choice for one trial, and compares."""
     trial = next(index for index, row in enumerate(cheat.rows) if row["block"] == _TEST)
     n_right = []
@@ -565,7 +563,7 @@ def test_trying_a_study_out_does_not_tell_which_answers_are_right(server: Server
     assert len(set(n_right)) == 1
 
 
-def test_trying_a_study_out_does_not_tell_how_its_screening_is_passed(server: Server, cheat: Cheat) -> None:
+def test_test_platform_does_not_reveal_the_screening(server: Server, cheat: Cheat) -> None:
     """Or a script tries the screening of its own trial set until it knows the right answers."""
     told = []
     for right in (True, False):
@@ -578,7 +576,7 @@ def test_trying_a_study_out_does_not_tell_how_its_screening_is_passed(server: Se
 # --- classes told apart without looking
 
 
-def test_names_of_pictures_tell_nothing_but_them_apart(server: Server, cheat: Cheat) -> None:
+def test_image_names_reveal_nothing(server: Server, cheat: Cheat) -> None:
     """All alike in form and length, in no order, and the same folder whatever the class or the variant."""
     study = server.compiled.study
     names = [name for image in study.images for name in image.objects.values()]
@@ -599,7 +597,7 @@ def test_kinds_and_offers_do_not_depend_on_the_class(server: Server, cheat: Chea
     assert len({json.dumps({**row, "file": None}) for row in rows}) == 1
 
 
-def test_the_place_in_the_session_tells_nothing_of_the_class(server: Server) -> None:
+def test_trial_position_does_not_reveal_the_class(server: Server) -> None:
     """Over many trial sets each place of the test shows each class, and each is right as often as the others."""
     n_sets = 600
     classes_at: dict[int, Counter[str]] = defaultdict(Counter)
@@ -616,7 +614,7 @@ def test_the_place_in_the_session_tells_nothing_of_the_class(server: Server) -> 
         assert all(abs(count - n_sets / 3) < spread for count in counts.values())
 
 
-def test_headers_of_pictures_do_not_tell_when_they_were_written(server: Server, cheat: Cheat) -> None:
+def test_image_headers_do_not_reveal_the_file_time(server: Server, cheat: Cheat) -> None:
     """Pictures are written class by class: who sorts them by their time has sorted them by class."""
     for name in [row["file"] for row in cheat.rows if row["file"] is not None]:
         told = []
@@ -626,7 +624,7 @@ def test_headers_of_pictures_do_not_tell_when_they_were_written(server: Server, 
         assert told[0] == told[1]
 
 
-def test_who_has_lwise_too_does_not_compute_the_right_answers(server: Server, cheat: Cheat) -> None:
+def test_correct_answers_cannot_be_computed_from_public_data(server: Server, cheat: Cheat) -> None:
     """The script tries seeds until the training comes out as the page was told, then reads on into the test."""
     guesses = [
         guess for seed in range(_GUESSES) if (guess := _computed_answers(seed, cheat.trialset_id, cheat)) is not None

@@ -145,7 +145,7 @@ def _pictures(trialset: dict[str, Any]) -> list[str]:
     return [f"{trialset['folders'][row['folder']]}{row['file']}" for row in rows]
 
 
-def test_no_crash_loses_doubles_or_changes_an_answer(study: Path, port: int, tmp_path: Path) -> None:
+def test_crashes_do_not_lose_duplicate_or_change_answers(study: Path, port: int, tmp_path: Path) -> None:
     data, chance = tmp_path / "data", Random(3)  # noqa: S311 - when the server is killed, no secret
     acknowledgement, all_over = threading.Semaphore(0), threading.Event()
     participants = [

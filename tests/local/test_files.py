@@ -23,7 +23,7 @@ def _raw_get(server: Server, path: str) -> tuple[int, bytes]:
         return answer.status, answer.read()
 
 
-def test_the_page_is_at_the_root(client: httpx.Client) -> None:
+def test_page_is_at_the_root(client: httpx.Client) -> None:
     page = client.get("/?PLATFORM=inperson")
     assert (page.text, page.headers["content-type"]) == (PAGE, "text/html; charset=utf-8")
     script = client.get("/assets/page-1a2b.js")
@@ -31,7 +31,7 @@ def test_the_page_is_at_the_root(client: httpx.Client) -> None:
     assert script.headers["content-type"].startswith("text/javascript")
 
 
-def test_every_picture_is_served_under_its_opaque_name(client: httpx.Client, server: Server) -> None:
+def test_images_are_served_under_opaque_names(client: httpx.Client, server: Server) -> None:
     assert len(server.compiled.files) == 12
     for name, path in server.compiled.files.items():
         picture = client.get(f"/stimuli/{name}")
@@ -61,12 +61,12 @@ def test_every_picture_is_served_under_its_opaque_name(client: httpx.Client, ser
         "/" + "x" * 5000,
     ],
 )
-def test_nothing_else_on_the_machine_can_be_fetched(server: Server, path: str) -> None:
+def test_no_other_file_can_be_downloaded(server: Server, path: str) -> None:
     status, body = _raw_get(server, path)
     assert (status, b"error" in body) == (404, True)
 
 
-def test_a_part_of_a_picture_can_be_had(client: httpx.Client, server: Server) -> None:
+def test_byte_range_of_an_image_is_served(client: httpx.Client, server: Server) -> None:
     name, path = next(iter(server.compiled.files.items()))
     whole = path.read_bytes()
     part = client.get(f"/stimuli/{name}", headers={"Range": "bytes=2-5"})
@@ -94,18 +94,14 @@ def test_a_part_of_a_picture_can_be_had(client: httpx.Client, server: Server) ->
     ],
 )
 @pytest.mark.parametrize("where", ["picture", "page"])
-def test_what_asks_for_no_range_of_bytes_gets_the_whole(
-    client: httpx.Client, server: Server, value: str, where: str
-) -> None:
+def test_invalid_range_gets_the_whole_file(client: httpx.Client, server: Server, value: str, where: str) -> None:
     name, path = next(iter(server.compiled.files.items()))
     address, whole = {"picture": (f"/stimuli/{name}", path.read_bytes()), "page": ("/", PAGE.encode())}[where]
     answered = client.get(address, headers={"Range": value.encode()})
     assert (answered.status_code, answered.content) == (200, whole)
 
 
-def test_pictures_may_be_kept_for_ever_pages_are_asked_for_anew_and_answers_are_not_kept(
-    client: httpx.Client, server: Server
-) -> None:
+def test_cache_headers_of_images_pages_and_api_responses(client: httpx.Client, server: Server) -> None:
     picture = client.get(f"/stimuli/{next(iter(server.compiled.files))}")
     assert picture.headers["cache-control"] == "public, max-age=31536000, immutable"
     page = client.get("/")
@@ -115,7 +111,7 @@ def test_pictures_may_be_kept_for_ever_pages_are_asked_for_anew_and_answers_are_
     assert started.headers["cache-control"] == "no-store"
 
 
-def test_every_answer_carries_the_security_headers(client: httpx.Client, server: Server) -> None:
+def test_every_response_has_the_security_headers(client: httpx.Client, server: Server) -> None:
     name = next(iter(server.compiled.files))
     page = client.get("/")
     answers = [
@@ -140,7 +136,7 @@ def test_every_answer_carries_the_security_headers(client: httpx.Client, server:
     assert "unsafe-inline" not in answers[0].headers["content-security-policy"].partition("style-src")[0]
 
 
-def test_only_mechanical_turk_frames_the_page_and_is_sent_a_form_and_only_where_the_study_names_it(
+def test_only_mechanical_turk_may_frame_the_page_if_the_study_names_it(
     compiled: CompiledStudy, site: Path, tmp_path: Path
 ) -> None:
     def policy(*platforms: str) -> dict[str, str]:
@@ -157,9 +153,7 @@ def test_only_mechanical_turk_frames_the_page_and_is_sent_a_form_and_only_where_
     assert rules["form-action"] == "https://www.mturk.com https://workersandbox.mturk.com"
 
 
-def test_what_breaks_on_the_server_is_said_without_detail_and_the_server_goes_on(
-    client: httpx.Client, server: Server
-) -> None:
+def test_internal_error_has_no_details_and_the_server_continues(client: httpx.Client, server: Server) -> None:
     name, path = next(iter(server.compiled.files.items()))
     with picture_away(path):
         broken = client.get(f"/stimuli/{name}")

@@ -511,7 +511,7 @@ def _is_as_expected(status: int | None, drawn: Drawn) -> bool:
     return refused or (drawn.expected == _EITHER and status in (200, 206, 304))
 
 
-def test_whatever_is_sent_is_answered_or_refused_and_only_what_is_right_is_kept(
+def test_any_request_gets_a_response_and_only_valid_data_is_stored(
     server: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
     control = _start(server.url, _CONTROL)

@@ -123,7 +123,7 @@ def _run(coming: Coroutine[Any, Any, Any]) -> Any:
         return thread.submit(asyncio.run, coming).result()
 
 
-def test_each_of_a_crowd_gets_its_own_result_and_finds_it_kept(store: SqliteStore, numbers: Numbers) -> None:
+def test_concurrent_calls_get_their_own_results_after_the_commit(store: SqliteStore, numbers: Numbers) -> None:
     async def write(shared: SharedCommit, number: int) -> None:
         assert await shared.run(numbers.insert(number)) == number
         assert number in numbers.kept()
@@ -136,7 +136,7 @@ def test_each_of_a_crowd_gets_its_own_result_and_finds_it_kept(store: SqliteStor
     assert numbers.kept() == list(range(_N_CALLS))
 
 
-def test_who_comes_during_a_commit_shares_the_next_one(store: SqliteStore, numbers: Numbers) -> None:
+def test_calls_during_a_commit_share_the_next_one(store: SqliteStore, numbers: Numbers) -> None:
     statements: list[str] = []
     with store.transaction() as connection:
         pass
@@ -145,7 +145,7 @@ def test_who_comes_during_a_commit_shares_the_next_one(store: SqliteStore, numbe
     assert statements.count("COMMIT") == 2  # that of the call before, and one for all
 
 
-def test_nobody_is_told_before_the_commit(store: SqliteStore, numbers: Numbers) -> None:
+def test_no_result_is_returned_before_the_commit(store: SqliteStore, numbers: Numbers) -> None:
     told, told_early = threading.Event(), []
 
     def look(statement: str) -> None:
@@ -161,7 +161,7 @@ def test_nobody_is_told_before_the_commit(store: SqliteStore, numbers: Numbers) 
     assert told.is_set()
 
 
-def test_who_is_refused_leaves_no_trace_and_no_neighbour_is_harmed(store: SqliteStore, numbers: Numbers) -> None:
+def test_failed_call_is_undone_without_affecting_others(store: SqliteStore, numbers: Numbers) -> None:
     refusal = ValueError("no more of these")
     calls = [numbers.insert(1), numbers.insert_and_raise(2, refusal), numbers.insert(1), numbers.insert(3)]
     first, refused, doubled, last = _in_one_batch(store, calls)
@@ -170,9 +170,7 @@ def test_who_is_refused_leaves_no_trace_and_no_neighbour_is_harmed(store: Sqlite
     assert numbers.kept() == [1, 3]
 
 
-def test_when_the_commit_fails_everyone_is_told_and_the_next_batch_is_kept(
-    store: SqliteStore, numbers: Numbers
-) -> None:
+def test_failed_commit_raises_for_every_call_and_the_next_batch_is_stored(store: SqliteStore, numbers: Numbers) -> None:
     # The refusal of the doubled number does not hold either, since the number has not been kept.
     calls = [numbers.insert(1), numbers.refer_to(99), numbers.insert(1), numbers.insert(3)]
     outcomes = _in_one_batch(store, calls)
@@ -182,9 +180,7 @@ def test_when_the_commit_fails_everyone_is_told_and_the_next_batch_is_kept(
     assert numbers.kept() == [1]
 
 
-def test_when_the_disk_is_full_everyone_is_told_and_the_next_batch_is_kept(
-    store: SqliteStore, numbers: Numbers
-) -> None:
+def test_full_disk_raises_for_every_call_and_the_next_batch_is_stored(store: SqliteStore, numbers: Numbers) -> None:
     (n_pages,) = _pragma(store, "page_count")
     _pragma(store, f"max_page_count = {n_pages + 2}")
     calls = [numbers.insert(1), numbers.insert(2, "x" * 100_000), numbers.insert(3)]
@@ -195,9 +191,7 @@ def test_when_the_disk_is_full_everyone_is_told_and_the_next_batch_is_kept(
     assert numbers.kept() == [1, 3]
 
 
-def test_while_another_process_holds_the_file_everyone_is_told(
-    store: SqliteStore, numbers: Numbers, path: Path
-) -> None:
+def test_locked_file_raises_for_every_call(store: SqliteStore, numbers: Numbers, path: Path) -> None:
     _pragma(store, "busy_timeout = 10")
 
     async def come() -> list[Any]:
@@ -211,9 +205,44 @@ def test_while_another_process_holds_the_file_everyone_is_told(
     assert numbers.kept() == [0, 1, 2, 3]
 
 
-def test_a_call_that_breaks_breaks_nobody_elses(store: SqliteStore, numbers: Numbers) -> None:
+def test_call_that_raises_does_not_affect_others(store: SqliteStore, numbers: Numbers) -> None:
     # asyncio does not hand this one on: whoever awaits it would take it for an end.
     outcomes = _in_one_batch(store, [numbers.insert_and_raise(1, StopIteration()), numbers.insert(2)])
     assert isinstance(outcomes[0], RuntimeError)
     assert outcomes[1] == 2
     assert numbers.kept() == [2]
+
+
+def test_call_after_an_idle_time_is_made(store: SqliteStore, numbers: Numbers) -> None:
+    async def one_after_the_other() -> list[int]:
+        shared = SharedCommit(store.transaction)
+        results = []
+        for number in range(3):
+            results.append(await asyncio.wait_for(shared.run(numbers.insert(number)), timeout=30))
+            await asyncio.sleep(0.01)
+        return results
+
+    assert _run(one_after_the_other()) == numbers.kept() == [0, 1, 2]
+
+
+def test_cancelled_call_leaves_other_results(store: SqliteStore, numbers: Numbers) -> None:
+    started, proceed = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        started.set()
+        proceed.wait()
+
+    async def calls() -> list[int]:
+        shared = SharedCommit(store.transaction)
+        first = asyncio.create_task(shared.run(hold))
+        while not started.is_set():
+            await asyncio.sleep(0.001)
+        cancelled, other = (asyncio.create_task(shared.run(numbers.insert(number))) for number in (1, 2))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        proceed.set()
+        await first
+        return [await asyncio.wait_for(other, timeout=30), await asyncio.wait_for(shared.run(numbers.insert(3)), 30)]
+
+    assert _run(calls()) == [2, 3]
+    assert numbers.kept() == [1, 2, 3]

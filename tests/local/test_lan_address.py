@@ -21,12 +21,12 @@ from lwise_core.local.lan_address import address_of, others_reach
         ("lab.example", "http://lab.example:8000", True),
     ],
 )
-def test_a_host_is_told_as_it_was_given(host: str, address: str, reached: bool) -> None:
+def test_address_has_the_given_host(host: str, address: str, reached: bool) -> None:
     assert (address_of(host, 8000), others_reach(host)) == (address, reached)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
-def test_who_listens_everywhere_is_reached_under_the_machines_own_address(host: str) -> None:
+def test_unspecified_host_gives_the_machines_own_address(host: str) -> None:
     address = address_of(host, 8000).removeprefix("http://").removesuffix(":8000")
     assert others_reach(host)
     assert address not in ("", host, "localhost")

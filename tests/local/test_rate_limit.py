@@ -30,7 +30,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_after_the_first_rush_so_many_pass_a_second(clock: Clock) -> None:
+def test_burst_is_followed_by_the_sustained_rate(clock: Clock) -> None:
     limit = RateLimit(Rate(at_once=3, per_second=2), clock=clock)
     assert [limit.take(b"a") for _ in range(4)] == [0, 0, 0, 0.5]
     clock.now += 0.25
@@ -39,7 +39,7 @@ def test_after_the_first_rush_so_many_pass_a_second(clock: Clock) -> None:
     assert [limit.take(b"a") for _ in range(2)] == [0, 0.5]
 
 
-def test_who_is_refused_does_not_wait_the_longer_for_it(clock: Clock) -> None:
+def test_rejected_requests_do_not_extend_the_wait(clock: Clock) -> None:
     limit = RateLimit(Rate(at_once=1, per_second=1), clock=clock)
     limit.take(b"a")
     assert [limit.take(b"a") for _ in range(5)] == [1] * 5
@@ -47,19 +47,19 @@ def test_who_is_refused_does_not_wait_the_longer_for_it(clock: Clock) -> None:
     assert limit.take(b"a") == 0
 
 
-def test_silence_saves_up_no_more_than_the_first_rush(clock: Clock) -> None:
+def test_idle_time_saves_up_one_burst_at_most(clock: Clock) -> None:
     limit = RateLimit(Rate(at_once=2, per_second=1), clock=clock)
     limit.take(b"a")
     clock.now += 1e6
     assert [limit.take(b"a") for _ in range(3)] == [0, 0, 1]
 
 
-def test_nobody_waits_for_another(clock: Clock) -> None:
+def test_keys_are_limited_independently(clock: Clock) -> None:
     limit = RateLimit(Rate(at_once=1, per_second=1), clock=clock)
     assert [limit.take(key) for key in (b"a", b"b", b"a", b"b")] == [0, 0, 1, 1]
 
 
-def test_memory_has_an_end_and_the_longest_silent_is_forgotten_first(clock: Clock) -> None:
+def test_memory_is_bounded_and_drops_the_least_recent_key(clock: Clock) -> None:
     limit = RateLimit(Rate(at_once=1, per_second=1), clock=clock, at_most=100)
     for number in range(1000):
         limit.take(str(number).encode())
@@ -68,7 +68,7 @@ def test_memory_has_an_end_and_the_longest_silent_is_forgotten_first(clock: Cloc
     assert (limit.take(b"999"), limit.take(b"busy"), limit.take(b"0")) == (1, 1, 0)
 
 
-def test_an_opening_is_known_by_platform_and_assignment_whatever_their_form(clock: Clock) -> None:
+def test_opening_key_accepts_any_json(clock: Clock) -> None:
     limits = SessionLimits(openings=Rate(at_once=1, per_second=1), clock=clock)
     bodies: list[dict[str, Any]] = [
         {"platform": "a", "assignment_id": "b"},
@@ -88,7 +88,7 @@ def server(compiled: CompiledStudy, site: Path, tmp_path: Path, clock: Clock) ->
         yield url
 
 
-def test_a_page_gone_mad_is_told_to_wait_and_others_are_not(server: str, clock: Clock) -> None:
+def test_faulty_page_is_limited_and_others_are_not(server: str, clock: Clock) -> None:
     def started(assignment: str) -> httpx.Client:
         ids = {"platform": "prolific", "assignment_id": assignment}
         token = httpx.post(f"{server}/api/sessions", json=ids).raise_for_status().json()["token"]
@@ -105,7 +105,7 @@ def test_a_page_gone_mad_is_told_to_wait_and_others_are_not(server: str, clock: 
         assert mad.post("/api/trials", json={"trials": [answer(0)]}).json() == {"stored": [0], "next_trial": 1}
 
 
-def test_one_assignment_is_not_opened_without_end(server: str, clock: Clock) -> None:
+def test_openings_of_an_assignment_are_limited(server: str, clock: Clock) -> None:
     ids = {"platform": "prolific", "assignment_id": "one"}
     with httpx.Client(base_url=server, timeout=30) as browser:
         opened = [browser.post("/api/sessions", json=ids).status_code for _ in range(OPENINGS.at_once)]

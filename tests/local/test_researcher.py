@@ -78,7 +78,7 @@ def _sessions(desk: httpx.Client, ids: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("method", "call"), _CALLS)
-def test_without_the_token_nothing_is_told(
+def test_calls_need_the_researchers_token(
     watched: Server, researcher: Researcher, ids: dict[str, Any], method: str, call: str
 ) -> None:
     token = researcher.token
@@ -100,23 +100,23 @@ def test_without_the_token_nothing_is_told(
     assert released[ids["assignment_id"]] is None
 
 
-def test_the_token_is_long_random_and_new_at_every_start() -> None:
+def test_token_is_long_random_and_new_at_every_start() -> None:
     tokens = {Researcher(_tables).token for _ in range(20)}
     assert len(tokens) == 20
     assert all(len(token) >= 43 for token in tokens)
 
 
-def test_the_researchers_token_opens_no_session(watched: Server, researcher: Researcher) -> None:
+def test_researchers_token_opens_no_session(watched: Server, researcher: Researcher) -> None:
     key = {"Authorization": f"Bearer {researcher.token}"}
     assert httpx.post(f"{watched.url}/api/finish", json={}, headers=key).status_code == 401
 
 
-def test_a_server_without_a_researcher_has_neither_page_nor_calls(client: httpx.Client) -> None:
+def test_server_without_researcher_has_neither_page_nor_calls(client: httpx.Client) -> None:
     for path in ("/researcher", "/api/researcher/overview", "/api/researcher/data"):
         assert client.get(path).status_code == 404
 
 
-def test_the_page_is_the_same_for_everyone(watched: Server) -> None:
+def test_page_has_no_data(watched: Server) -> None:
     page = httpx.get(f"{watched.url}/researcher")
     assert page.text == "<!doctype html><title>Researcher</title>"
     assert page.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
@@ -125,7 +125,7 @@ def test_the_page_is_the_same_for_everyone(watched: Server) -> None:
 # --- what is seen
 
 
-def test_a_session_is_seen_from_its_start_to_its_end(watched: Server, desk: httpx.Client, ids: dict[str, Any]) -> None:
+def test_overview_follows_a_session_from_start_to_end(watched: Server, desk: httpx.Client, ids: dict[str, Any]) -> None:
     before = desk.get("overview").json()["total"]["finished"]
     with _start(watched, ids) as participant:
         participant.post("/api/trials", json={"trials": [answer(0), answer(1)]}).raise_for_status()
@@ -145,12 +145,12 @@ def test_a_session_is_seen_from_its_start_to_its_end(watched: Server, desk: http
     assert (overview["study_id"], overview["title"]) == ("moths_1", "Moths")
 
 
-def test_who_a_person_is_for_the_platform_is_not_told(watched: Server, desk: httpx.Client, ids: dict[str, Any]) -> None:
+def test_overview_has_no_worker_ids(watched: Server, desk: httpx.Client, ids: dict[str, Any]) -> None:
     _start(watched, ids).close()
     assert ids["worker_id"] not in desk.get("overview").text
 
 
-def test_links_lead_to_where_the_researcher_sees_the_server(watched: Server, desk: httpx.Client) -> None:
+def test_links_use_the_address_of_the_request(watched: Server, desk: httpx.Client) -> None:
     links = desk.get("overview").json()["links"]
     assert [link["platform"] for link in links] == ["prolific", "mturk", "inperson", "test"]
     assert links[2]["url"] == f"{watched.url}/?PLATFORM=inperson"
@@ -158,7 +158,7 @@ def test_links_lead_to_where_the_researcher_sees_the_server(watched: Server, des
     assert elsewhere[2]["url"] == "http://lab.example:8000/?PLATFORM=inperson"
 
 
-def test_what_is_seen_is_not_kept_by_the_browser(desk: httpx.Client) -> None:
+def test_overview_is_not_cached(desk: httpx.Client) -> None:
     for call in ("overview", "data"):
         assert desk.get(call).headers["cache-control"] == "no-store"
 
@@ -167,7 +167,7 @@ def test_what_is_seen_is_not_kept_by_the_browser(desk: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("reason", ["returned", "timed_out"])
-def test_the_place_of_who_is_gone_goes_to_the_next_arrival(
+def test_released_slot_goes_to_the_next_arrival(
     watched: Server, desk: httpx.Client, ids: dict[str, Any], reason: str
 ) -> None:
     def trialset_id(of: dict[str, Any]) -> int:
@@ -182,7 +182,7 @@ def test_the_place_of_who_is_gone_goes_to_the_next_arrival(
     assert trialset_id(ids | {"assignment_id": f"next {reason}", "worker_id": f"next {reason}"}) == given
 
 
-def test_what_is_not_under_way_cannot_be_released(desk: httpx.Client) -> None:
+def test_session_that_is_not_under_way_cannot_be_released(desk: httpx.Client) -> None:
     body = {"platform": "prolific", "assignment_id": "nobody", "reason": "returned"}
     assert desk.post("release", json=body).json() == {"released": False}
 
@@ -197,7 +197,7 @@ def test_what_is_not_under_way_cannot_be_released(desk: httpx.Client) -> None:
         ([], "expected a JSON object"),
     ],
 )
-def test_a_release_that_is_not_understood_says_why(desk: httpx.Client, body: object, error: str) -> None:
+def test_invalid_release_says_why(desk: httpx.Client, body: object, error: str) -> None:
     refused = desk.post("release", json=body)
     assert (refused.status_code, list(refused.json())) == (400, ["error"])
     assert error in refused.json()["error"]
@@ -206,7 +206,7 @@ def test_a_release_that_is_not_understood_says_why(desk: httpx.Client, body: obj
 # --- the data
 
 
-def test_the_data_are_those_of_the_export(
+def test_downloaded_data_equal_the_export(
     watched: Server, desk: httpx.Client, ids: dict[str, Any], tmp_path: Path
 ) -> None:
     with _start(watched, ids) as participant:
@@ -220,9 +220,7 @@ def test_the_data_are_those_of_the_export(
     assert received == {name: (tmp_path / name).read_bytes() for name in ("sessions.csv", "trials.csv")}
 
 
-def test_no_copy_of_the_data_is_left_behind(
-    desk: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_download_leaves_no_copy_on_disk(desk: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with desk.stream("GET", "data") as broken_off:
         assert broken_off.status_code == 200
@@ -230,7 +228,7 @@ def test_no_copy_of_the_data_is_left_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_tables_cannot_be_made_it_is_said_what_to_do(compiled: CompiledStudy, site: Path, tmp_path: Path) -> None:
+def test_missing_analysis_packages_are_reported(compiled: CompiledStudy, site: Path, tmp_path: Path) -> None:
     researcher = Researcher(_not_installed)
     key = {"Authorization": f"Bearer {researcher.token}"}
     with (

@@ -28,7 +28,7 @@ _IDS = {"platform": "inperson", "assignment_id": "session 1"}
 # --- ports
 
 
-def test_a_port_is_taken_from_the_first_moment_on() -> None:
+def test_port_is_bound_at_once() -> None:
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
         with pytest.raises(
@@ -38,18 +38,18 @@ def test_a_port_is_taken_from_the_first_moment_on() -> None:
     listen("127.0.0.1", port).close()
 
 
-def test_a_port_of_a_running_server_is_taken(server: Server) -> None:
+def test_port_of_a_running_server_is_in_use(server: Server) -> None:
     with pytest.raises(InputError, match=f"port {server.port} of"):
         listen("127.0.0.1", server.port)
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("no such host", 0), ("203.0.113.1", 0)])
-def test_an_address_that_is_not_ours_is_named(host: str, port: int) -> None:
+def test_error_names_a_foreign_address(host: str, port: int) -> None:
     with pytest.raises(InputError, match=f"port {port} of {host} cannot be used"):
         listen(host, port)
 
 
-def test_answers_are_sent_without_nagles_delay() -> None:
+def test_responses_are_sent_without_nagles_delay() -> None:
     """asyncio sets TCP_NODELAY only on connections whose socket says that it is TCP."""
     with listen("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
@@ -59,7 +59,7 @@ def test_answers_are_sent_without_nagles_delay() -> None:
                 assert connection.proto == socket.IPPROTO_TCP
 
 
-def test_a_page_that_is_closed_while_it_sends_is_no_error(
+def test_page_closed_while_sending_is_no_error(
     compiled: CompiledStudy, site: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     request = b"POST /api/trials HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
@@ -75,7 +75,7 @@ def test_a_page_that_is_closed_while_it_sends_is_no_error(
 # --- data folders
 
 
-def test_without_the_built_page_nothing_is_begun(compiled: CompiledStudy, tmp_path: Path) -> None:
+def test_unbuilt_page_is_reported_first(compiled: CompiledStudy, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with (
         pytest.raises(InputError, match="the participant's page is not built; run `make site`"),
@@ -85,7 +85,7 @@ def test_without_the_built_page_nothing_is_begun(compiled: CompiledStudy, tmp_pa
     assert not data.exists()
 
 
-def test_a_session_goes_on_after_the_server_was_restarted(compiled: CompiledStudy, site: Path, tmp_path: Path) -> None:
+def test_session_resumes_after_a_server_restart(compiled: CompiledStudy, site: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     for first_missing in (0, 1, 2):
         with open_study(compiled, data, site=site) as local, serving(local.app) as url:
@@ -95,7 +95,7 @@ def test_a_session_goes_on_after_the_server_was_restarted(compiled: CompiledStud
             httpx.post(f"{url}/api/trials", json={"trials": [answer(first_missing)]}, headers=key).raise_for_status()
 
 
-def test_a_token_outlives_a_restart(compiled: CompiledStudy, site: Path, tmp_path: Path) -> None:
+def test_token_survives_a_server_restart(compiled: CompiledStudy, site: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with open_study(compiled, data, site=site) as local:
         token = local.service.start(PlatformIds(**_IDS)).token
@@ -103,7 +103,7 @@ def test_a_token_outlives_a_restart(compiled: CompiledStudy, site: Path, tmp_pat
         assert local.service.record(token, [answer(0)]) == ([0], 1)
 
 
-def test_another_version_of_the_study_does_not_touch_the_data(
+def test_another_version_of_the_study_leaves_the_data_unchanged(
     compiled: CompiledStudy, site: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
@@ -125,7 +125,9 @@ def test_records_are_read_from_the_data_folder_alone(server: Server) -> None:
 
 
 @pytest.mark.parametrize("missing", [BUNDLE_FILE, SESSIONS_FILE])
-def test_a_folder_without_records_is_named(compiled: CompiledStudy, site: Path, tmp_path: Path, missing: str) -> None:
+def test_error_names_a_folder_without_records(
+    compiled: CompiledStudy, site: Path, tmp_path: Path, missing: str
+) -> None:
     data = tmp_path / "data"
     with open_study(compiled, data, site=site):
         pass
@@ -134,7 +136,7 @@ def test_a_folder_without_records_is_named(compiled: CompiledStudy, site: Path, 
         pass
 
 
-def test_git_does_not_see_participants_data(server: Server) -> None:
+def test_git_ignores_participants_data(server: Server) -> None:
     folder = server.data.parent
     subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     seen = subprocess.run(
@@ -151,7 +153,7 @@ def test_git_does_not_see_participants_data(server: Server) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_that_is_told_to_stop_finishes_what_is_in_progress(
+def test_stopping_server_finishes_requests_in_progress(
     compiled: CompiledStudy, place: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
     """SIGTERM is how service managers stop a program, SIGINT is Ctrl-C."""

@@ -61,9 +61,7 @@ def _finish(service: SessionService, token: str) -> None:
 
 
 @every_store
-def test_a_crowd_with_dropouts_fills_every_condition_evenly(
-    study: Study, stores: list[SessionStore], crowd: Crowd
-) -> None:
+def test_conditions_end_evenly_filled_despite_dropouts(study: Study, stores: list[SessionStore], crowd: Crowd) -> None:
     """500 at once, of whom 30 % leave; then people come one after the other until all places are filled."""
     arrivals = crowd(_ARRIVALS)
     clock, chance = _Clock(), Random(0)  # noqa: S311 - who leaves, no secret
@@ -101,7 +99,7 @@ def test_a_crowd_with_dropouts_fills_every_condition_evenly(
     assert {session["state"] for session in lost} == {"started"}
 
 
-def test_while_places_are_kept_nobody_else_gets_them(study: Study, stores: list[SessionStore]) -> None:
+def test_leased_slots_are_not_reassigned(study: Study, stores: list[SessionStore]) -> None:
     clock = _Clock()
     service = SessionService(study, stores[0], clock=clock)
     silent = service.start(PlatformIds("prolific", "silent"))
@@ -114,7 +112,7 @@ def test_while_places_are_kept_nobody_else_gets_them(study: Study, stores: list[
     assert service.start(PlatformIds("prolific", "late")).trialset["trialset_id"] == 0
 
 
-def test_who_comes_back_too_late_finishes_in_addition(study: Study, stores: list[SessionStore]) -> None:
+def test_session_whose_slot_was_reassigned_can_still_finish(study: Study, stores: list[SessionStore]) -> None:
     clock = _Clock()
     service = SessionService(study, stores[0], clock=clock)
     service.start(PlatformIds("prolific", "slow"))
@@ -128,7 +126,7 @@ def test_who_comes_back_too_late_finishes_in_addition(study: Study, stores: list
     assert states == {"slow": ("completed", False), "quick": ("completed", True)}
 
 
-def test_one_condition_is_as_easy(study: Study, stores: list[SessionStore]) -> None:
+def test_single_condition_fills_all_slots(study: Study, stores: list[SessionStore]) -> None:
     alone = replace(study, conditions=Conditions(1, "blocked", 1))
     service = SessionService(alone, stores[0], clock=_Clock())
     for number in range(5):

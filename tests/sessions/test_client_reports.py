@@ -27,7 +27,7 @@ def asking(study: Study, store: SessionStore) -> SessionService:
     return SessionService(replace(study, page=PageSettings(ask_email=True)), store)
 
 
-def test_a_problem_is_kept_with_its_time_under_the_pseudonym(service: SessionService, token: str) -> None:
+def test_problem_is_stored_with_its_time_under_the_pseudonym(service: SessionService, token: str) -> None:
     service.report_problem(token, _REPORT)
     service.report_problem(token, {"kind": "page_error", "message": "größer", "trial_index": None})
     (participant,) = [record["participant"] for record in service.session_records()]
@@ -38,7 +38,7 @@ def test_a_problem_is_kept_with_its_time_under_the_pseudonym(service: SessionSer
     assert times[0].startswith("2026-01-31T12:")
 
 
-def test_of_very_many_problems_only_the_first_are_kept(service: SessionService, token: str) -> None:
+def test_number_of_stored_problems_is_limited(service: SessionService, token: str) -> None:
     for number in range(MAX_PROBLEMS + 5):
         service.report_problem(token, {**_REPORT, "message": f"number {number}"})
     assert [problem.message for _, problem in service.problems()] == [f"number {n}" for n in range(MAX_PROBLEMS)]
@@ -63,15 +63,13 @@ def test_of_very_many_problems_only_the_first_are_kept(service: SessionService, 
     ],
     ids=str,
 )
-def test_a_report_that_cannot_be_understood_is_refused(
-    service: SessionService, token: str, change: dict[str, Any]
-) -> None:
+def test_invalid_problem_report_is_rejected(service: SessionService, token: str, change: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         service.report_problem(token, _REPORT | change)
     assert service.problems() == []
 
 
-def test_only_a_session_reports(service: SessionService) -> None:
+def test_problem_report_needs_a_valid_token(service: SessionService) -> None:
     with pytest.raises(UnknownToken):
         service.report_problem("made up", _REPORT)
     with pytest.raises(UnknownToken):
@@ -80,7 +78,7 @@ def test_only_a_session_reports(service: SessionService) -> None:
         service.store_email("made up", "a@example.org")
 
 
-def test_an_address_is_kept_where_it_is_asked_for_and_stands_in_no_record(asking: SessionService) -> None:
+def test_email_is_stored_apart_from_all_records(asking: SessionService) -> None:
     token = asking.start(PlatformIds("inperson", "s")).token
     asking.store_email(token, "  first@example.org ")
     asking.store_email(token, "ana.mørk+moths@example.museum")
@@ -88,7 +86,7 @@ def test_an_address_is_kept_where_it_is_asked_for_and_stands_in_no_record(asking
     assert "example" not in str([*asking.session_records(), *asking.trial_records()])
 
 
-def test_an_address_that_nobody_asked_for_is_refused(service: SessionService, token: str) -> None:
+def test_email_is_rejected_unless_the_study_asks_for_it(service: SessionService, token: str) -> None:
     with pytest.raises(InvalidRequest, match="does not ask"):
         service.store_email(token, "a@example.org")
     assert service.emails() == []
@@ -99,7 +97,7 @@ def test_an_address_that_nobody_asked_for_is_refused(service: SessionService, to
     ["", "@", "a@b", "a b@example.org", "a@@example.org", "a@example.", "a@example.org, b@example.org",
      "a@example.org\nBcc: x@y.org", "a\x00@example.org", "a" * 250 + "@b.org", None, 3, ["a@example.org"]],
 )  # fmt: skip
-def test_what_cannot_be_an_address_is_refused(asking: SessionService, address: Any) -> None:
+def test_invalid_email_is_rejected(asking: SessionService, address: Any) -> None:
     token = asking.start(PlatformIds("inperson", "s")).token
     with pytest.raises(InvalidRequest, match="not an e-mail address"):
         asking.store_email(token, address)

@@ -75,24 +75,20 @@ def conflicts() -> Iterator[Callable[[int], Any]]:
     return patched  # type: ignore[return-value]
 
 
-def test_a_transaction_that_others_were_in_the_way_of_is_made_again(
-    store: DynamoStore, conflicts: Callable[[int], Any]
-) -> None:
+def test_conflicting_transaction_is_retried(store: DynamoStore, conflicts: Callable[[int], Any]) -> None:
     with conflicts(5):
         session = _open(store, "person")
         assert store.end(session.participant, state="completed", now=_NOW).state == "completed"
     assert [one.state for one in store.sessions()] == ["completed"]
 
 
-def test_a_number_that_was_drawn_in_vain_is_the_next_ones(store: DynamoStore, conflicts: Callable[[int], Any]) -> None:
+def test_number_of_a_failed_transaction_is_reused(store: DynamoStore, conflicts: Callable[[int], Any]) -> None:
     with conflicts(3):
         assert _open(store, "unlucky").slot == 0
     assert [_open(store, name).slot for name in ("a", "b")] == [1, 2]
 
 
-def test_who_never_gets_through_is_told_so_and_nothing_is_kept(
-    store: DynamoStore, conflicts: Callable[[int], Any]
-) -> None:
+def test_persistent_conflicts_raise_and_store_nothing(store: DynamoStore, conflicts: Callable[[int], Any]) -> None:
     with (
         conflicts(10**6),
         mock.patch("lwise_core.sessions.stores.dynamodb.tables.time.sleep"),
@@ -103,7 +99,7 @@ def test_who_never_gets_through_is_told_so_and_nothing_is_kept(
     assert _open(store, "next").slot == 0
 
 
-def test_a_crowd_is_served_though_every_second_transaction_meets_another(aws: StandIn, place: Place) -> None:
+def test_concurrent_starts_succeed_when_every_second_transaction_conflicts(aws: StandIn, place: Place) -> None:
     transact, numbers = DynamoDBBackend.transact_write_items, itertools.count()
 
     def every_second(backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
@@ -122,7 +118,7 @@ def test_a_crowd_is_served_though_every_second_transaction_meets_another(aws: St
 
 
 @pytest.mark.parametrize("sign", ["an answer", "the end"])
-def test_who_is_heard_of_at_the_last_moment_keeps_the_slot(aws: StandIn, place: Place, sign: str) -> None:
+def test_request_just_before_reassignment_keeps_the_slot(aws: StandIn, place: Place, sign: str) -> None:
     here, there = aws.store(place), aws.store(place)
     participant = _open(here, "silent for long").participant
     transact = here._dynamodb.transact_write_items
@@ -139,7 +135,7 @@ def test_who_is_heard_of_at_the_last_moment_keeps_the_slot(aws: StandIn, place: 
     assert [session.holds_slot for session in here.sessions()] == [True, True]
 
 
-def test_who_starts_so_slowly_that_the_number_has_gone_to_another_gets_the_next(aws: StandIn, place: Place) -> None:
+def test_start_slower_than_its_reservation_gets_another_number(aws: StandIn, place: Place) -> None:
     here, there = aws.store(place), aws.store(place)
     transact, is_first = here._dynamodb.transact_write_items, iter([True])
 
@@ -154,7 +150,7 @@ def test_who_starts_so_slowly_that_the_number_has_gone_to_another_gets_the_next(
 
 
 @pytest.mark.parametrize("change", ["restart", "release", "end"])
-def test_a_change_of_a_session_is_repeated_if_it_is_reopened_meanwhile(aws: StandIn, place: Place, change: str) -> None:
+def test_change_is_retried_when_the_session_is_reopened_meanwhile(aws: StandIn, place: Place, change: str) -> None:
     """Even if the lease stays the same: the newest token must open the session, whatever else happens to it."""
     here, there = aws.store(place), aws.store(place)
     ids = PlatformIds("inperson", "person", worker_id="person")
@@ -193,7 +189,7 @@ def test_a_change_of_a_session_is_repeated_if_it_is_reopened_meanwhile(aws: Stan
 # --- a function dies half-way
 
 
-def test_a_number_whose_session_was_never_kept_is_given_to_another_when_its_lease_is_over(store: DynamoStore) -> None:
+def test_number_of_a_session_that_was_never_stored_is_reused_after_its_lease(store: DynamoStore) -> None:
     with _dying_at(store, "transact_write_items"), pytest.raises(_Died):
         _open(store, "dies")
     assert _open(store, "meanwhile", lease_until=_LATER).slot == 1
@@ -202,7 +198,7 @@ def test_a_number_whose_session_was_never_kept_is_given_to_another_when_its_leas
     assert _open(store, "after", now=_SOON, lease_until=_LATER).slot == 3
 
 
-def test_a_slot_whose_reservation_was_not_cleared_away_is_not_given_twice(store: DynamoStore) -> None:
+def test_slot_with_a_leftover_reservation_is_not_assigned_twice(store: DynamoStore) -> None:
     forget = "lwise_core.sessions.stores.dynamodb.slots.Slots.forget"
     with mock.patch(forget, side_effect=_Died), pytest.raises(_Died):
         _open(store, "dies after its session was kept")
@@ -211,14 +207,14 @@ def test_a_slot_whose_reservation_was_not_cleared_away_is_not_given_twice(store:
     assert slots == [1, 2, 3]
 
 
-def test_who_comes_back_after_a_start_that_broke_off_is_served(store: DynamoStore) -> None:
+def test_interrupted_start_can_be_repeated(store: DynamoStore) -> None:
     with _dying_at(store, "transact_write_items"), pytest.raises(_Died):
         _open(store, "person")
     assert _open(store, "person").state == "started"
     assert len(store.sessions()) == 1
 
 
-def test_a_batch_whose_end_was_not_written_is_not_there_and_may_be_sent_again(store: DynamoStore) -> None:
+def test_batch_without_its_index_is_not_stored_and_can_be_resent(store: DynamoStore) -> None:
     participant = _open(store, "person").participant
     with _dying_at(store, "update_item"), pytest.raises(_Died):
         store.add_trials(participant, {0: {"n": 0}, 1: {"n": 1}}, lease_until=_LATER)
@@ -249,7 +245,7 @@ def test_no_trial_is_listed_before_its_record_is_written(store: DynamoStore, n_w
 # --- an answer gets lost, and boto3 sends the request again
 
 
-def test_a_number_is_drawn_once_though_the_answer_got_lost(store: DynamoStore) -> None:
+def test_retried_request_draws_one_number(store: DynamoStore) -> None:
     update = store._dynamodb.update_item
 
     def twice(**request: Any) -> Any:
@@ -264,14 +260,14 @@ def test_a_number_is_drawn_once_though_the_answer_got_lost(store: DynamoStore) -
 # --- more than one answer of DynamoDB holds
 
 
-def test_trials_of_more_than_a_megabyte_come_back_whole(store: DynamoStore) -> None:
+def test_trials_of_more_than_a_megabyte_are_read_completely(store: DynamoStore) -> None:
     participant = _open(store, "person").participant
     records = {index: {"obs": index, "text": "x" * 60_000} for index in range(20)}
     store.add_trials(participant, records, lease_until=_LATER)
     assert store.trials(participant) == list(records.values())
 
 
-def test_more_than_a_hundred_sessions_are_listed_in_their_order(store: DynamoStore) -> None:
+def test_more_than_a_hundred_sessions_are_listed_in_order(store: DynamoStore) -> None:
     names = [f"{number}" for number in range(105)]
     for name in names:
         store.open_session(
@@ -290,7 +286,7 @@ def test_more_than_a_hundred_sessions_are_listed_in_their_order(store: DynamoSto
 # --- what it costs
 
 
-def test_a_full_study_refuses_without_drawing_a_number(store: DynamoStore) -> None:
+def test_full_study_rejects_without_drawing_a_number(store: DynamoStore) -> None:
     _open(store, "early", n_slots=1)
     for name in ("late", "later"):
         with pytest.raises(StudyFull):
@@ -298,7 +294,7 @@ def test_a_full_study_refuses_without_drawing_a_number(store: DynamoStore) -> No
     assert _open(store, "once there is room").slot == 1
 
 
-def test_no_request_of_a_participant_looks_at_more_than_its_own(aws: StandIn, store: DynamoStore) -> None:
+def test_requests_read_only_items_of_their_own_session(aws: StandIn, store: DynamoStore) -> None:
     """Among ten others; of a session's trials `trials` alone reads all."""
     for number in range(10):
         _open(store, f"other {number}", lease_until=_LATER)

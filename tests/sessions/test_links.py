@@ -12,7 +12,7 @@ def _urls(address: str, *platforms: str) -> dict[str, str]:
     return {link.platform: link.url for link in platform_links(address, platforms)}
 
 
-def test_a_study_open_to_all_has_a_link_for_every_known_platform() -> None:
+def test_study_open_to_all_has_a_link_per_known_platform() -> None:
     assert _urls("https://moths.example.org") == {
         "prolific": "https://moths.example.org/?PLATFORM=prolific"
         "&PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}",
@@ -22,21 +22,21 @@ def test_a_study_open_to_all_has_a_link_for_every_known_platform() -> None:
     }
 
 
-def test_only_platforms_that_may_take_part_have_a_link_and_trying_out_always_comes_last() -> None:
+def test_only_allowed_platforms_have_links_and_the_test_link_is_last() -> None:
     assert list(_urls("http://localhost:8000", "inperson", "prolific")) == ["inperson", "prolific", "test"]
     assert list(_urls("http://localhost:8000", "test", "mturk")) == ["mturk", "test"]
 
 
-def test_a_label_of_ones_own_is_written_as_an_address_needs_it() -> None:
+def test_platform_name_is_url_encoded() -> None:
     assert _urls("http://localhost", "class 3b & 4")["class 3b & 4"] == "http://localhost/?PLATFORM=class+3b+%26+4"
 
 
 @pytest.mark.parametrize("address", ["https://a.example/", "https://a.example"])
-def test_a_slash_at_the_end_makes_no_difference(address: str) -> None:
+def test_trailing_slash_is_ignored(address: str) -> None:
     assert _urls(address)["mturk"] == "https://a.example/?PLATFORM=mturk"
 
 
-def test_a_study_may_lie_below_a_folder() -> None:
+def test_study_address_may_have_a_path() -> None:
     assert _urls("https://a.example/moths/")["mturk"] == "https://a.example/moths/?PLATFORM=mturk"
 
 
@@ -49,16 +49,17 @@ def test_a_study_may_lie_below_a_folder() -> None:
         "https://",
         "https://a b.example",
         "http://a:99999",
+        "http://a:0",
         "http://[::1",
         "a\n",
     ],
 )
-def test_what_is_no_address_of_a_page_is_refused(address: str) -> None:
+def test_invalid_study_address_is_rejected(address: str) -> None:
     with pytest.raises(InputError, match="is not the address of a study; expected one like https://"):
         platform_links(address)
 
 
 @pytest.mark.parametrize("address", ["https://a.example/?PLATFORM=test", "https://a.example/#x"])
-def test_an_address_with_parameters_is_refused(address: str) -> None:
+def test_study_address_with_query_or_fragment_is_rejected(address: str) -> None:
     with pytest.raises(InputError, match="has a query or fragment"):
         platform_links(address)

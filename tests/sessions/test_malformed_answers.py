@@ -57,7 +57,7 @@ def _spoilt_answers(draw: st.DrawFn) -> Any:
 
 @settings(max_examples=200)
 @given(spoilt=_spoilt_answers())
-def test_a_batch_with_a_spoilt_answer_is_kept_validly_or_refused_as_a_whole(study: Study, spoilt: Any) -> None:
+def test_batch_with_a_malformed_answer_is_rejected_whole_or_stored_validly(study: Study, spoilt: Any) -> None:
     with TemporaryDirectory() as folder, closing(SqliteStore(Path(folder) / "sessions.sqlite3")) as store:
         service = SessionService(study, store)
         token = service.start(PlatformIds("inperson", "person")).token

@@ -38,7 +38,7 @@ def _finished(slot: int, minutes: float = 20, **changes: Any) -> Session:
     return _session(slot, state="completed", finished_at=_iso(minutes - 60), **changes)
 
 
-def test_before_the_first_arrival_there_is_nothing_to_see(study: Study) -> None:
+def test_overview_of_an_empty_study(study: Study) -> None:
     seen = _seen(study)
     assert (seen.conditions, seen.total, seen.sessions) == ((Counts(), Counts()), Counts(), ())
     assert (seen.median_minutes, seen.places_left, seen.platforms) == (None, None, {})
@@ -61,13 +61,13 @@ def test_before_the_first_arrival_there_is_nothing_to_see(study: Study) -> None:
         ({"state": "restarted", "finished_at": _iso(-1), "holds_slot": False}, "restarted"),
     ],
 )
-def test_where_a_session_stands(study: Study, changes: dict[str, Any], progress: str) -> None:
+def test_progress_of_a_session(study: Study, changes: dict[str, Any], progress: str) -> None:
     seen = _seen(study, _session(0, **changes))
     assert seen.sessions[0].progress == progress
     assert asdict(seen.total) == asdict(Counts()) | {progress: 1}
 
 
-def test_every_condition_is_counted_on_its_own(study: Study) -> None:
+def test_conditions_are_counted_separately(study: Study) -> None:
     """Slots 0 and 1 are of different conditions, as are 2 and 3: that is what blocks of two are for."""
     sessions = [_finished(0), _finished(1), _session(2), _session(3, released="returned")]
     seen = _seen(study, *sessions)
@@ -79,7 +79,7 @@ def test_every_condition_is_counted_on_its_own(study: Study) -> None:
     assert seen.total == Counts(finished=2, under_way=1, dropped_out=1)
 
 
-def test_who_only_tries_out_is_listed_but_counted_apart(study: Study) -> None:
+def test_test_sessions_are_listed_but_counted_separately(study: Study) -> None:
     seen = _seen(study, _finished(0, platform="test", holds_slot=False), _session(0), _session(1, platform="inperson"))
     assert (seen.n_tried_out, seen.total) == (1, Counts(under_way=2))
     assert seen.platforms == {"prolific": 1, "inperson": 1}
@@ -88,13 +88,13 @@ def test_who_only_tries_out_is_listed_but_counted_apart(study: Study) -> None:
     assert [one.may_be_released for one in seen.sessions] == [True, True, False]
 
 
-def test_the_time_needed_is_that_of_people_who_finished(study: Study) -> None:
+def test_median_time_is_that_of_finished_sessions(study: Study) -> None:
     screened = _session(3, state="screened_out", finished_at=_iso(-59))
     seen = _seen(study, _finished(0, 10), _finished(1, 30), _finished(2, 32.5), screened, _session(4))
     assert seen.median_minutes == 30
 
 
-def test_places_left_are_those_that_an_arrival_could_have_now(study: Study) -> None:
+def test_places_left_counts_slots_free_now(study: Study) -> None:
     sessions = [
         _finished(0),
         _session(1),
@@ -108,7 +108,7 @@ def test_places_left_are_those_that_an_arrival_could_have_now(study: Study) -> N
     assert _seen(replace(study, slots=Slots(10, reuse=True)), *sessions).places_left is None
 
 
-def test_a_session_tells_how_far_it_is_and_what_went_wrong(study: Study) -> None:
+def test_session_shows_stored_trials_and_problems(study: Study) -> None:
     problems = [Problem("page_error", "a", None, _iso(-3)), Problem("picture_missing", "b", 3, _iso(-2))]
     reported = [("pprolific0", problems[0]), ("somebody else", problems[0]), ("pprolific0", problems[1])]
     (one,) = _seen(study, _session(0), trial_counts={"pprolific0": 5}, problems=reported).sessions
@@ -116,22 +116,24 @@ def test_a_session_tells_how_far_it_is_and_what_went_wrong(study: Study) -> None
     assert (one.started_at, one.last_seen) == (_iso(-60), _iso(-1))
 
 
-def test_the_last_sign_of_life_is_the_end_or_what_renewed_the_lease(study: Study) -> None:
+def test_last_seen_is_the_end_or_the_last_lease_renewal(study: Study) -> None:
     given_back = _session(1, released="returned", lease_until=_iso(-5))
     seen = _seen(study, _finished(0, 20), given_back)
     assert [one.last_seen for one in seen.sessions] == [None, _iso(-40)]
 
 
-def test_only_a_session_that_has_not_ended_can_be_released_and_only_once(study: Study) -> None:
+def test_only_a_started_session_can_be_released_once(study: Study) -> None:
     sessions = [_session(0), _session(1, lease_until=_iso(-1)), _session(2, released="returned"), _finished(3)]
-    assert [one.may_be_released for one in reversed(_seen(study, *sessions).sessions)] == [True, True, False, False]
+    sessions.append(_session(4, platform="test"))
+    seen = _seen(study, *sessions)
+    assert [one.may_be_released for one in reversed(seen.sessions)] == [True, True, False, False, False]
 
 
-def test_the_length_of_a_trial_set_is_known_without_drawing_it(study: Study) -> None:
+def test_number_of_trials_is_known_without_building_the_trial_set(study: Study) -> None:
     assert n_trials(study, 3) == len(build_trialset(study, 3).trials)
 
 
-def test_the_service_shows_what_its_store_holds(study: Study, store: SessionStore) -> None:
+def test_service_overview_reads_its_store(study: Study, store: SessionStore) -> None:
     moments = iter([0, 5, 9, 20, 400])
     service = SessionService(study, store, clock=lambda: _NOW + timedelta(minutes=next(moments)))
     token = service.start(PlatformIds("prolific", "one")).token

@@ -61,19 +61,19 @@ def test_both_parts_are_flattened_into_the_record(trial: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("name", [*_TIMES, *_FRAMES, *_SCALE])
-def test_what_a_trial_or_a_screen_does_not_have_is_null(trial: dict[str, Any], name: str) -> None:
+def test_unmeasured_fields_may_be_null(trial: dict[str, Any], name: str) -> None:
     assert trial_record(trial, _answer_with(name, None))[name] is None
 
 
 @pytest.mark.parametrize("part", ["frame_log", "surroundings"])
 @pytest.mark.parametrize("value", [None, [], "x", 1])
-def test_an_answer_without_a_part_is_refused(trial: dict[str, Any], part: str, value: Any) -> None:
+def test_answer_without_a_part_is_rejected(trial: dict[str, Any], part: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"trial 0: {part} is missing"):
         trial_record(trial, answer(0, **{part: value}))
 
 
 @pytest.mark.parametrize("name", [*_TIMED, *_MEASURED])
-def test_an_answer_without_a_field_of_a_part_is_refused(trial: dict[str, Any], name: str) -> None:
+def test_answer_without_a_field_of_a_part_is_rejected(trial: dict[str, Any], name: str) -> None:
     whole = _answer_with(name, None)
     for part in ("frame_log", "surroundings"):
         whole[part].pop(name, None)
@@ -91,6 +91,6 @@ def test_an_answer_without_a_field_of_a_part_is_refused(trial: dict[str, Any], n
         *((name, 100_001) for name in (*_PIXELS, *_SCALE)),
     ],
 )
-def test_a_value_that_cannot_be_is_refused(trial: dict[str, Any], name: str, value: Any) -> None:
+def test_invalid_value_is_rejected(trial: dict[str, Any], name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"trial 0: {name} is missing or has a value it cannot have"):
         trial_record(trial, _answer_with(name, value))

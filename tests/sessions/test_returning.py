@@ -46,14 +46,14 @@ def _states(service: SessionService) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("policy", ["resume", "restart", "block"])
-def test_who_has_answered_nothing_yet_simply_begins(serve: Serve, policy: ReturnPolicy) -> None:
+def test_session_without_answers_starts_as_new(serve: Serve, policy: ReturnPolicy) -> None:
     service, _ = serve(policy)
     first, again = service.start(_PERSON), service.start(_PERSON)
     assert (again.state, again.next_trial, again.trialset) == ("started", 0, first.trialset)
     assert _states(service) == [("started", 0)]
 
 
-def test_by_default_a_session_goes_on_after_whatever_time(serve: Serve) -> None:
+def test_session_resumes_after_any_time_by_default(serve: Serve) -> None:
     service, pass_hours = serve()
     service.record(service.start(_PERSON).token, [answer(0), answer(1)])
     pass_hours(10_000)
@@ -61,7 +61,7 @@ def test_by_default_a_session_goes_on_after_whatever_time(serve: Serve) -> None:
     assert (again.state, again.next_trial) == ("started", 2)
 
 
-def test_a_session_may_begin_anew_with_the_same_trials_and_the_first_run_is_kept(serve: Serve) -> None:
+def test_restart_gives_the_same_trials_and_keeps_the_first_answers(serve: Serve) -> None:
     service, _ = serve("restart")
     first = service.start(_PERSON)
     service.record(first.token, [answer(0, i_choice=1), answer(1)])
@@ -75,7 +75,7 @@ def test_a_session_may_begin_anew_with_the_same_trials_and_the_first_run_is_kept
     assert [trial["i_choice"] for trial in trials if trial["obs"] == 0] == [1, 0]
 
 
-def test_a_completed_session_is_not_begun_anew(serve: Serve) -> None:
+def test_completed_session_does_not_restart(serve: Serve) -> None:
     service, _ = serve("restart")
     token = service.start(_PERSON).token
     service.record(token, [answer(index) for index in range(N_TRIALS)])
@@ -84,7 +84,7 @@ def test_a_completed_session_is_not_begun_anew(serve: Serve) -> None:
     assert _states(service) == [("completed", N_TRIALS)]
 
 
-def test_a_blocked_session_is_over_without_a_code_and_takes_what_was_still_on_its_way(serve: Serve) -> None:
+def test_blocked_session_ends_without_a_code_and_accepts_late_answers(serve: Serve) -> None:
     service, _ = serve("block")
     service.record(service.start(_PERSON).token, [answer(0)])
     again = service.start(_PERSON)
@@ -97,7 +97,7 @@ def test_a_blocked_session_is_over_without_a_code_and_takes_what_was_still_on_it
     assert _states(service) == [("abandoned", N_TRIALS)]
 
 
-def test_the_place_of_a_blocked_session_goes_to_the_next_arrival_at_once(serve: Serve) -> None:
+def test_slot_of_a_blocked_session_is_free_at_once(serve: Serve) -> None:
     service, _ = serve("block")
     first = service.start(_PERSON)
     service.record(first.token, [answer(0)])
@@ -108,7 +108,7 @@ def test_the_place_of_a_blocked_session_goes_to_the_next_arrival_at_once(serve: 
 
 @pytest.mark.parametrize("policy", ["resume", "restart"])
 @pytest.mark.parametrize(("hours", "state"), [(23.9, "started"), (24.1, "abandoned")])
-def test_after_too_long_a_time_since_the_last_sign_of_life_a_session_is_over(
+def test_session_ends_when_the_participant_returns_too_late(
     serve: Serve, policy: ReturnPolicy, hours: float, state: str
 ) -> None:
     service, pass_hours = serve(policy, within_hours=24)
@@ -121,7 +121,7 @@ def test_after_too_long_a_time_since_the_last_sign_of_life_a_session_is_over(
     assert service.start(_PERSON).state == state
 
 
-def test_who_was_released_and_comes_back_at_once_goes_on(serve: Serve) -> None:
+def test_released_participant_who_returns_at_once_resumes(serve: Serve) -> None:
     service, pass_hours = serve("resume", within_hours=1)
     service.record(service.start(_PERSON).token, [answer(0)])
     pass_hours(0.1)
@@ -129,7 +129,7 @@ def test_who_was_released_and_comes_back_at_once_goes_on(serve: Serve) -> None:
     assert service.start(_PERSON).state == "started"
 
 
-def test_a_stranger_who_has_the_link_ends_nobodys_session(serve: Serve) -> None:
+def test_another_worker_with_the_link_cannot_end_a_session(serve: Serve) -> None:
     service, _ = serve("block")
     token = service.start(_PERSON).token
     service.record(token, [answer(0)])
@@ -142,7 +142,7 @@ def test_a_stranger_who_has_the_link_ends_nobodys_session(serve: Serve) -> None:
 # --- what the platform says of who has gone
 
 
-def test_the_place_of_who_returned_is_free_at_once_and_its_data_are_kept_and_marked(serve: Serve) -> None:
+def test_slot_of_a_returned_session_is_free_at_once_and_its_data_stay_marked(serve: Serve) -> None:
     service, _ = serve()
     gone = service.start(_PERSON)
     service.record(gone.token, [answer(0)])
@@ -154,12 +154,12 @@ def test_the_place_of_who_returned_is_free_at_once_and_its_data_are_kept_and_mar
     assert (second["released"], second["holds_slot"]) == (None, True)
 
 
-def test_nobody_is_released_who_is_not_under_way(serve: Serve) -> None:
+def test_release_needs_a_session_under_way(serve: Serve) -> None:
     service, _ = serve()
     assert not service.release("prolific", "never seen", reason="timed_out")
 
 
-def test_a_sign_of_life_keeps_the_place(serve: Serve) -> None:
+def test_heartbeat_keeps_the_slot(serve: Serve) -> None:
     service, pass_hours = serve()
     reading = service.start(_PERSON)
     for _ in range(5):

@@ -82,7 +82,7 @@ def _answer_screening(service: SessionService, started: StartedSession, n_right:
         ({"a": 0, "b": 0, "c": 0}, False),
     ],
 )
-def test_right_answers_in_all_and_of_each_class_decide(
+def test_screening_needs_enough_correct_answers_in_total_and_per_class(
     service: SessionService, n_right: dict[str, int], passes: bool
 ) -> None:
     started = _start(service)
@@ -90,7 +90,7 @@ def test_right_answers_in_all_and_of_each_class_decide(
     assert service.screening(started.token) is passes
 
 
-def test_before_all_answers_are_there_nothing_is_decided(service: SessionService) -> None:
+def test_screening_waits_for_all_answers_of_the_block(service: SessionService) -> None:
     started = _start(service)
     service.record(started.token, [answer(n) for n in range(_N_SCREENING - 1)])
     for ask in (service.screening, service.finish):
@@ -99,7 +99,7 @@ def test_before_all_answers_are_there_nothing_is_decided(service: SessionService
         assert refusal.value.missing[0] == _N_SCREENING - 1
 
 
-def test_who_fails_ends_with_the_other_code_and_leaves_the_place_to_the_next(service: SessionService) -> None:
+def test_failed_screening_gives_the_screen_out_code_and_frees_the_slot(service: SessionService) -> None:
     started = _start(service)
     _answer_screening(service, started, {"a": 0, "b": 0, "c": 0})
     ending = service.finish(started.token)
@@ -110,7 +110,7 @@ def test_who_fails_ends_with_the_other_code_and_leaves_the_place_to_the_next(ser
     assert states == {"one": "screened_out", "next": "started"}
 
 
-def test_whatever_the_page_does_who_failed_never_gets_the_code_for_completion(service: SessionService) -> None:
+def test_failed_screening_never_gives_the_completion_code(service: SessionService) -> None:
     """Going on past the screening and answering everything right changes nothing."""
     started = _start(service)
     _answer_screening(service, started, {"a": 0, "b": 2, "c": 2})
@@ -121,7 +121,7 @@ def test_whatever_the_page_does_who_failed_never_gets_the_code_for_completion(se
         assert (ending.state, ending.code) == ("screened_out", "COUT17")
 
 
-def test_who_passes_gets_the_code_only_when_every_answer_is_stored(service: SessionService) -> None:
+def test_completion_code_needs_every_answer(service: SessionService) -> None:
     started = _start(service)
     _answer_screening(service, started, {"a": 2, "b": 2, "c": 2})
     with pytest.raises(TrialsMissing):
@@ -132,7 +132,7 @@ def test_who_passes_gets_the_code_only_when_every_answer_is_stored(service: Sess
     assert service.finish(started.token) == ending
 
 
-def test_a_study_without_codes_gives_none(study: Study, tmp_path: Path) -> None:
+def test_study_without_codes_gives_none(study: Study, tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "plain.sqlite3")
     service = SessionService(study, store)
     started = _start(service)
@@ -141,7 +141,7 @@ def test_a_study_without_codes_gives_none(study: Study, tmp_path: Path) -> None:
     store.close()
 
 
-def test_codes_stand_neither_in_the_bundle_nor_in_what_a_page_gets_before_the_end(service: SessionService) -> None:
+def test_codes_are_in_neither_bundle_nor_page_data(service: SessionService) -> None:
     started = _start(service)
     text = json.dumps(started.trialset) + json.dumps(service.study.content())
     assert not [code for code in ("CDONE42", "COUT17") if code in text]
@@ -150,7 +150,7 @@ def test_codes_stand_neither_in_the_bundle_nor_in_what_a_page_gets_before_the_en
 # --- where codes come from
 
 
-def test_codes_come_from_the_environment_of_the_server() -> None:
+def test_codes_are_read_from_environment_variables() -> None:
     references = CodeReferences("env:DONE", "env:OUT")
     assert completion_codes(references, {"DONE": "c1", "OUT": "c2"}) == CompletionCodes("c1", "c2")
     assert completion_codes(CodeReferences(None, None), {}) == CompletionCodes()
@@ -159,7 +159,7 @@ def test_codes_come_from_the_environment_of_the_server() -> None:
             completion_codes(references, environment)
 
 
-def test_a_code_of_the_cloud_is_not_given_out_on_one_machine() -> None:
+def test_ssm_code_is_not_used_by_the_local_server() -> None:
     assert completion_codes(CodeReferences("ssm:/moths/done", "env:OUT"), {"OUT": "c2"}) == CompletionCodes(None, "c2")
 
 
@@ -180,7 +180,7 @@ def test_a_code_of_the_cloud_is_not_given_out_on_one_machine() -> None:
     ],
     ids=["no-such-block", "too-many", "too-many-of-a-class", "typo", "the-code-itself"],
 )
-def test_a_screening_that_nobody_could_pass_and_a_code_in_the_open(
+def test_impossible_screening_or_plain_code_is_rejected(
     data_set: DataSet, tmp_path: Path, config: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(InputError) as refusal:

@@ -49,26 +49,26 @@ def _choices(study: Study, started: StartedSession, *, is_right: Mapping[int, bo
 # --- starting and going on
 
 
-def test_a_new_session_begins_at_the_first_of_its_trials(service: SessionService) -> None:
+def test_new_session_starts_at_the_first_trial(service: SessionService) -> None:
     started = _start(service)
     assert (started.state, started.next_trial, len(started.trialset["rows"])) == ("started", 0, N_TRIALS)
 
 
-def test_the_page_does_not_get_the_answers_of_the_test(service: SessionService) -> None:
+def test_page_does_not_get_the_answers_of_the_test(service: SessionService) -> None:
     trialset = _start(service).trialset
     answer_column = trialset["columns"].index("i_correct_choice")
     withheld = [index for index, row in enumerate(trialset["rows"]) if row[answer_column] is None]
     assert withheld == list(range(N_TRAINING, N_TRIALS))
 
 
-def test_arrivals_are_spread_evenly_over_the_conditions(service: SessionService) -> None:
+def test_arrivals_are_spread_evenly_over_conditions(service: SessionService) -> None:
     for number in range(20):
         _start(service, f"session {number}")
     conditions = Counter(record["condition_idx"] for record in service.session_records())
     assert conditions == {0: 10, 1: 10}
 
 
-def test_a_session_goes_on_at_the_first_trial_that_is_missing(service: SessionService) -> None:
+def test_session_resumes_at_the_first_missing_trial(service: SessionService) -> None:
     token = _start(service).token
     assert service.record(token, [answer(1), answer(0)]) == ([0, 1], 2)
     assert service.record(token, [answer(3)]) == ([3], 2)
@@ -78,7 +78,7 @@ def test_a_session_goes_on_at_the_first_trial_that_is_missing(service: SessionSe
     assert service.record(_start(service).token, [answer(2)]) == ([2], 4)
 
 
-def test_opening_a_session_elsewhere_closes_it_here(service: SessionService) -> None:
+def test_reopening_a_session_invalidates_the_old_token(service: SessionService) -> None:
     here, there = _start(service), _start(service)
     with pytest.raises(UnknownToken, match="opened again in another window"):
         service.record(here.token, [answer(0)])
@@ -87,7 +87,7 @@ def test_opening_a_session_elsewhere_closes_it_here(service: SessionService) -> 
     assert service.record(there.token, [answer(0)]) == ([0], 1)
 
 
-def test_a_completed_session_says_so(service: SessionService) -> None:
+def test_reopened_completed_session_has_its_state(service: SessionService) -> None:
     started = _start(service)
     service.record(started.token, [answer(number) for number in range(N_TRIALS)])
     assert _start(service).state == "started"
@@ -96,13 +96,13 @@ def test_a_completed_session_says_so(service: SessionService) -> None:
     assert (again.state, again.next_trial) == ("completed", N_TRIALS)
 
 
-def test_another_version_of_the_study_cannot_go_on_in_the_same_store(study: Study, open_store: OpenStore) -> None:
+def test_store_rejects_another_version_of_the_study(study: Study, open_store: OpenStore) -> None:
     SessionService(study, open_store())
     with pytest.raises(InputError, match="another version of this study"):
         SessionService(replace(study, seed=study.seed + 1), open_store())
 
 
-def test_texts_and_rules_may_be_mended_while_a_study_is_under_way(study: Study, open_store: OpenStore) -> None:
+def test_texts_and_rules_may_change_while_a_study_runs(study: Study, open_store: OpenStore) -> None:
     token = _start(SessionService(study, open_store())).token
     mended = replace(study, title="Moths!", pages={"consent": "<p>New</p>"}, lease_minutes=5.0, platforms=("prolific",))
     assert mended.sha256 != study.sha256
@@ -112,20 +112,18 @@ def test_texts_and_rules_may_be_mended_while_a_study_is_under_way(study: Study, 
 # --- trying a study out
 
 
-def test_who_tries_a_study_out_chooses_the_trial_set_and_takes_nobodys_slot(
-    service: SessionService, study: Study
-) -> None:
+def test_test_platform_chooses_its_trial_set_and_takes_no_slot(service: SessionService, study: Study) -> None:
     tried = [service.start(PlatformIds("test", f"try {n}"), trialset_id=n) for n in (0, 41, None)]
     assert [started.trialset["trialset_id"] for started in tried] == [0, 41, 0]
     assert _start(service).trialset["trialset_id"] == 0
 
 
-def test_nobody_else_chooses_a_trial_set(service: SessionService) -> None:
+def test_other_platforms_cannot_choose_a_trial_set(service: SessionService) -> None:
     assert service.start(_PERSON, trialset_id=41).trialset["trialset_id"] == 0
 
 
 @pytest.mark.parametrize("trialset_id", [-1, 10**9 + 1, True, "3", 1.0, [0]])
-def test_a_trial_set_that_cannot_be_had(service: SessionService, trialset_id: Any) -> None:
+def test_invalid_trialset_id_is_rejected(service: SessionService, trialset_id: Any) -> None:
     with pytest.raises(InvalidRequest, match="TRIALSET_ID is not a whole number"):
         service.start(PlatformIds("test", "try"), trialset_id=trialset_id)
 
@@ -136,9 +134,7 @@ def study_of_two(study: Study) -> Study:
     return replace(study, slots=Slots(2, reuse=False))
 
 
-def test_when_the_trial_sets_have_run_out_an_arrival_is_refused_politely(
-    study_of_two: Study, store: SessionStore
-) -> None:
+def test_arrival_is_rejected_when_all_trial_sets_are_taken(study_of_two: Study, store: SessionStore) -> None:
     service = SessionService(study_of_two, store)
     first = _start(service, "first")
     _start(service, "second")
@@ -149,7 +145,7 @@ def test_when_the_trial_sets_have_run_out_an_arrival_is_refused_politely(
     assert len(service.session_records()) == 2
 
 
-def test_or_begins_from_the_first_again_if_the_study_says_so(study_of_two: Study, store: SessionStore) -> None:
+def test_trial_sets_are_reused_if_the_study_allows(study_of_two: Study, store: SessionStore) -> None:
     service = SessionService(replace(study_of_two, slots=Slots(2, reuse=True)), store)
     started = [_start(service, f"session {number}") for number in range(5)]
     assert [one.trialset["trialset_id"] for one in started] == [0, 1, 0, 1, 0]
@@ -157,14 +153,12 @@ def test_or_begins_from_the_first_again_if_the_study_says_so(study_of_two: Study
     assert [session["trialset_id"] for session in service.session_records()] == [0, 1, 0, 1, 0]
 
 
-def test_nobody_tries_out_a_trial_set_that_there_is_not(study_of_two: Study, store: SessionStore) -> None:
+def test_test_platform_cannot_choose_a_missing_trial_set(study_of_two: Study, store: SessionStore) -> None:
     with pytest.raises(InvalidRequest, match="TRIALSET_ID is not a whole number from 0 to 1"):
         SessionService(study_of_two, store).start(PlatformIds("test", "try"), trialset_id=2)
 
 
-def test_a_study_may_be_closed_to_other_platforms_but_never_to_those_who_test_it(
-    study: Study, store: SessionStore
-) -> None:
+def test_platforms_can_be_restricted_except_test(study: Study, store: SessionStore) -> None:
     service = SessionService(replace(study, platforms=("inperson",)), store)
     with pytest.raises(InvalidRequest, match="not open to participants from prolific"):
         _start(service)
@@ -178,30 +172,30 @@ def test_a_study_may_be_closed_to_other_platforms_but_never_to_those_who_test_it
 
 @pytest.mark.parametrize("field", ["platform", "assignment_id", "worker_id", "study_id"])
 @pytest.mark.parametrize("value", ["", "x" * 201, "a\nb", "\x00", "\ud800", 7, True, ["x"], {}])
-def test_an_id_that_is_none(service: SessionService, field: str, value: Any) -> None:
+def test_invalid_id_is_rejected(service: SessionService, field: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"{field} is not a text of 1 to 200 printable characters"):
         service.start(replace(_PERSON, **{field: value}))
     assert service.session_records() == []
 
 
-def test_a_person_and_a_study_may_be_unknown(service: SessionService) -> None:
+def test_worker_and_study_id_are_optional(service: SessionService) -> None:
     service.start(PlatformIds("inperson", "x" * 200))
     (session,) = service.session_records()
     assert (session["worker_id"], session["study_id"]) == (None, None)
 
 
 @pytest.mark.parametrize("field", ["platform", "assignment_id"])
-def test_platform_and_assignment_may_not(service: SessionService, field: str) -> None:
+def test_platform_and_assignment_id_are_required(service: SessionService, field: str) -> None:
     with pytest.raises(InvalidRequest, match=field):
         service.start(replace(_PERSON, **{field: None}))  # type: ignore[arg-type]
 
 
-def test_trial_records_name_nobody(service: SessionService) -> None:
+def test_trial_records_have_no_platform_ids(service: SessionService) -> None:
     text = json.dumps(_record_of(service))
     assert not [name for name in ("session 1", "worker 1", "study 1") if name in text]
 
 
-def test_who_reads_the_files_cannot_take_part_in_someones_place(study: Study, tmp_path: Path) -> None:
+def test_store_has_no_plain_tokens(study: Study, tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path / "sessions.sqlite3")) as store:
         service = SessionService(study, store)
         tokens = [_start(service).token for _ in range(2)]
@@ -214,14 +208,14 @@ def test_who_reads_the_files_cannot_take_part_in_someones_place(study: Study, tm
 # --- answers
 
 
-def test_the_first_answer_stays(service: SessionService) -> None:
+def test_first_answer_is_kept(service: SessionService) -> None:
     token = _start(service).token
     service.record(token, [answer(0, i_choice=1), answer(0, i_choice=2)])
     assert service.record(token, [answer(0, i_choice=0)]) == ([0], 1)
     assert [record["i_choice"] for record in service.trial_records()] == [1]
 
 
-def test_what_the_server_knows_it_does_not_take_from_the_page(service: SessionService) -> None:
+def test_server_fields_are_not_taken_from_the_page(service: SessionService) -> None:
     claims = {
         "perf": 1,
         "i_correct_choice": 1,
@@ -243,7 +237,7 @@ def test_what_the_server_knows_it_does_not_take_from_the_page(service: SessionSe
     assert honest["perf"] == int(honest["i_correct_choice"] == 0)
 
 
-def test_a_record_joins_the_answer_with_the_trial(service: SessionService, study: Study) -> None:
+def test_record_joins_answer_and_trial(service: SessionService, study: Study) -> None:
     (trial, *_) = expanded(study, build_trialset(study, 0))
     record = _record_of(service, i_choice=2)
     assert record["choice_name"] == trial["choice_names"][2]
@@ -254,20 +248,20 @@ def test_a_record_joins_the_answer_with_the_trial(service: SessionService, study
     assert (record["obs"], record["trial_number"], record["reaction_time_msec"]) == (0, 1, 1000.5)
 
 
-def test_a_missed_deadline_is_a_wrong_answer_without_a_choice(service: SessionService) -> None:
+def test_missed_deadline_is_a_wrong_answer_without_a_choice(service: SessionService) -> None:
     record = _record_of(service, i_choice=None, reaction_time_msec=None, response_device=None)
     assert (record["perf"], record["i_choice"], record["choice_name"], record["reaction_time_msec"]) == (0, *[None] * 3)
 
 
 @pytest.mark.parametrize("field", ["reaction_time_msec", "rel_timestamp_response"])
 @pytest.mark.parametrize("value", [0, 86_400_001, 30 * 86_400_000.5, 1e300])
-def test_a_page_may_be_left_open_for_any_time(service: SessionService, field: str, value: float) -> None:
+def test_any_length_of_time_is_accepted(service: SessionService, field: str, value: float) -> None:
     assert _record_of(service, **{field: value})[field] == value
 
 
 @pytest.mark.parametrize("field", ["reaction_time_msec", "rel_timestamp_response"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 10**400, "1000", True, [1]])
-def test_a_time_that_is_none_is_refused(service: SessionService, field: str, value: Any) -> None:
+def test_invalid_duration_is_rejected(service: SessionService, field: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"trial 0: {field} is missing or has a value it cannot have"):
         _record_of(service, **{field: value})
 
@@ -275,7 +269,7 @@ def test_a_time_that_is_none_is_refused(service: SessionService, field: str, val
 @pytest.mark.parametrize(
     "value", ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.123456+00:00", "2026-01-31T12:00+05:30"]
 )
-def test_a_moment_is_kept_as_the_page_wrote_it(service: SessionService, value: str) -> None:
+def test_timestamp_is_stored_as_sent(service: SessionService, value: str) -> None:
     assert _record_of(service, timestamp_start=value)["timestamp_start"] == value
 
 
@@ -292,19 +286,19 @@ def test_a_moment_is_kept_as_the_page_wrote_it(service: SessionService, value: s
         None,
     ],
 )
-def test_a_moment_that_is_none_is_refused(service: SessionService, value: Any) -> None:
+def test_invalid_timestamp_is_rejected(service: SessionService, value: Any) -> None:
     with pytest.raises(InvalidRequest, match="trial 0: timestamp_start is missing or has a value it cannot have"):
         _record_of(service, timestamp_start=value)
 
 
-def test_a_screen_may_sleep_for_a_week_within_a_trial(service: SessionService) -> None:
+def test_trial_may_last_a_week(service: SessionService) -> None:
     frames = 7 * 86_400 * 240
     frame_log = answer(0)["frame_log"] | {"stimulus_achieved_frames": frames, "dropped_frames": frames}
     assert _record_of(service, frame_log=frame_log)["dropped_frames"] == frames
 
 
 @pytest.mark.parametrize("count", [0, MAX_TRIALS_PER_REQUEST + 1])
-def test_a_request_holds_some_answers_but_not_too_many(service: SessionService, count: int) -> None:
+def test_number_of_answers_per_request_is_limited(service: SessionService, count: int) -> None:
     with pytest.raises(InvalidRequest, match=f"expected 1 to 50 trials in a request, found {count}"):
         service.record(_start(service).token, [answer(0)] * count)
 
@@ -312,7 +306,7 @@ def test_a_request_holds_some_answers_but_not_too_many(service: SessionService, 
 # --- finishing
 
 
-def test_a_session_cannot_be_finished_before_all_answers_are_stored(service: SessionService) -> None:
+def test_finish_needs_all_answers(service: SessionService) -> None:
     started = _start(service)
     service.record(started.token, [answer(number) for number in range(N_TRIALS) if number not in (3, 9)])
     with pytest.raises(TrialsMissing, match="2 answers have not arrived yet") as refusal:
@@ -321,7 +315,7 @@ def test_a_session_cannot_be_finished_before_all_answers_are_stored(service: Ses
     assert service.session_records()[0]["state"] == "started"
 
 
-def test_finishing_again_changes_nothing(service: SessionService) -> None:
+def test_finish_is_idempotent(service: SessionService) -> None:
     started = _start(service)
     service.record(started.token, [answer(number) for number in range(N_TRIALS)])
     result = service.finish(started.token)
@@ -331,7 +325,7 @@ def test_finishing_again_changes_nothing(service: SessionService) -> None:
     assert session["started_at"] < session["finished_at"]
 
 
-def test_accuracy_is_of_the_test_and_bonus_of_all_main_trials(service: SessionService, study: Study) -> None:
+def test_accuracy_is_over_the_test_and_bonus_over_all_main_trials(service: SessionService, study: Study) -> None:
     started = _start(service)
     trials = expanded(study, build_trialset(study, started.trialset["trialset_id"]))
     calibration = [trial["index"] for trial in trials if trial["calibration"]]
@@ -342,7 +336,7 @@ def test_accuracy_is_of_the_test_and_bonus_of_all_main_trials(service: SessionSe
     assert service.finish(started.token).result == Result(N_TEST, 5, pytest.approx(5 / 6), pytest.approx(bonus))  # type: ignore[arg-type]
 
 
-def test_attention_checks_earn_nothing(service: SessionService, study: Study) -> None:
+def test_attention_checks_earn_no_bonus(service: SessionService, study: Study) -> None:
     started = _start(service)
     trials = expanded(study, build_trialset(study, started.trialset["trialset_id"]))
     wrong = [trial["index"] for trial in trials if not trial["calibration"]]
@@ -350,7 +344,7 @@ def test_attention_checks_earn_nothing(service: SessionService, study: Study) ->
     assert service.finish(started.token).result == Result(N_TEST, 0, 0.0, 0.0)
 
 
-def test_the_bonus_is_that_of_the_highest_step_reached(study: Study, store: SessionStore) -> None:
+def test_bonus_is_that_of_the_highest_tier_reached(study: Study, store: SessionStore) -> None:
     """Twelve trials bear a bonus: 9 of 12 right reach 75 %, 8 do not."""
     tiers = (BonusTier(0.75, 5.0), BonusTier(1.0, 20.0))
     service = SessionService(replace(study, bonus_tiers=tiers), store)
@@ -362,9 +356,7 @@ def test_the_bonus_is_that_of_the_highest_step_reached(study: Study, store: Sess
         assert service.finish(started.token).result.bonus_usd == expected
 
 
-def test_the_image_that_comes_back_counts_neither_for_accuracy_nor_for_the_bonus(
-    tmp_path: Path, store: SessionStore
-) -> None:
+def test_repeat_trials_count_for_neither_accuracy_nor_bonus(tmp_path: Path, store: SessionStore) -> None:
     data_set = write_data_set(tmp_path / "images", per_class={"val": 4})
     block = {"n_trials_per_class_val": 1, "n_repeats_of_one_stim": 3, "show_feedback": False, "bonus_usd_if_correct": 1}
     study = compile_study(write_study(tmp_path / "study", data_set, {"session_config": [{"test": block}]})).study
@@ -376,7 +368,7 @@ def test_the_image_that_comes_back_counts_neither_for_accuracy_nor_for_the_bonus
     assert service.finish(started.token).result == Result(3, 3, 1.0, 3.0)
 
 
-def test_a_study_without_a_test_counts_all_main_trials(study: Study, store: SessionStore) -> None:
+def test_study_without_a_test_counts_all_main_trials(study: Study, store: SessionStore) -> None:
     training_only = replace(study, blocks=study.blocks[:1])
     service = SessionService(training_only, store)
     started = _start(service)
@@ -387,7 +379,7 @@ def test_a_study_without_a_test_counts_all_main_trials(study: Study, store: Sess
 # --- what is handed on
 
 
-def test_records_fill_every_column_of_the_tables(service: SessionService) -> None:
+def test_records_fill_every_column(service: SessionService) -> None:
     for name in ("one", "other"):
         started = _start(service, name)
         service.record(started.token, [answer(number) for number in range(N_TRIALS)])
@@ -399,7 +391,7 @@ def test_records_fill_every_column_of_the_tables(service: SessionService) -> Non
     assert list(sessions["n_stored"]) == [N_TRIALS, N_TRIALS]
 
 
-def test_a_session_without_an_answer_has_no_accuracy(service: SessionService) -> None:
+def test_session_without_answers_has_no_accuracy(service: SessionService) -> None:
     _start(service)
     (session,) = service.session_records()
     assert (session["n_stored"], session["accuracy"], session["bonus_usd"]) == (0, None, 0)

@@ -79,7 +79,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "sessions.sqlite3"
 
 
-def test_what_was_acknowledged_outlives_a_killed_process(path: Path) -> None:
+def test_acknowledged_trials_survive_a_killed_process(path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _WRITE_UNTIL_KILLED, str(path)], stdout=subprocess.PIPE, text=True
     ) as writer:
@@ -94,7 +94,7 @@ def test_what_was_acknowledged_outlives_a_killed_process(path: Path) -> None:
     assert session.slot == 0
 
 
-def test_within_a_transaction_only_who_writes_sees_it_and_nobody_else_waits_for_its_end(path: Path) -> None:
+def test_open_transaction_is_invisible_to_readers_and_does_not_block_them(path: Path) -> None:
     with closing(SqliteStore(path)) as store, ThreadPoolExecutor(1) as elsewhere:
         ids, token = PlatformIds("inperson", "a"), "t"
         with store.transaction():
@@ -118,14 +118,14 @@ def test_within_a_transaction_only_who_writes_sees_it_and_nobody_else_waits_for_
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
-def test_a_full_disk_refuses_a_batch_as_a_whole_and_the_store_goes_on_when_there_is_room(path: Path) -> None:
+def test_full_disk_rejects_the_whole_batch_and_the_store_recovers(path: Path) -> None:
     writer = subprocess.run(
         [sys.executable, "-c", _RUN_OUT_OF_SPACE, str(path)], capture_output=True, text=True, check=True
     )
     assert writer.stdout.split("\n") == ["True", "{0}", "True", "{0}", "{0, 1}", ""]
 
 
-def test_a_file_of_another_format_is_refused(path: Path) -> None:
+def test_unsupported_file_format_is_rejected(path: Path) -> None:
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 7")
@@ -135,7 +135,7 @@ def test_a_file_of_another_format_is_refused(path: Path) -> None:
         SqliteStore(path)
 
 
-def test_a_file_of_an_earlier_format_goes_on_with_all_that_is_in_it(path: Path) -> None:
+def test_earlier_file_format_is_migrated_with_its_data(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(MIGRATIONS[0])
@@ -173,7 +173,7 @@ def test_a_file_of_an_earlier_format_goes_on_with_all_that_is_in_it(path: Path) 
 @pytest.mark.parametrize(
     "content", [b"participant,choice\n" * 100, b"\x00" * 5000, b"SQLite format 3\x00" + b"?" * 5000]
 )
-def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path, content: bytes) -> None:
+def test_file_that_is_no_database_is_rejected_unchanged(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
     with pytest.raises(InputError, match=re.escape(f"{path}: cannot be used as a data file") + ".*--data"):
@@ -181,13 +181,13 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path, conten
     assert path.read_bytes() == content
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_error_names_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be used as a data file"):
         SqliteStore(tmp_path / "file" / "sessions.sqlite3")
 
 
-def test_reading_makes_no_file(path: Path) -> None:
+def test_reading_creates_no_file(path: Path) -> None:
     with pytest.raises(InputError, match="no such data file"):
         SqliteStore(path, must_exist=True)
     assert not path.parent.exists()
@@ -197,7 +197,7 @@ class _DiskFullError(Exception):
     """What ends a transaction that others have written into."""
 
 
-def test_a_session_goes_on_before_an_answer_that_was_not_committed(study: Study, path: Path) -> None:
+def test_session_resumes_before_an_uncommitted_answer(study: Study, path: Path) -> None:
     """Whoever comes back must be shown the trial again, or could never finish."""
     with closing(SqliteStore(path)) as store:
         service = SessionService(study, store)
@@ -209,7 +209,7 @@ def test_a_session_goes_on_before_an_answer_that_was_not_committed(study: Study,
         assert service.start(_PERSON).next_trial == 1
 
 
-def test_every_commit_waits_for_the_disk(path: Path) -> None:
+def test_every_commit_is_synced_to_disk(path: Path) -> None:
     """With NORMAL, a power cut loses the last commits of the write-ahead log, acknowledged though they were."""
     full = 2
     with closing(SqliteStore(path)) as store, store.transaction() as connection:

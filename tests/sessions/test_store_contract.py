@@ -60,12 +60,12 @@ def _at_once(calls: list[Callable[[], Any]]) -> list[Any]:
         return [result for share in shares for result in share]
 
 
-def test_a_new_store_is_empty(store: SessionStore) -> None:
+def test_new_store_is_empty(store: SessionStore) -> None:
     assert list(store.sessions()) == []
     assert store.session_with_token("any") is None
 
 
-def test_a_session_is_kept_as_it_was_opened(open_store: OpenStore) -> None:
+def test_session_is_stored_as_opened(open_store: OpenStore) -> None:
     ids = PlatformIds("prolific", "çà 参加者", worker_id=None, study_id="study")
     opened = open_store().open_session(
         ids,
@@ -87,20 +87,20 @@ def test_a_session_is_kept_as_it_was_opened(open_store: OpenStore) -> None:
 # --- slots
 
 
-def test_slots_are_dealt_in_order_and_listed_oldest_first(store: SessionStore) -> None:
+def test_slots_are_assigned_in_order_and_sessions_listed_oldest_first(store: SessionStore) -> None:
     opened = [_open(store, name) for name in ("b", "a", "c")]
     assert [session.slot for session in opened] == [0, 1, 2]
     assert list(store.sessions()) == opened
 
 
-def test_no_slot_is_dealt_twice_to_a_crowd(open_store: OpenStore, crowd: Crowd) -> None:
+def test_concurrent_arrivals_get_different_slots(open_store: OpenStore, crowd: Crowd) -> None:
     stores = [open_store() for _ in range(2)]
     numbers = range(crowd(200))
     sessions = _at_once([lambda n=n: _open(stores[n % 2], f"person {n}") for n in numbers])  # type: ignore[misc]
     assert sorted(session.slot for session in sessions) == list(numbers)
 
 
-def test_one_assignment_opened_many_times_at_once_is_one_session(open_store: OpenStore) -> None:
+def test_concurrent_opens_of_one_assignment_give_one_session(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     sessions = _at_once([lambda n=n: _open(stores[n % 2], "same", token=f"t{n}") for n in range(40)])  # type: ignore[misc]
     # Which slot it is may depend on who was first; that all of them got the same one may not.
@@ -111,7 +111,7 @@ def test_one_assignment_opened_many_times_at_once_is_one_session(open_store: Ope
     assert len(valid) == 1
 
 
-def test_when_all_slots_are_given_nobody_else_gets_one_and_nothing_is_kept(open_store: OpenStore, crowd: Crowd) -> None:
+def test_full_study_rejects_arrivals_and_stores_nothing(open_store: OpenStore, crowd: Crowd) -> None:
     stores = [open_store() for _ in range(2)]
     n_slots = crowd(30)
 
@@ -126,7 +126,7 @@ def test_when_all_slots_are_given_nobody_else_gets_one_and_nothing_is_kept(open_
     assert len(list(stores[0].sessions())) == n_slots
 
 
-def test_who_has_a_slot_keeps_it_when_the_study_is_full(store: SessionStore) -> None:
+def test_holder_keeps_the_slot_when_the_study_is_full(store: SessionStore) -> None:
     _open(store, "early", n_slots=1)
     with pytest.raises(StudyFull):
         _open(store, "late", n_slots=1)
@@ -140,7 +140,7 @@ def test_who_has_a_slot_keeps_it_when_the_study_is_full(store: SessionStore) -> 
 _MUCH_LATER = "2026-01-31T20:00:00.000+00:00"
 
 
-def test_a_slot_whose_lease_has_run_out_goes_to_the_next_arrival_lowest_first(store: SessionStore) -> None:
+def test_next_arrival_gets_the_lowest_slot_with_an_expired_lease(store: SessionStore) -> None:
     for name in ("a", "b", "c"):
         _open(store, name, lease_until=_LATER)
     assert _open(store, "in time", now=_NOW, lease_until=_MUCH_LATER).slot == 3
@@ -150,7 +150,7 @@ def test_a_slot_whose_lease_has_run_out_goes_to_the_next_arrival_lowest_first(st
     assert holders == {"d": 0, "e": 1, "f": 2, "in time": 3, "g": 4}
 
 
-def test_who_lost_the_slot_keeps_session_and_trials(store: SessionStore) -> None:
+def test_session_that_lost_its_slot_keeps_its_trials(store: SessionStore) -> None:
     early = _open(store, "early", token=_TOKEN)
     store.add_trials(early.participant, {0: {"n": 0}}, lease_until=_LATER)
     _open(store, "late", now=_LATER, lease_until=_MUCH_LATER)
@@ -162,7 +162,7 @@ def test_who_lost_the_slot_keeps_session_and_trials(store: SessionStore) -> None
     assert store.end(early.participant, state="completed", now=_MUCH_LATER).finished_at == _MUCH_LATER
 
 
-def test_answers_and_coming_back_renew_the_lease(store: SessionStore) -> None:
+def test_answers_and_reopening_renew_the_lease(store: SessionStore) -> None:
     answering = _open(store, "answering")
     _open(store, "coming back")
     store.add_trials(answering.participant, {0: {"n": 0}}, lease_until=_MUCH_LATER)
@@ -170,13 +170,13 @@ def test_answers_and_coming_back_renew_the_lease(store: SessionStore) -> None:
     assert _open(store, "new", now=_LATER, lease_until=_MUCH_LATER).slot == 2
 
 
-def test_a_finished_session_keeps_its_slot_for_ever(store: SessionStore) -> None:
+def test_completed_session_keeps_its_slot(store: SessionStore) -> None:
     finished = _open(store, "finished")
     store.end(finished.participant, state="completed", now=_NOW)
     assert _open(store, "new", now=_MUCH_LATER).slot == 1
 
 
-def test_the_slot_of_who_was_screened_out_goes_to_the_next_arrival_at_once(store: SessionStore) -> None:
+def test_slot_of_a_screened_out_session_is_free_at_once(store: SessionStore) -> None:
     screened_out = _open(store, "screened out", lease_until=_MUCH_LATER)
     ended = store.end(screened_out.participant, state="screened_out", now=_NOW)
     assert (ended.state, ended.holds_slot) == ("screened_out", True)
@@ -185,13 +185,13 @@ def test_the_slot_of_who_was_screened_out_goes_to_the_next_arrival_at_once(store
     assert [session.holds_slot for session in store.sessions()] == [False, True, True]
 
 
-def test_a_session_ends_once(store: SessionStore) -> None:
+def test_session_ends_once(store: SessionStore) -> None:
     session = _open(store, "one")
     first = store.end(session.participant, state="screened_out", now=_NOW)
     assert store.end(session.participant, state="completed", now=_LATER) == first
 
 
-def test_a_full_study_has_room_again_when_a_lease_runs_out(store: SessionStore) -> None:
+def test_full_study_accepts_arrivals_after_a_lease_expires(store: SessionStore) -> None:
     _open(store, "silent", n_slots=1)
     with pytest.raises(StudyFull):
         _open(store, "too early", n_slots=1, now=_NOW)
@@ -200,7 +200,7 @@ def test_a_full_study_has_room_again_when_a_lease_runs_out(store: SessionStore) 
         _open(store, "too late", n_slots=1, now=_LATER)
 
 
-def test_a_crowd_gets_the_slots_that_have_become_free_once_each(open_store: OpenStore, crowd: Crowd) -> None:
+def test_concurrent_arrivals_get_each_free_slot_once(open_store: OpenStore, crowd: Crowd) -> None:
     stores = [open_store() for _ in range(2)]
     size = crowd(80)
     for number in range(crowd(50)):
@@ -216,7 +216,7 @@ def test_a_crowd_gets_the_slots_that_have_become_free_once_each(open_store: Open
     assert sorted(holders) == list(range(size))
 
 
-def test_a_sign_of_life_renews_the_lease(store: SessionStore) -> None:
+def test_renewing_extends_the_lease(store: SessionStore) -> None:
     reading = _open(store, "reading", token=_TOKEN)
     store.renew_lease(reading.participant, lease_until=_MUCH_LATER)
     found = store.session_with_token(_TOKEN)
@@ -228,7 +228,7 @@ def test_a_sign_of_life_renews_the_lease(store: SessionStore) -> None:
 # --- what the platform says
 
 
-def test_the_slot_of_who_returned_goes_to_the_next_arrival_whatever_its_page_still_sends(store: SessionStore) -> None:
+def test_released_slot_stays_free_whatever_its_page_sends(store: SessionStore) -> None:
     gone = _open(store, "gone", token=_TOKEN, lease_until=_MUCH_LATER)
     assert store.release("inperson", "gone", reason="returned", now=_NOW)
     store.add_trials(gone.participant, {0: {"n": 0}}, lease_until=_MUCH_LATER)
@@ -241,7 +241,7 @@ def test_the_slot_of_who_returned_goes_to_the_next_arrival_whatever_its_page_sti
     assert store.trials(gone.participant) == [{"n": 0}]
 
 
-def test_only_a_session_under_way_is_released(store: SessionStore) -> None:
+def test_only_a_started_session_is_released(store: SessionStore) -> None:
     ended = _open(store, "ended")
     completed = store.end(ended.participant, state="completed", now=_NOW)
     assert not store.release("inperson", "ended", reason="timed_out", now=_NOW)
@@ -252,7 +252,7 @@ def test_only_a_session_under_way_is_released(store: SessionStore) -> None:
 # --- left, and begun anew
 
 
-def test_a_session_begun_anew_keeps_its_slot_and_what_was_before_is_kept_apart(open_store: OpenStore) -> None:
+def test_restarted_session_keeps_its_slot_and_its_earlier_trials_separately(open_store: OpenStore) -> None:
     store = open_store()
     _open(store, "other")
     before = _open(store, "person", token=_TOKEN, worker="w")
@@ -272,14 +272,14 @@ def test_a_session_begun_anew_keeps_its_slot_and_what_was_before_is_kept_apart(o
     assert _open(elsewhere, "next", now=_NOW).slot == 2
 
 
-def test_a_session_may_be_begun_anew_many_times_at_once_and_is_so_once(open_store: OpenStore) -> None:
+def test_concurrent_restarts_restart_once(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     participant = _open(stores[0], "person").participant
     _at_once([lambda n=n: stores[n % 2].restart(participant, fresh=f"p{n}", now=_NOW) for n in range(40)])  # type: ignore[misc]
     assert sorted(session.state for session in stores[0].sessions()) == ["restarted", "started"]
 
 
-def test_a_session_that_has_ended_is_not_begun_anew(store: SessionStore) -> None:
+def test_ended_session_does_not_restart(store: SessionStore) -> None:
     session = _open(store, "person")
     completed = store.end(session.participant, state="completed", now=_NOW)
     store.restart(session.participant, fresh="p2", now=_LATER)
@@ -289,7 +289,7 @@ def test_a_session_that_has_ended_is_not_begun_anew(store: SessionStore) -> None
 # --- problems and addresses
 
 
-def test_problems_come_back_in_their_order_up_to_so_many_of_a_person(open_store: OpenStore) -> None:
+def test_problems_are_listed_in_order_up_to_the_limit_per_participant(open_store: OpenStore) -> None:
     store = open_store()
     one, other = (_open(store, name).participant for name in ("one", "other"))
     problems = [Problem("page_error", f"größer {number}", number or None, _NOW) for number in range(5)]
@@ -299,7 +299,7 @@ def test_problems_come_back_in_their_order_up_to_so_many_of_a_person(open_store:
     assert open_store().problems() == [*((one, problem) for problem in problems[:3]), (other, problems[0])]
 
 
-def test_an_address_is_kept_once_and_replaced(open_store: OpenStore) -> None:
+def test_email_is_stored_once_and_replaced(open_store: OpenStore) -> None:
     store = open_store()
     one, other = (_open(store, name).participant for name in ("one", "other"))
     store.store_email(one, "z@old.org")
@@ -311,7 +311,7 @@ def test_an_address_is_kept_once_and_replaced(open_store: OpenStore) -> None:
 # --- the same person again
 
 
-def test_a_person_takes_part_once_unless_the_study_allows_more(store: SessionStore) -> None:
+def test_worker_takes_part_once_unless_repeats_are_allowed(store: SessionStore) -> None:
     first = _open(store, "monday", worker="w")
     with pytest.raises(AlreadyTookPart, match="taken part in this study already"):
         _open(store, "tuesday", worker="w")
@@ -321,14 +321,14 @@ def test_a_person_takes_part_once_unless_the_study_allows_more(store: SessionSto
     assert _open(store, "tuesday", worker="w", may_repeat=True).slot == 2
 
 
-def test_an_assignment_is_opened_again_by_the_same_person_only(store: SessionStore) -> None:
+def test_assignment_is_reopened_by_the_same_worker_only(store: SessionStore) -> None:
     first = _open(store, "monday", worker="w", token=_TOKEN)
     with pytest.raises(NotYours, match="opened by someone else"):
         _open(store, "monday", worker="somebody else")
     assert store.session_with_token(_TOKEN) == first
 
 
-def test_people_whom_the_platform_does_not_name_are_not_taken_for_one(store: SessionStore) -> None:
+def test_participants_without_worker_id_are_different_people(store: SessionStore) -> None:
     for number in range(3):
         ids = PlatformIds("inperson", f"visit {number}")
         session = store.open_session(
@@ -347,14 +347,14 @@ def test_people_whom_the_platform_does_not_name_are_not_taken_for_one(store: Ses
 # --- trying out
 
 
-def test_a_trial_set_that_was_asked_for_takes_nobodys_slot(store: SessionStore) -> None:
+def test_requested_slot_is_not_held(store: SessionStore) -> None:
     _open(store, "first")
     asked = [_open(store, name, platform="test", slot=number) for name, number in [("x", 0), ("y", 0), ("z", 7)]]
     assert [session.slot for session in asked] == [0, 0, 7]
     assert _open(store, "second").slot == 1
 
 
-def test_an_empty_store_may_be_opened_by_many_at_once(open_store: OpenStore) -> None:
+def test_empty_store_can_be_opened_concurrently(open_store: OpenStore) -> None:
     _at_once([lambda: open_store().claim("a" * 64)] * 40)
     assert list(open_store().sessions()) == []
 
@@ -362,7 +362,7 @@ def test_an_empty_store_may_be_opened_by_many_at_once(open_store: OpenStore) -> 
 # --- opening again
 
 
-def test_opening_again_is_the_same_session_under_a_new_token(store: SessionStore) -> None:
+def test_reopening_gives_the_same_session_a_new_token(store: SessionStore) -> None:
     old, new = "a" * 64, "b" * 64
     first = _open(store, "person", token=old)
     again = store.open_session(
@@ -381,7 +381,7 @@ def test_opening_again_is_the_same_session_under_a_new_token(store: SessionStore
     assert _open(store, "next").slot == 1
 
 
-def test_an_assignment_of_another_platform_is_another_session(store: SessionStore) -> None:
+def test_same_assignment_id_on_another_platform_is_another_session(store: SessionStore) -> None:
     sessions = [_open(store, "same", platform=platform) for platform in ("prolific", "mturk")]
     assert [session.slot for session in sessions] == [0, 1]
 
@@ -389,7 +389,7 @@ def test_an_assignment_of_another_platform_is_another_session(store: SessionStor
 # --- trials
 
 
-def test_trials_come_back_by_index_whatever_order_they_came_in(open_store: OpenStore) -> None:
+def test_trials_are_returned_in_order_of_their_index(open_store: OpenStore) -> None:
     store = open_store()
     participant = _open(store, "person").participant
     records = {index: {"obs": index, "name": 'größe "1"\n', "list": [1.5, None, True]} for index in (10, 2, 0)}
@@ -400,7 +400,7 @@ def test_trials_come_back_by_index_whatever_order_they_came_in(open_store: OpenS
     assert elsewhere.trial_indices(participant) == {0, 2, 10}
 
 
-def test_what_is_kept_is_seen_by_everyone_at_once(open_store: OpenStore) -> None:
+def test_writes_are_visible_to_other_processes_at_once(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     participants = [_open(stores[0], f"person {number}").participant for number in range(_N_THREADS)]
 
@@ -417,14 +417,14 @@ def test_what_is_kept_is_seen_by_everyone_at_once(open_store: OpenStore) -> None
     assert all(_at_once(calls))
 
 
-def test_the_first_record_of_a_trial_stays(store: SessionStore) -> None:
+def test_first_record_of_a_trial_is_kept(store: SessionStore) -> None:
     participant = _open(store, "person").participant
     store.add_trials(participant, {0: {"choice": "first"}}, lease_until=_LATER)
     store.add_trials(participant, {0: {"choice": "second"}, 1: {"choice": "new"}}, lease_until=_LATER)
     assert store.trials(participant) == [{"choice": "first"}, {"choice": "new"}]
 
 
-def test_one_trial_sent_many_times_at_once_is_kept_once(open_store: OpenStore) -> None:
+def test_concurrent_copies_of_a_trial_are_stored_once(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(2)]
     participant = _open(stores[0], "person").participant
     _at_once(
@@ -433,7 +433,7 @@ def test_one_trial_sent_many_times_at_once_is_kept_once(open_store: OpenStore) -
     assert stores[0].trial_indices(participant) == set(range(5))
 
 
-def test_a_batch_is_kept_as_a_whole_or_not_at_all(store: SessionStore) -> None:
+def test_batch_is_stored_completely_or_not_at_all(store: SessionStore) -> None:
     participant = _open(store, "person").participant
     with pytest.raises(ValueError, match="JSON"):
         store.add_trials(participant, {0: {"n": 0}, 1: {"n": float("nan")}}, lease_until=_LATER)
@@ -442,14 +442,14 @@ def test_a_batch_is_kept_as_a_whole_or_not_at_all(store: SessionStore) -> None:
     assert store.trials(participant) == [{"n": 1}]
 
 
-def test_trials_are_counted_for_everybody_at_once(store: SessionStore) -> None:
+def test_trial_counts_cover_all_participants(store: SessionStore) -> None:
     one, other, _ = (_open(store, name).participant for name in ("one", "other", "without any"))
     store.add_trials(one, {0: {}, 5: {}}, lease_until=_LATER)
     store.add_trials(other, {1: {}}, lease_until=_LATER)
     assert store.trial_counts() == {one: 2, other: 1}
 
 
-def test_trials_of_different_people_stay_apart(store: SessionStore) -> None:
+def test_trials_of_different_participants_stay_separate(store: SessionStore) -> None:
     one, other = (_open(store, name).participant for name in ("one", "other"))
     store.add_trials(one, {0: {"of": "one"}}, lease_until=_LATER)
     store.add_trials(other, {0: {"of": "other"}, 1: {"of": "other"}}, lease_until=_LATER)
@@ -460,7 +460,7 @@ def test_trials_of_different_people_stay_apart(store: SessionStore) -> None:
 # --- the end
 
 
-def test_a_session_is_completed_once(open_store: OpenStore) -> None:
+def test_session_is_completed_once(open_store: OpenStore) -> None:
     store = open_store()
     participant = _open(store, "person", token=_TOKEN).participant
     completed = store.end(participant, state="completed", now=_NOW)
@@ -472,7 +472,7 @@ def test_a_session_is_completed_once(open_store: OpenStore) -> None:
 # --- the study
 
 
-def test_a_store_holds_one_version_of_a_study(open_store: OpenStore) -> None:
+def test_store_holds_one_version_of_a_study(open_store: OpenStore) -> None:
     open_store().claim("a" * 64)
     open_store().claim("a" * 64)
     with pytest.raises(InputError, match=r"another version of this study \(aaaaaaaaaaaa…, now bbbbbbbbbbbb…\)"):
