@@ -1,4 +1,4 @@
-"""The yardstick: a trial set drawn the way a scientist would draw it in a notebook, with pandas.
+"""The baseline: a trial set drawn with pandas, as a scientist might in a notebook.
 
 `DataFrame.sample` per block, class and split, one dict per trial. It reads the study's own files, follows the rules of
 L-WISE as far as the two studies of the benchmark need them (no checks of the files), and shares no code with lwise.
@@ -42,7 +42,7 @@ class PandasStudy:
 
 @dataclass(frozen=True)
 class Places:
-    """The classes of a session in the order of their places, and the names that stand there."""
+    """The classes of a session in the order of their positions, and their names."""
 
     classes: Sequence[str]
     names: Sequence[str]
@@ -80,7 +80,7 @@ def trial_list(study: PandasStudy, condition: int, rng: np.random.Generator) -> 
 
 
 def _places(study: PandasStudy, rng: np.random.Generator) -> Places:
-    """With shuffled aliases every name keeps its place, and the classes behind the names are shuffled."""
+    """With shuffled aliases every name keeps its position, and the classes behind the names are shuffled."""
     aliases = study.trial_config.get("choice_names_aliases") or {}
     names = [aliases.get(name, name.replace("_", " ")) for name in study.classes]
     if study.trial_config.get("choice_aliases_random_shuffle"):
@@ -182,7 +182,7 @@ def _image_trial(
 def _calibration_trials(
     study: PandasStudy, number: int, condition: int, places: Places, rng: np.random.Generator
 ) -> list[Trial]:
-    """Two random places hold a circle and a triangle, one of which is shown."""
+    """Circle and triangle, one of which is shown, replace two random names."""
     settings = _settings(study, number, condition, {})
     settings["stimulus_duration_msec"] = settings["calibration_stimulus_duration_msec"]
     trials = []
@@ -231,14 +231,14 @@ def _offer(study: PandasStudy, names: Sequence[str], right: int) -> Trial:
 
 
 def _exchanged(trials: list[Trial], marked: Sequence[int], rng: np.random.Generator) -> list[Trial]:
-    """The trials of the marked blocks permuted among places of equal class, trial type and split."""
+    """The trials of the marked blocks permuted among positions of equal class, trial type and split."""
     if not marked:
         return trials
     keys = pd.DataFrame(trials, columns=["block", "class", "trial_type", "split"])
     groups = keys[keys["block"].isin(marked)].groupby(["class", "trial_type", "split"], dropna=False).groups
     exchanged = list(trials)
     for places in groups.values():
-        for place, origin in zip(places, rng.permutation(places), strict=True):
+        for place, from_place in zip(places, rng.permutation(places), strict=True):
             where = {name: trials[place][name] for name in ("block", "block_name")}
-            exchanged[place] = {**trials[origin], **where}
+            exchanged[place] = {**trials[from_place], **where}
     return exchanged

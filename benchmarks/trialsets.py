@@ -1,14 +1,14 @@
-"""How long lwise takes to build a trial set, how large it is, and how that compares with pandas.
+"""Time and size of a trial set, compared with pandas.
 
 Run on one core, with the garbage collector on as in a server:
 
     .venv/bin/python benchmarks/trialsets.py [--data DIR] [--n N] [--many M]
 
-Two published studies are measured, or made-up ones of equal shape where their files are not at hand. A time is judged
-by its 95th percentile, a size by its maximum, over all ids and repeats; 1 kB is 1,000 bytes. Goals are printed beside
-what was measured; the exit code is 0 whether or not they are met. Linux or macOS.
+Measures two published studies, or synthetic ones of equal shape if their files are missing. Goals apply to the 95th
+percentile of times and the maximum of sizes, over all ids and repeats; 1 kB is 1,000 bytes. Goals are printed beside
+the results; the exit code is 0 even if they are missed. Linux or macOS.
 
-Last measured 2026-11-25 on an AMD EPYC (2 cores, 1 used, other work going on), Linux 6.18, Python 3.11.7, lwise 0.1.0,
+Last measured 2026-11-25 on an AMD EPYC (2 cores, 1 used, other load), Linux 6.18, Python 3.11.7, lwise 0.1.0,
 pandas 3.1.1, numpy 2.4.6; the published studies; n = 700 trial sets x 5 repeats, the comparison 70 x 3, 100 loads of a
 bundle. Times are median (95th percentile), sizes median (maximum).
 
@@ -21,19 +21,19 @@ bundle. Times are median (95th percentile), sizes median (maximum).
     participant_view as JSON, raw       31.1 (32.2) kB       76.0 (76.1) kB       goal 40 kB (first study)
     participant_view as JSON, gzipped   5.6 (5.8) kB         5.2 (5.3) kB         goal 8 kB (first study)
     memory over 99,000 trial sets       +0.00 MiB                                 goal 4 MiB
-    pandas takes as many times as long:
+    time of pandas / time of lwise:
       drawn                             33                   19
       drawn, a dict per trial           15                   8.3
       every field, as JSON              7.1                  3.7
       for the page, as JSON             17                   11
-    its JSON is as many times as large as that for the page:
+    size of its JSON / size of that for the page:
       raw                               12.5                 10.7
       gzipped                           2.6                  4.4
 
-"Drawn" alone favours lwise, which keeps indices where pandas makes a dict per trial, and so does "for the page", which
-leaves out what a page has no use for. The two lines between compare like with like; there lwise has 44 fields per trial
-and pandas 39 and 34, because lwise adds the settings that a file leaves out. Between runs on this machine the medians
-of the comparison differed by up to a half, for lwise as for pandas.
+"Drawn" favours lwise, which stores indices where pandas makes a dict per trial, and so does "for the page", which omits
+what a page does not need. The two lines between are a fair comparison; there lwise has 44 fields per trial and pandas
+39 and 34, because lwise adds settings that a file omits. Between runs on this machine the medians of the comparison
+differed by up to 50 %, for lwise and pandas alike.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ REPEATS = 5
 LOADS = 100
 PANDAS_REPEATS = 3
 PANDAS_IDS = 70
-"""Ten trial sets of each of seven conditions; pandas takes long."""
+"""Ten trial sets of each of seven conditions; pandas is slow."""
 SETTLED = 1_000
-"""Trial sets after which memory is measured for the first time: caches are full by then."""
+"""Trial sets before the first measurement of memory, to fill the caches."""
 
 Samples = dict[str, list[float]]
 
@@ -110,7 +110,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the report; `met` is None where there is no goal."""
+    """A line of the report; `met` is None if there is no goal."""
 
     study: str
     what: str
@@ -123,10 +123,10 @@ class Line:
 def main(
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of the two study folders. Default: the published ones if they are there."),
+        typer.Option(help="Folder of the two study folders. Default: the published ones if available."),
     ] = None,
-    n: Annotated[int, typer.Option(min=WARM_UP, help="Trial sets that are timed per study.")] = 700,
-    many: Annotated[int, typer.Option(min=2, help="Trial sets that are built to watch memory.")] = 100_000,
+    n: Annotated[int, typer.Option(min=WARM_UP, help="Trial sets to time per study.")] = 700,
+    many: Annotated[int, typer.Option(min=2, help="Trial sets to build for measuring memory.")] = 100_000,
 ) -> None:
     """Measure both studies and print what was found beside the goals."""
     stay_on_one_core()
@@ -154,7 +154,7 @@ def stay_on_one_core() -> None:
 
 
 def study_folders(data: Path | None, scratch: Path) -> tuple[list[Path], str]:
-    """The folders of the two studies, and in words which they are."""
+    """The folders of the two studies, and a description of them."""
     if data is None and not PUBLISHED.is_dir():
         folders = [scratch / "studies" / name for name in STUDIES]
         for write, folder in zip((write_moths, write_animals), folders, strict=True):
@@ -191,7 +191,7 @@ def processor() -> str:
 
 
 def memory_line(subject: Subject, many: int) -> Line:
-    """Build trial sets without keeping them, and see whether the process grows."""
+    """Build trial sets without storing them, and measure whether the process grows."""
     settled = min(SETTLED, many // 2)
     for trialset_id in range(settled):
         build_trialset(subject.study, trialset_id)
@@ -212,7 +212,7 @@ def memory_line(subject: Subject, many: int) -> Line:
 
 
 def resident_mib() -> float:
-    """Memory that the process occupies now; its peak where the system does not tell."""
+    """Current memory of the process; the peak if the system does not report it."""
     statm = Path("/proc/self/statm")
     if not statm.is_file():
         return peak_mib()
@@ -220,7 +220,7 @@ def resident_mib() -> float:
 
 
 def peak_mib() -> float:
-    """Largest memory that the process occupied so far."""
+    """Peak memory of the process."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
@@ -255,13 +255,13 @@ def build_and_view(study: Study, trialset_id: int) -> dict[str, float]:
 
 
 def load_line(subject: Subject) -> Line:
-    """Reading the bundle, which a server does once before it serves."""
+    """Load the bundle, which a server does once at start."""
     taken = [milliseconds(lambda: load_bundle(subject.bundle)) for _ in range(LOADS + WARM_UP)][WARM_UP:]
     return time_line(subject.name, f"load the bundle ({kilobytes(subject.bundle.stat().st_size)})", taken, LOAD_GOAL_MS)
 
 
 def milliseconds(call: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Duration of one call."""
     start = time.perf_counter()
     call()
     return (time.perf_counter() - start) * 1e3
@@ -275,7 +275,7 @@ def time_line(study: str, what: str, taken: Sequence[float], goal: float | None)
 
 
 def size_lines(subject: Subject, ids: Sequence[int]) -> list[Line]:
-    """Size of what the participant's page receives."""
+    """Size of the participant's payload."""
     texts = [
         served_json(participant_view(subject.study, build_trialset(subject.study, trialset_id))) for trialset_id in ids
     ]
@@ -300,7 +300,7 @@ def served_json(content: object) -> bytes:
 
 
 def packed(text: bytes) -> int:
-    """Its size under gzip at level 6, the usual one of web servers."""
+    """Its size with gzip at level 6, the default of web servers."""
     return len(gzip.compress(text, compresslevel=6, mtime=0))
 
 
@@ -310,7 +310,7 @@ def kilobytes(size: float) -> str:
 
 
 def comparison_rows(subject: Subject, ids: Sequence[int]) -> list[tuple[str, ...]]:
-    """lwise beside pandas, on the same ids and conditions, if both give the same counts; else what differs."""
+    """Compare lwise and pandas on the same ids and conditions; report a difference if their counts differ."""
     difference = first_difference(subject, ids)
     if difference:
         return [(subject.name, f"counts DIFFER, so nothing is compared: {difference}", "", "", "")]
@@ -326,7 +326,7 @@ def comparison_rows(subject: Subject, ids: Sequence[int]) -> list[tuple[str, ...
 
 
 def first_difference(subject: Subject, ids: Iterable[int]) -> str | None:
-    """Where the two implementations do not give equally many trials of a kind; None if they do everywhere."""
+    """Where the two implementations differ in the number of trials of a kind; None if nowhere."""
     for trialset_id in ids:
         ours = counts(expanded(subject.study, build_trialset(subject.study, trialset_id)))
         theirs = counts(in_pandas(subject, trialset_id))
@@ -337,7 +337,7 @@ def first_difference(subject: Subject, ids: Iterable[int]) -> str | None:
 
 
 def counts(trials: Iterable[Mapping[str, Any]]) -> Counter[tuple[object, ...]]:
-    """Trials of each (block, class, split, type). Which class the repeat image is of is drawn, so it is left out."""
+    """Trials of each (block, class, split, type). The repeat image has a random class and is left out."""
     return Counter(
         (
             trial["block"],
@@ -381,25 +381,25 @@ def ways_to_write(subject: Subject) -> dict[str, tuple[Way[bytes], Way[bytes]]]:
 
 
 def in_pandas(subject: Subject, trialset_id: int) -> list[dict[str, Any]]:
-    """The trial set by pandas, of the condition that lwise deals to this id."""
+    """The trial set by pandas, in the condition that lwise assigns to this id."""
     rng = np.random.default_rng(trialset_id)
     return trial_list(subject.in_pandas, condition_of(subject.study, trialset_id), rng)
 
 
 def times(ways: Sequence[Way[object]], ids: Sequence[int]) -> list[list[float]]:
-    """Milliseconds that each way takes for each id; the ways take turns, so that a busy moment meets all of them."""
+    """Milliseconds per way and id; the ways alternate, so that load on the machine affects all of them."""
     turns = [[milliseconds(partial(way, i)) for way in ways] for _ in range(PANDAS_REPEATS) for i in ids]
     return [list(of_one) for of_one in zip(*turns, strict=True)]
 
 
 def compared(study: str, what: str, unit: str, ours: Sequence[float], theirs: Sequence[float]) -> tuple[str, ...]:
-    """A row with both medians and how many times the one of pandas is that of lwise."""
+    """A row with both medians and their ratio."""
     here, there = float(np.median(ours)), float(np.median(theirs))
     return (study, what, f"{here:.2f} {unit}", f"{there:.2f} {unit}", f"{there / here:.1f}")
 
 
 def report(lines: Sequence[Line]) -> Table:
-    """Goals beside what was measured."""
+    """Results beside their goals."""
     table = Table("study", "what", title="Trial sets of lwise")
     for heading in ("goal", "median", "p95 / most", "verdict"):
         table.add_column(heading, justify="right")
@@ -412,7 +412,7 @@ def report(lines: Sequence[Line]) -> Table:
 
 
 def comparison(rows: Sequence[tuple[str, ...]], n: int) -> Table:
-    """lwise beside pandas."""
+    """lwise compared with pandas."""
     table = Table("study", "what", title=f"lwise beside pandas: medians over {n} trial sets x {PANDAS_REPEATS} repeats")
     for heading in ("lwise", "pandas", "pandas : lwise"):
         table.add_column(heading, justify="right")

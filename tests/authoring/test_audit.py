@@ -1,4 +1,4 @@
-"""The audit counts what participants would get, as a count by hand of the same trial sets does."""
+"""The audit's counts equal an independent count of the same trial sets."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def test_every_group_of_the_taper_study_has_its_trials(taper: CompiledStudy) -> 
     expected: dict[TrialGroup, Spread] = {}
     for condition, taught in enumerate(["control", "taper_curriculum"]):
         for block in range(5):
-            expected |= _cells(TrialGroup(condition, block, taught, "train", None), CLASSES, each=3)
-        expected |= _cells(TrialGroup(condition, 5, "natural", "val", None), CLASSES, each=7)
+            expected |= _groups(TrialGroup(condition, block, taught, "train", None), CLASSES, each=3)
+        expected |= _groups(TrialGroup(condition, 5, "natural", "val", None), CLASSES, each=7)
         for block in (1, 5):
-            expected |= _cells(TrialGroup(condition, block, "calibration", None, None), ("circle", "triangle"), each=1)
+            expected |= _groups(TrialGroup(condition, block, "calibration", None, None), ("circle", "triangle"), each=1)
     assert audit(taper.study, _N).groups == expected
 
 
-def _cells(whole: TrialGroup, names: Sequence[str], *, each: int) -> dict[TrialGroup, Spread]:
-    """The cells of every class and the one of all classes together."""
+def _groups(whole: TrialGroup, names: Sequence[str], *, each: int) -> dict[TrialGroup, Spread]:
+    """The groups of every class and of all classes together."""
     total = each * len(names)
     return {whole: Spread(total, total)} | {whole._replace(class_name=name): Spread(each, each) for name in names}
 

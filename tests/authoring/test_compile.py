@@ -1,4 +1,4 @@
-"""Compiling a study folder: what cannot be run is refused with its reason, and nothing is left half-written."""
+"""Compile a study folder: an invalid study is rejected with its reason, and nothing is half-written."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_page_cannot_contain_scripts(data_set: DataSet, tmp_path: Path) -> Non
     assert "href" not in html
 
 
-# --- what is refused: settings that do not fit the data set
+# --- settings that contradict the data set
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_the_repeat_image_needs_a_spare_image(data_set: DataSet, tmp_path: Path)
     compile_study(write_study(tmp_path / "enough", data_set, {"session_config": [{"only": block}]}))
 
 
-# --- what is refused: the data set itself
+# --- invalid data sets
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_an_image_missing_from_a_variant_is_named(tmp_path: Path) -> None:
         compile_study(folder)
 
 
-# --- pictures that lie elsewhere
+# --- external images
 
 
 def test_a_dirmap_with_addresses_needs_no_images(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""config.yaml: what a researcher wrote wrongly is said plainly, all of it at once."""
+"""config.yaml: all errors are reported at once, in plain words."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_two_tiers_of_the_bonus_cannot_have_the_same_share(tmp_path: Path) -> No
 
 
 def test_yaml_types_are_coerced(tmp_path: Path) -> None:
-    """A quoted "off" is a true value to Python; taken as it stands, it would give feedback in a test."""
+    """A quoted "off" is truthy in Python; without coercion it would give feedback in a test."""
     config = _read(
         tmp_path,
         """session_config: [{test: {show_feedback: "off", trial_types: {a: {stimulus_duration_msec: "200"}}}}]""",
@@ -124,7 +124,7 @@ def test_keys_without_effect_are_named(tmp_path: Path) -> None:
 
 
 def test_a_block_key_that_l_wise_would_ignore_gives_a_warning(tmp_path: Path) -> None:
-    """In L-WISE a block overrides only what stands in trial_config; a file with sections of ours knows better."""
+    """In L-WISE a block overrides only keys in trial_config; files with our sections need no warning."""
     text = "session_config: [{a: {show_fixation: true, show_test_instructions: true}}]\n"
     (warning,) = _warnings(tmp_path, text)
     assert warning.startswith("block 'a': show_fixation is not set in trial_config; L-WISE would ignore it")
@@ -208,7 +208,7 @@ def test_a_block_key_that_l_wise_would_ignore_gives_a_warning(tmp_path: Path) ->
             "session_config: [{a: {n_classes_per_bucket: {b: 2}, n_classes_per_variant: {c: 2}}}]",
             ["both n_classes_per_bucket and n_classes_per_variant"],
         ),
-        # keys that stand where they mean nothing
+        # keys in the wrong section
         ("session_config: [{a: {variant: eps8}}]", ["block 'a', variant", "it belongs in a trial type"]),
         ("session_config: [{a: {seed: 1}}]", ["block 'a', seed", "it belongs in deployment"]),
         (_BLOCK + "trial_config: {n_calibration_trials: 2}", ["trial_config.n_calibration_trials", "in a block"]),

@@ -1,4 +1,4 @@
-"""Which files make up a study: found by folder, by config file, or by id; several configs may share one data file."""
+"""Find the files of a study by folder, config file or id; several configs may share a data file."""
 
 from __future__ import annotations
 

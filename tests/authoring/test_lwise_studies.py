@@ -86,7 +86,7 @@ def _row_of(name: str) -> dict[str, dict[str, str]]:
     ],
 )
 def test_a_published_study_loads_unchanged(name: str, warnings: list[str]) -> None:
-    """Besides keys without effect there is one warning: that addresses tell participants the class."""
+    """Besides keys without effect there is one warning: addresses reveal the class."""
     compiled = _compiled(name)
     *others, telling = compiled.warnings
     assert others == warnings

@@ -39,7 +39,7 @@ _PUBLISHED = {
     "turtles_10": "turtlequal_10",
     "custom_example_0": "example_custom_experiment_0",
 }
-"""Studies whose published files can be at hand: the name here and there."""
+"""Studies whose published files may be available: our name and the published one."""
 
 _TRIALS = {
     "idaea4_10": (7, 201, 128 + 40),
@@ -106,7 +106,7 @@ _FROM_THE_PAGE = {"imagenet_animals_10": {"show_fixation": True}}
 
 @pytest.mark.parametrize("study", _PUBLISHED)
 def test_a_study_has_the_trials_of_the_published_one(study: str, tmp_path: Path) -> None:
-    """Every setting of every trial: block, type, class, picture and its address, choices, timing, bonus."""
+    """Every setting of every trial: block, type, class, image and its address, choices, timing, bonus."""
     if not _LWISE.is_dir():
         pytest.skip(f"no published studies in {_LWISE}")
     here, there = _with_published_data(study, tmp_path).study, _published(study, tmp_path).study
@@ -204,7 +204,7 @@ def test_a_study_without_its_data_file_says_how_to_get_it(study: str, tmp_path: 
 
 @pytest.mark.parametrize("study", _ALL)
 def test_a_study_records_where_its_data_file_lies_and_no_made_up_hash(study: str) -> None:
-    """Two files could not be seen by who wrote this, so that their hash is not known."""
+    """Two files were not available, so their hashes are unknown."""
     sources = yaml.safe_load((_STUDIES / study / DATA_SOURCE_FILE).read_text(encoding="utf-8"))
     for source in sources.values():
         assert source["url"].startswith("https://raw.githubusercontent.com/MorganBDT/L-WISE/")
@@ -294,7 +294,7 @@ def test_moths_0_shows_caricatures_that_taper_off_to_one_half_of_its_participant
 
 
 def test_the_script_of_moths_0_draws_its_images() -> None:
-    """To within what another version of NumPy, Pillow or libjpeg may change; caricatures are another picture."""
+    """Up to differences between versions of NumPy, Pillow or libjpeg; caricatures differ more."""
     folder = _STUDIES / "moths_0"
     assert [replace(row, difficulty=None, extra={}) for row in read_dirmap(folder / "dirmap.csv")] == [
         replace(row, extra={}) for row in draw.dirmap_rows()

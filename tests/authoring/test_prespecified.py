@@ -1,4 +1,4 @@
-"""Trial sets given row by row: every row is shown as it stands, in its place, with the settings that it overrides."""
+"""Trial sets given row by row: every row is shown as written, in order, with its overrides."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _given_studies(draw: st.DrawFn) -> Given:
     columns = draw(st.lists(st.sampled_from([*OVERRIDES, *_ORDERS]), unique=True))
     optional = draw(st.lists(st.sampled_from(["trial_type", "split", "difficulty", "remarks"]), unique=True))
     condition_of = draw(st.lists(st.integers(0, 2), min_size=1, max_size=4))
-    # The rows of a trial set need not stand together; those with every class and every set come first.
+    # The rows of a trial set need not be adjacent; rows with every class and set come first.
     least = [*((0, name) for name in classes), *((number, classes[0]) for number in range(len(condition_of)))]
     any_rows = st.tuples(st.integers(0, len(condition_of) - 1), st.sampled_from(classes))
     cells = {
@@ -214,7 +214,7 @@ def test_the_page_of_prespecified_trials_gets_no_answers_without_feedback(
             assert {"class", "trial_type", "difficulty", "split"}.isdisjoint(shown)
 
 
-# --- pictures that the project holds
+# --- hosted images
 
 
 def test_a_prespecified_trial_can_show_a_hosted_image(data_set: DataSet, tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_without_aliases_prespecified_classes_keep_their_names(tmp_path: Path) -
     assert len({tuple(trials[0]["choice_names"]) for trials in sessions}) > 10
 
 
-# --- what is refused
+# --- invalid files
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""From a variant's provenance.json to the record of a trial that showed it, past the participant."""
+"""From a variant's provenance.json to the records of trials that showed it, but not to participants."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def own(tmp_path: Path) -> DataSet:
     return write_data_set(tmp_path / "variants", per_class={"train": 6})
 
 
-def _told(own: DataSet, variant: str, content: dict[str, Any]) -> None:
+def _write_provenance(own: DataSet, variant: str, content: dict[str, Any]) -> None:
     (own.root / variant / "provenance.json").write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -39,19 +39,19 @@ def _study(own: DataSet, tmp_path: Path) -> Study:
 
 @pytest.fixture
 def study(own: DataSet, tmp_path: Path) -> Study:
-    _told(own, "eps4", {**_MADE, "turned": True, "step": 0.5})
-    _told(own, "eps2", {"method": "clahe", "clip_limit": 2.0, "package_version": "9.8.7"})
+    _write_provenance(own, "eps4", {**_MADE, "turned": True, "step": 0.5})
+    _write_provenance(own, "eps2", {"method": "clahe", "clip_limit": 2.0, "package_version": "9.8.7"})
     return _study(own, tmp_path)
 
 
 def test_each_record_has_the_provenance_of_its_variant(study: Study) -> None:
     trialset = build_trialset(study, 0)
-    told = {
+    provenance = {
         record["variant"]: tuple(provenance_fields(study, trial).values())
         for trial, record in zip(trialset.trials, expanded(study, trialset), strict=True)
     }
     nothing = (None,) * 4
-    assert told == {
+    assert provenance == {
         None: nothing,
         "natural": nothing,
         "eps4": (4.0, "logit_diverge, lowered", "5e" * 32, "9.8.7"),
@@ -90,5 +90,5 @@ def test_a_provenance_that_is_not_a_json_object_is_rejected(own: DataSet, tmp_pa
 
 
 def test_invalid_provenance_values_are_unknown(own: DataSet, tmp_path: Path) -> None:
-    _told(own, "eps4", {"epsilon": "four", "model_sha256": 7, "package_version": "1"})
+    _write_provenance(own, "eps4", {"epsilon": "four", "model_sha256": 7, "package_version": "1"})
     assert _study(own, tmp_path).provenance == (VariantProvenance("eps4", None, None, None, "1"),)

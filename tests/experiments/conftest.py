@@ -1,4 +1,4 @@
-"""A small scored data set on the disk and the studies made from it, compiled once for all tests."""
+"""A small scored data set on disk and studies of it, compiled once for all tests."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def scored_rows(classes: Sequence[str], per_class: Mapping[str, int], *, bucket:
 def write_data_set(
     root: Path, *, classes: Sequence[str] = CLASSES, per_class: Mapping[str, int] = PER_CLASS
 ) -> DataSet:
-    """Tiny pictures, each of its own colour."""
+    """Tiny images, each with its own colour."""
     rows = scored_rows(classes, per_class)
     for number, row in enumerate(rows):
         for depth, variant in enumerate(("natural", *BUDGETS)):
@@ -80,7 +80,7 @@ def write_study(folder: Path, data_set: DataSet, config: Mapping[str, Any]) -> P
 
 
 def write_url_study(folder: Path, rows: Sequence[DirmapRow], config: Mapping[str, Any]) -> Path:
-    """A study folder with this config.yaml as it stands."""
+    """A study folder with exactly this config.yaml."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
     write_dirmap(folder / "dirmap.csv", rows)

@@ -1,4 +1,4 @@
-"""The bundle: a study comes back as it went in, and a bundle that anyone touched is refused."""
+"""The bundle: a study survives the round trip, and a changed bundle is rejected."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_study_survives_the_round_trip_through_a_bundle(taper: CompiledStudy, 
 
 
 def test_a_bundle_s_version_is_the_hash_of_its_content(bundle: Path) -> None:
-    """The loader takes the hash from the file after checking the text; hashing the study anew gives the same."""
+    """The loader takes the hash from the file after checking the text; hashing the study again gives the same."""
     loaded = load_bundle(bundle)
     assert replace(loaded).sha256 == loaded.sha256
 

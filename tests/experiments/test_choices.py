@@ -1,4 +1,4 @@
-"""How choices are offered: the order of their places, and which class stands behind which name."""
+"""How choices are offered: their order, and which class has which name."""
 
 from __future__ import annotations
 

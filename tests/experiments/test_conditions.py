@@ -1,4 +1,4 @@
-"""Every condition is dealt equally often, at any time and without end."""
+"""Conditions are balanced at any time and for any number of participants."""
 
 from __future__ import annotations
 

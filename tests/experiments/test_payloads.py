@@ -1,4 +1,4 @@
-"""The two views of a trial set: the researcher's has everything, the participant's page has no answers to give away."""
+"""The researcher's view of a trial set has everything; the participant's has no answers to give away."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_page_gets_every_duration(taper: CompiledStudy) -> None:
     assert not {"difficulty_curriculum", "max_difficulty_selection", "combine_and_shuffle"} & set(view["settings"])
 
 
-# --- pictures of the choices
+# --- icons of the choices
 
 
 def _icon_settings(**other: Any) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def test_a_trial_type_can_have_its_own_icons(tmp_path: Path) -> None:
         assert shown["choice_image_urls"] == record["choice_image_urls"] == urls
 
 
-# --- pictures in S3 buckets
+# --- images in S3 buckets
 
 
 def _at(bucket: str, count: int) -> list[Any]:

@@ -392,7 +392,7 @@ def _from(name: str, ring: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_places(offer: Sequence[str], order: str, fixed: set[tuple[str, ...]], rings: set[tuple[str, ...]]) -> None:
-    """Names that two shapes have not replaced stand where they would stand without the shapes."""
+    """Names that shapes have not replaced keep their positions."""
     legal = fixed if order == "fixed" else set()
     if order == "rotated":
         legal = {(*ring[turn:], *ring[:turn]) for ring in rings for turn in range(len(ring))}
@@ -437,12 +437,12 @@ def test_combine_and_shuffle_moves_trials_among_equals_and_changes_nothing_else(
 
 
 def _slot(trial: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a place in the session keeps, whichever trial it gets."""
+    """What belongs to a position in the session, whichever trial it gets."""
     return tuple(trial[key] for key in ("index", "block", "block_name", "class", "trial_type", "split"))
 
 
 def _content(trial: Mapping[str, Any]) -> str:
-    """What a trial keeps, wherever it is shown."""
+    """What belongs to a trial, wherever it is shown."""
     of_place = ("index", "block", "block_name", "combine_and_shuffle")
     return json.dumps({key: value for key, value in trial.items() if key not in of_place}, sort_keys=True)
 
@@ -482,7 +482,7 @@ def test_the_page_gets_the_recorded_trials_without_answers_unless_feedback(
 
 @dataclass(frozen=True)
 class Pictures:
-    """A compiled study of pictures that the project holds, and where they lie."""
+    """A compiled study of hosted images, and their files."""
 
     written: Mapping[str, Any]
     compiled: CompiledStudy

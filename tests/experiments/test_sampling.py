@@ -1,4 +1,4 @@
-"""Which images a session shows: any study gets all its trials, or is refused beforehand for want of images."""
+"""Sampling: any study gets all its trials, or is rejected beforehand for lack of images."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ SETTINGS: Mapping[str, Sequence[Any]] = {
 
 @dataclass(frozen=True)
 class WrittenStudy:
-    """config.yaml and dirmap.csv. `blocks` has the keys of each block; `config` has them as they stand in the file."""
+    """config.yaml and dirmap.csv. `blocks` has the keys of each block; `config` has them as in the file."""
 
     blocks: Sequence[dict[str, Any]] = field(repr=False)
     trial_config: Mapping[str, Any] = field(repr=False)
@@ -107,7 +107,7 @@ class WrittenStudy:
         return bool(self.trial_config.get("choice_names_aliases"))
 
     def without(self, key: str) -> WrittenStudy:
-        """The same study with this key struck out wherever it stands."""
+        """The same study without this key."""
         return replace(self, config=_struck(self.config, key))
 
 

@@ -1,4 +1,4 @@
-"""Small made-up studies: people with the answers they gave, as the records that a server stores of them.
+"""Small synthetic studies: participants and their answers, as the records that a server stores.
 
 Answers are written as text, one letter per trial: `1` right, `0` wrong, `-` no answer before the deadline.
 """
@@ -24,7 +24,7 @@ ASSIGNMENT_ID, WORKER_ID = "5f3c-assignment", "A1WORKER9"
 
 @dataclass(frozen=True)
 class Person:
-    """A participant; the training comes first, then the attention checks, then the test."""
+    """A participant: training first, then attention checks, then the test."""
 
     name: str
     condition: int = 0
@@ -174,14 +174,14 @@ def write_variants(
     scored: bool = True,
     n_per_class: int = 4,
 ) -> Path:
-    """A folder of variants as `lwise enhance` writes it: real pictures, provenance, measured logits and the dirmap."""
+    """A folder of variants as `lwise enhance` writes it: real images, provenance, measured logits and the dirmap."""
     paths = [f"train/{name}/{number:03d}.png" for name in classes for number in range(n_per_class)]
     random = np.random.default_rng(0)
     natural = {path: random.integers(40, 200, (16, 16, 3), dtype=np.uint8) for path in paths}
-    _write_pictures(root / "natural", natural)
+    _write_images(root / "natural", natural)
     for epsilon in epsilons:
         folder = root / f"eps{epsilon:g}"
-        _write_pictures(folder, {path: pixels + np.uint8(4 * epsilon) for path, pixels in natural.items()})
+        _write_images(folder, {path: pixels + np.uint8(4 * epsilon) for path, pixels in natural.items()})
         _write_measurements(folder, paths, epsilon)
     scores = np.linspace(0, 1, len(paths))
     numbers = np.repeat(range(len(classes)), n_per_class)
@@ -193,8 +193,8 @@ def write_variants(
     return root
 
 
-def _write_pictures(folder: Path, pictures: dict[str, np.ndarray]) -> None:
-    for path, pixels in pictures.items():
+def _write_images(folder: Path, images: dict[str, np.ndarray]) -> None:
+    for path, pixels in images.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / path)
 

@@ -1,4 +1,4 @@
-"""Figures are drawn without a warning, whatever the number of conditions, people and images; texts do not overlap."""
+"""Figures are drawn without warnings for any number of conditions, participants and images; labels do not overlap."""
 
 from __future__ import annotations
 

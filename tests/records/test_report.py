@@ -172,7 +172,7 @@ class TestContent:
 
 
 class TestFirstSentence:
-    """Test answers of everyone in condition 0 and in condition 1, and how the difference is told."""
+    """Test answers of everyone in condition 0 and in condition 1, and the sentence about the difference."""
 
     @pytest.mark.parametrize(
         ("reference", "other", "expected"),

@@ -1,4 +1,4 @@
-"""What is counted, how it is averaged and how sure one can be of it, on studies small enough to do by hand."""
+"""Inclusion, averages and uncertainty, on studies small enough to compute by hand."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ class TestSummaryTable:
 
 
 def test_a_participant_has_one_condition_throughout() -> None:
-    """The made-up studies are what a server stores: this keeps the other tests honest."""
+    """The synthetic studies are consistent with what a server stores."""
     trials, sessions = study(TWO_CONDITIONS)
     joined = trials.merge(sessions, on="participant", suffixes=("", "_session"))
     assert len(joined) == sum(len(trial_records(person)) for person in TWO_CONDITIONS)

@@ -1,4 +1,4 @@
-"""The participant, not the trial, is the unit of intervals and tests: by hand, by simulation, and against peers."""
+"""The participant is the unit of intervals and tests: by hand, by simulation, and compared with other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of variants and its dirmap are read as they were written, and refused by name where they are not."""
+"""Variants and their dirmap are read as written, and invalid files are rejected by name."""
 
 from __future__ import annotations
 
