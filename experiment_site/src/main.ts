@@ -1,5 +1,4 @@
-// The participant's way through a study: link, entry, session, instructions, trials, screening, thanks. What each step
-// does is its module's.
+// The participant's way through a study: link, eligibility, session, instructions, trials, screening, thanks.
 
 import type { StartedSession, StudyPage } from "./contract";
 import { showEnd } from "./pages/end-page";
@@ -9,9 +8,9 @@ import { DisplayLog } from "./screen/display-log";
 import { FullScreen } from "./screen/full-screen";
 import { introduce, setUpScreen } from "./screen/preparation";
 import { WindowSize } from "./screen/window-size";
-import { fetchStudy, mayPass, startSession } from "./session/api";
+import { fetchStudy, isTransient, startSession } from "./session/api";
 import { finishSession, passesScreening } from "./session/await-upload";
-import { persistently } from "./session/back-off";
+import { retry } from "./session/back-off";
 import { type Connection, openConnection } from "./session/connection";
 import { isEligible } from "./session/eligibility";
 import { parseLink, randomId } from "./session/link";
@@ -24,8 +23,8 @@ import { expandTrials, firstBlocks, iconUrls, remainingTrials, stimulusUrls } fr
 import { runTrials } from "./trial/trial-run";
 
 /**
- * Blocks whose pictures are here before the first trial: the second is the store that lasts while the network pauses. A
- * block takes a participant some minutes.
+ * Blocks whose images are loaded before the first trial: the second is a buffer for network outages. A block takes some
+ * minutes.
  */
 const BLOCKS_AT_ONCE = 2;
 
@@ -59,8 +58,8 @@ async function participate(view: HTMLElement): Promise<void> {
       await Promise.race([showTrials(view, study, session, memory, connection), refused]);
     }
     const result = await Promise.race([finishSession(view, api, queue), refused]);
-    const leaveEmail = study.page.ask_email ? (email: string) => api.leaveEmail(email) : null;
-    showEnd(view, { result, texts: study.pages, request: link.request, submitTo: link.submitTo, leaveEmail });
+    const submitEmail = study.page.ask_email ? (email: string) => api.submitEmail(email) : null;
+    showEnd(view, { result, texts: study.pages, request: link.request, submitTo: link.submitTo, submitEmail });
   } catch (error) {
     reportFailure(error, problems);
     throw error;
@@ -71,7 +70,7 @@ async function participate(view: HTMLElement): Promise<void> {
 
 function connect<T>(view: HTMLElement, ask: () => Promise<T>): Promise<T> {
   const onFailure = pages.showConnecting(view);
-  return persistently(ask, { mayPass, onFailure });
+  return retry(ask, { isTransient, onFailure });
 }
 
 async function showTrials(
@@ -90,10 +89,10 @@ async function showTrials(
   const stimuli = new Stimuli(stimulusUrls(remaining), stimulusUrls(firstBlocks(remaining, BLOCKS_AT_ONCE)).length);
   const icons = new Icons(iconUrls(remaining));
   stimuli.onMissing = ({ url, message }) =>
-    problems.pictureMissing(message, remaining.find((trial) => trial.stimulus_url === url)?.index);
-  icons.onMissing = (message) => problems.pictureMissing(message, first.index);
+    problems.imageMissing(message, remaining.find((trial) => trial.stimulus_url === url)?.index);
+  icons.onMissing = (message) => problems.imageMissing(message, first.index);
   const loading = Promise.all([stimuli.load(), icons.load()]); // while the participant reads
-  loading.catch(() => {}); // told below, where it is awaited
+  loading.catch(() => {}); // reported below, where it is awaited
   await introduce(view, study.pages.task, first, trials.length);
   const fullScreen = new FullScreen();
   const scale = await setUpScreen(view, study, fullScreen, memory);
@@ -113,7 +112,7 @@ async function showTrials(
     pxPerDegree: scale?.px_per_degree ?? null,
     surroundings: () => surroundings.take(),
     frameInterval,
-    onTrial: (index) => problems.noteTrial(index),
+    onTrial: (index) => problems.setTrial(index),
     onAnswer: (response) => void queue.add(response),
   });
   await fullScreen.leave();

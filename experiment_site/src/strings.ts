@@ -1,4 +1,4 @@
-// Every sentence that the page says by itself. What a study says comes from the study's own pages.
+// Every text of the page itself. The texts of a study come from its own pages.
 
 import type { Result, Shape } from "./contract";
 
@@ -6,12 +6,12 @@ const percent = (part: number) => `${Math.round(100 * part)}%`;
 
 export const strings = {
   connecting: "Connecting…",
-  stillConnecting: "The server cannot be reached at the moment. We keep trying; please leave this page open.",
-  loadingTitle: "Loading the pictures",
+  stillConnecting: "We cannot reach the server right now. We keep trying; please leave this page open.",
+  loadingTitle: "Loading the images",
   loading: (done: number, total: number) => `${done} of ${total}`,
   gettingReady: "Getting ready…",
-  loadingPicture: "Loading the picture…",
-  stillLoadingPicture: "This picture takes longer than usual. We keep trying; please leave this page open.",
+  loadingImage: "Loading the image…",
+  stillLoadingImage: "This image takes longer than usual. We keep trying; please leave this page open.",
 
   agree: "I agree",
   start: "Start",
@@ -19,11 +19,11 @@ export const strings = {
   continue: "Continue",
   welcomeBackTitle: "Welcome back",
   welcomeBack: (trial: number, total: number) =>
-    `You go on where you stopped: trial ${trial} of ${total}. Your earlier answers are safe.`,
+    `You continue where you stopped: trial ${trial} of ${total}. Your earlier answers are saved.`,
 
   computerNeededTitle: "This study needs a computer",
   computerNeeded:
-    "It cannot be done on a phone or a tablet. Please open the same link on a desktop or laptop computer. Nothing has been started yet.",
+    "It does not work on a phone or tablet. Please open the same link on a desktop or laptop computer. You have not started yet.",
   windowTooSmallTitle: "Please make your window larger",
   windowTooSmall: (needed: number) =>
     `The study needs a window of at least ${needed} × ${needed} pixels. Please drag a corner of this one, or zoom out with Ctrl and − (Cmd and − on a Mac).`,
@@ -32,10 +32,10 @@ export const strings = {
   windowLargeEnough: "That is large enough.",
   otherTabTitle: "Open in another tab",
   otherTab:
-    "This study is already open in another tab or window of this browser. Please go on there, or close that one and try again here.",
+    "This study is already open in another tab or window of this browser. Please continue there, or close it and try again here.",
 
   fullScreenTitle: "Please go back to full screen",
-  fullScreen: "The study is shown in full screen. It waits until you are back; your answers so far are safe.",
+  fullScreen: "The study is shown in full screen. It waits until you are back; your answers so far are saved.",
   enterFullScreen: "Full screen",
 
   cardTitle: "How large is your screen?",
@@ -57,14 +57,14 @@ export const strings = {
   distanceTitle: "Is this about right?",
   distance: (mm: number) =>
     `You seem to sit ${Math.round(mm / 10)} cm (${Math.round(mm / 25.4)} inches) away from the screen.`,
-  distanceIsRight: "Yes, go on",
+  distanceIsRight: "Yes, continue",
   measureAgain: "Measure again",
   implausibleTitle: "That did not work",
   implausible:
-    "The distance that came out cannot be right. Please try once more: look at the black square all the time, with the right eye covered, and press the space bar as soon as the ball disappears.",
-  goOnWithoutMeasuring: "Go on without measuring",
+    "The measured distance cannot be right. Please try again: look at the black square all the time, with the right eye covered, and press the space bar as soon as the ball disappears.",
+  continueWithoutMeasuring: "Continue without measuring",
 
-  howToBegin: "Each picture appears once you click on the cross in the centre.",
+  howToStart: "Each image appears once you click on the cross in the centre.",
   howToAnswer: (keys: readonly string[]) => {
     const [first, second] = keys;
     if (first === "f") {
@@ -77,40 +77,40 @@ export const strings = {
 
   progress: "Progress through the study",
   fixation: "Click on the cross to begin",
-  picture: "Picture",
+  image: "Image",
   shapes: { circle: "Circle", triangle: "Triangle" } satisfies Record<Shape, string>,
   choices: "Choose one",
   choiceWithKey: (name: string, key: string) => `${name}, key ${key.toUpperCase()}`,
   correct: "Correct",
   incorrect: "Incorrect",
   tooLate: "Too late",
-  next: "Press space or click here to go on",
+  next: "Press space or click here to continue",
 
   sendingTitle: "One moment",
-  sending: (left: number) => `Sending your answers: ${left} left…`,
+  sending: (nUnsent: number) => `Sending your answers: ${nUnsent} left…`,
   sendingPatience: "Please leave this page open until this is done.",
 
   doneTitle: "Thank you",
   score: ({ accuracy, n_trials }: Result) =>
-    `You chose the right category for ${percent(accuracy)} of ${n_trials} ${n_trials === 1 ? "picture" : "pictures"}.`,
+    `You chose the right category for ${percent(accuracy)} of ${n_trials} ${n_trials === 1 ? "image" : "images"}.`,
   bonus: ({ bonus_usd }: Result) => `Your bonus: $${bonus_usd.toFixed(2)}.`,
-  done: "All of your answers have arrived.",
+  done: "We have received all of your answers.",
   screenedOut: "This part was a short screening, and the study ends here for you. Thank you for taking part.",
   close: "You may close this page.",
   abandonedTitle: "This study cannot be continued",
   abandoned: [
-    "You left it before it was finished, or too long ago, and it may not be taken up again. The answers that you gave are stored.",
+    "You left before the end, or too long ago, and this study does not allow you to resume. The answers that you gave are stored.",
     "If you came from a recruiting platform, please return your place there.",
   ],
   emailLabel: "If you like, leave your e-mail address (optional)",
-  emailSend: "Leave it",
-  emailKeptApart: "It is kept apart from your answers.",
-  emailKept: (email: string) => `Thank you. ${email} is kept, apart from your answers.`,
+  emailSend: "Send",
+  emailStoredApart: "We store it separately from your answers.",
+  emailStored: (email: string) => `Thank you. We have stored ${email} separately from your answers.`,
   emailInvalid: "This is not a complete e-mail address. It looks like name@example.org.",
-  emailNotSent: "The address could not be sent. Please try again.",
-  submitTask: "One step is left: hand your work in.",
+  emailNotSent: "We could not send the address. Please try again.",
+  submitTask: "One step is left: submit your work.",
   submit: "Submit to Mechanical Turk",
-  enterCode: "Please enter this code on the platform on which you found the study:",
+  enterCode: "Please enter this code on the platform where you found the study:",
   returnToPlatform: "Return to the platform",
 
   previewTitle: "This is a preview",
@@ -127,16 +127,16 @@ export const strings = {
     `The address of this page lacks a valid ${parameter}. Please open the study again with the full link that you were given.`,
   openedElsewhereTitle: "Opened in another window",
   openedElsewhere:
-    "This study has been opened again in another window or tab, so it goes on there. Nothing is lost. You may close this one.",
-  goOnHere: "Go on here instead",
-  stimulusTitle: "A picture could not be loaded",
+    "This study has been opened again in another window or tab, so it continues there. Nothing is lost. You may close this one.",
+  continueHere: "Continue here instead",
+  stimulusTitle: "An image could not be loaded",
   stimulus: (url: string) =>
-    `The study cannot go on without it: ${url}. Your answers so far are safe. Please check your connection and try again.`,
+    `The study cannot continue without it: ${url}. Your answers so far are saved. Please check your connection and try again.`,
   missingTitle: "Some answers are missing",
   missing: (count: number) =>
-    `The server lacks ${count} of your answers and this page no longer has them. Please tell the researchers.`,
-  refusedTitle: "The study cannot go on",
+    `The server lacks ${count} of your answers, and this page no longer has them. Please tell the researchers.`,
+  refusedTitle: "The study cannot continue",
   unexpectedTitle: "Something went wrong",
-  unexpected: "Your answers so far are safe. Please try again; you go on where you stopped.",
+  unexpected: "Your answers so far are saved. Please try again; you continue where you stopped.",
   tryAgain: "Try again",
 } as const;

@@ -25,7 +25,7 @@ export class SteppedScreen {
   hz: number;
   #now = 20_000;
   #frame = 0;
-  #hasPicture = false;
+  #hasStimulus = false;
   #callbacks: ((now: number) => void)[] = [];
   #place: Place = { trial: null, phase: null, frame: 0 };
 
@@ -41,10 +41,10 @@ export class SteppedScreen {
       translate() {},
       measureText: (text: string) => ({ width: 50 * text.length }),
       drawImage: () => {
-        this.#hasPicture = true;
+        this.#hasStimulus = true;
       },
       clearRect: () => {
-        this.#hasPicture = false;
+        this.#hasStimulus = false;
       },
     };
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(canvas as unknown as RenderingContext);
@@ -87,7 +87,7 @@ export class SteppedScreen {
       frame: this.#frame,
       at: this.#now,
       trial: currentTrial(),
-      stimulus: this.#hasPicture,
+      stimulus: this.#hasStimulus,
       choices: choices !== null && !choices.classList.contains("hidden"),
     });
     const callbacks = this.#callbacks;

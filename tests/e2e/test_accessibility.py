@@ -88,7 +88,7 @@ def test_every_page_on_the_way_through_a_study(
         on("email")
         page.get_by_test_id("email").fill("somebody@example.org")
         page.get_by_test_id("email-send").click()
-        on("email-kept")
+        on("email-stored")
 
 
 def test_the_plausible_distance_is_confirmed_on_an_accessible_page(tmp_path: Path, context: BrowserContext) -> None:
@@ -171,7 +171,7 @@ def test_a_study_is_done_with_keys_alone(tmp_path: Path, context: BrowserContext
         page.keyboard.press("Tab")
         page.keyboard.type("me@example.org")
         page.keyboard.press("Enter")
-        expect(page.get_by_test_id("email-kept")).to_be_visible()
+        expect(page.get_by_test_id("email-stored")).to_be_visible()
         assert {row["response_device"] for row in study.trials} == {"key"}
 
 

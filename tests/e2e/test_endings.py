@@ -27,7 +27,7 @@ def test_an_address_may_be_left_and_is_kept_apart(tmp_path: Path, browser: Brows
         assert study.service.emails() == []
         page.get_by_test_id("email").fill("me@example.org")
         page.get_by_test_id("email-send").click()
-        expect(page.get_by_test_id("email-kept")).to_contain_text("me@example.org")
+        expect(page.get_by_test_id("email-stored")).to_contain_text("me@example.org")
         assert study.service.emails() == ["me@example.org"]
         assert "example.org" not in f"{study.sessions}{study.trials}"
         context.close()

@@ -177,7 +177,7 @@ def test_the_study_begins_with_its_first_blocks_and_a_late_picture_is_waited_for
         _start(page, line.link("late pictures"))
         for index in range(_N_FIRST):
             choose(page, index, _i_choice(index))
-        expect(page.get_by_test_id("loading-picture")).to_be_visible()
+        expect(page.get_by_test_id("loading-image")).to_be_visible()
         expect(page.locator("[data-trial-index]")).to_have_count(0)
         line.proxy.judge = no_fault
         for index in range(_N_FIRST, _N_TRIALS):

@@ -78,7 +78,7 @@ def _number(page: Page, name: str, value: str) -> None:
 def test_a_study_is_watched_while_people_take_part(desk: Desk, page: Page) -> None:
     page.goto(desk.link)
     _number(page, "finished", "0")
-    expect(page.get_by_text("Nobody has come yet.")).to_be_visible()
+    expect(page.get_by_text("Nobody has started yet.")).to_be_visible()
     assert desk.link.partition("#")[2] not in page.url
 
     with desk.arrive("anna") as anna, desk.arrive("ben"):
@@ -94,7 +94,7 @@ def test_a_study_is_watched_while_people_take_part(desk: Desk, page: Page) -> No
     expect(page.locator("table.conditions tbody tr")).to_have_count(2)
 
     page.get_by_role("button", name="1 problem").click()
-    expect(page.get_by_text("Picture missing at trial 5")).to_be_visible()
+    expect(page.get_by_text("Image missing at trial 5")).to_be_visible()
     expect(page.get_by_text("a1b2.png did not come")).to_be_visible()
 
     page.reload()
@@ -118,7 +118,7 @@ def test_a_place_is_given_back_after_a_question(desk: Desk, page: Page) -> None:
     assert released() == [None]
     page.get_by_role("radio", name="Timed out").check()
     page.get_by_role("button", name="Give the place back").click()
-    expect(page.get_by_text("Done: noted as timed out.")).to_be_visible()
+    expect(page.get_by_text("Done: recorded as timed out.")).to_be_visible()
     assert released() == ["timed_out"]
     page.get_by_role("button", name="Close").click()
     _number(page, "dropped_out", "1")
@@ -149,7 +149,7 @@ def test_it_says_when_the_server_does_not_answer_and_goes_on_when_it_does(desk: 
     page.goto(desk.link)
     _number(page, "under_way", "0")
     page.route("**/api/researcher/overview", lambda route: route.abort())
-    expect(page.get_by_role("status").first).to_have_text("The server is not reached; trying again", timeout=15_000)
+    expect(page.get_by_role("status").first).to_have_text("The server cannot be reached; trying again", timeout=15_000)
     expect(page.get_by_test_id("number-under_way")).to_be_visible()
     desk.arrive("anna").close()
     page.unroute("**/api/researcher/overview")
@@ -203,7 +203,7 @@ def test_everyone_can_read_and_use_it(desk: Desk, browser: Browser, colours: Lit
     page.get_by_role("button", name="1 problem").click()
     expect_accessible(page)
     page.route("**/api/researcher/overview", lambda route: route.abort())
-    expect(page.get_by_text("The server is not reached")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("The server cannot be reached")).to_be_visible(timeout=15_000)
     page.get_by_role("button", name="Give back").click()
     expect_accessible(page)
     page.keyboard.press("Escape")

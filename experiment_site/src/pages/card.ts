@@ -1,4 +1,4 @@
-// The white card that every page around the trials is: a heading, some text and, mostly, one button.
+// The white card of every page around the trials: a heading, text and usually one button.
 
 import { make } from "../dom";
 
@@ -14,7 +14,7 @@ export interface Card {
   readonly button?: ButtonText;
 }
 
-/** Show a card; resolves when its button is pressed, and never if it has none. */
+/** Show a card; resolves when its button is pressed, never if it has none. */
 export function showCard(view: HTMLElement, card: Card): Promise<void> {
   const element = make("section", { class: "card" }, ...(card.content ?? []));
   if (card.testId !== undefined) {
@@ -48,7 +48,7 @@ export class CardButton {
   }
 }
 
-/** What the study says on a page: HTML that the server has made from Markdown and sanitised. */
+/** A page of the study: HTML that the server rendered from Markdown and sanitised. */
 export function studyText(html: string): HTMLElement {
   const text = make("div", { class: "text" });
   text.innerHTML = html;

@@ -1,11 +1,11 @@
-// A small form in which a participant may leave an e-mail address. Nothing depends on it.
+// An optional form for an e-mail address.
 
 import { make } from "../dom";
 import { RequestFailed } from "../session/api";
 import { strings } from "../strings";
 
-/** `leave` brings the address to the server, and rejects where it could not. */
-export function contactForm(leave: (email: string) => Promise<unknown>): HTMLFormElement {
+/** `submit` sends the address to the server and rejects if that fails. */
+export function contactForm(submit: (email: string) => Promise<unknown>): HTMLFormElement {
   const field = make("input", {
     id: "email",
     type: "email",
@@ -15,7 +15,7 @@ export function contactForm(leave: (email: string) => Promise<unknown>): HTMLFor
     "data-testid": "email",
   });
   const button = make("button", { type: "submit", class: "secondary", "data-testid": "email-send" }, strings.emailSend);
-  const note = make("p", { id: "email-note", class: "quiet", role: "status" }, strings.emailKeptApart);
+  const note = make("p", { id: "email-note", class: "quiet", role: "status" }, strings.emailStoredApart);
   const form = make(
     "form",
     { class: "contact", "data-testid": "contact", novalidate: "" },
@@ -23,7 +23,7 @@ export function contactForm(leave: (email: string) => Promise<unknown>): HTMLFor
     make("div", { class: "line" }, field, button),
     note,
   );
-  const complain = (sentence: string) => {
+  const showProblem = (sentence: string) => {
     note.textContent = sentence;
     field.setAttribute("aria-invalid", "true");
     field.focus();
@@ -32,16 +32,16 @@ export function contactForm(leave: (email: string) => Promise<unknown>): HTMLFor
     event.preventDefault();
     const email = field.value.trim();
     if (email === "" || !field.validity.valid) {
-      complain(strings.emailInvalid);
+      showProblem(strings.emailInvalid);
       return;
     }
     button.disabled = true;
     try {
-      await leave(email);
-      form.replaceChildren(make("p", { "data-testid": "email-kept", role: "status" }, strings.emailKept(email)));
+      await submit(email);
+      form.replaceChildren(make("p", { "data-testid": "email-stored", role: "status" }, strings.emailStored(email)));
     } catch (error) {
-      const isRefused = error instanceof RequestFailed && error.status === 400;
-      complain(isRefused ? strings.emailInvalid : strings.emailNotSent);
+      const isRejected = error instanceof RequestFailed && error.status === 400;
+      showProblem(isRejected ? strings.emailInvalid : strings.emailNotSent);
       button.disabled = false;
     }
   });

@@ -1,4 +1,4 @@
-// The last page: thanks, and what is left to do: leave an address, hand the task in, take a code along.
+// The last page: thanks and the remaining steps: leave an e-mail address, submit the task, copy a code.
 
 import type { EndState, Result, SessionRequest, StudyPage } from "../contract";
 import { make } from "../dom";
@@ -11,10 +11,10 @@ export interface End {
   readonly result: Result;
   readonly texts: StudyPage["pages"];
   readonly request: Pick<SessionRequest, "platform" | "assignment_id">;
-  /** Where a form hands the finished task in; null: nowhere. */
+  /** Where a form submits the finished task; null: nowhere. */
   readonly submitTo: string | null;
-  /** Brings an e-mail address to the server; null where the study asks for none. */
-  readonly leaveEmail: ((email: string) => Promise<unknown>) | null;
+  /** Sends an e-mail address to the server; null if the study asks for none. */
+  readonly submitEmail: ((email: string) => Promise<unknown>) | null;
 }
 
 export function showEnd(view: HTMLElement, end: End): void {
@@ -28,7 +28,7 @@ const CARDS: Record<EndState, (end: End) => Card> = {
     content: [
       ...achievements(end.result),
       ...words(end, end.texts.done, strings.done),
-      ...(end.leaveEmail === null ? [] : [contactForm(end.leaveEmail)]),
+      ...(end.submitEmail === null ? [] : [contactForm(end.submitEmail)]),
       ...handOver(end),
     ],
   }),
@@ -52,7 +52,7 @@ function achievements(result: Result): Node[] {
   return facts.map((fact) => make("p", { class: "fact" }, fact));
 }
 
-/** The study's own words, else the page's. */
+/** The study's own text, else the default. */
 function words(end: End, html: string | null, byDefault: string): Node[] {
   if (html !== null) {
     return [studyText(html)];
@@ -61,7 +61,7 @@ function words(end: End, html: string | null, byDefault: string): Node[] {
   return paragraphs(isAllDone ? `${byDefault} ${strings.close}` : byDefault);
 }
 
-/** How the platform learns that the participant is done. */
+/** How the platform learns that the participant has finished. */
 function handOver({ result, request, submitTo }: End): Node[] {
   if (submitTo !== null) {
     return [...paragraphs(strings.submitTask), submission(submitTo, request.assignment_id, result.state)];
@@ -79,7 +79,7 @@ function handOver({ result, request, submitTo }: End): Node[] {
   ];
 }
 
-/** Mechanical Turk takes a task for done when the browser itself posts this form. */
+/** Mechanical Turk counts a task as done when the browser itself posts this form. */
 function submission(action: string, assignmentId: string, state: string): HTMLFormElement {
   const field = (name: string, value: string) => make("input", { type: "hidden", name, value });
   return make(

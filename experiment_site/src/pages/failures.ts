@@ -1,4 +1,4 @@
-// What participant and researchers are told when the study cannot go on.
+// Shows the participant, and reports to the researchers, why the study cannot continue.
 
 import { RequestFailed } from "../session/api";
 import type { ProblemReports } from "../session/problems";
@@ -6,15 +6,15 @@ import { strings } from "../strings";
 import { StimulusMissing } from "../trial/stimuli";
 import { showError } from "./pages";
 
-/** What still goes on, such as a trial, goes on where nobody sees it. */
-export function showFailure(present: HTMLElement, error: unknown): void {
+/** Replaces the view: whatever still runs, such as a trial, runs out of sight. */
+export function showFailure(current: HTMLElement, error: unknown): void {
   console.error(error);
-  const view = present.cloneNode(false) as HTMLElement;
-  present.replaceWith(view);
+  const view = current.cloneNode(false) as HTMLElement;
+  current.replaceWith(view);
   if (error instanceof StimulusMissing) {
     void showError(view, strings.stimulusTitle, strings.stimulus(error.url), strings.tryAgain);
   } else if (error instanceof RequestFailed && error.status === 401) {
-    void showError(view, strings.openedElsewhereTitle, strings.openedElsewhere, strings.goOnHere);
+    void showError(view, strings.openedElsewhereTitle, strings.openedElsewhere, strings.continueHere);
   } else if (error instanceof RequestFailed && error.status === 409) {
     void showError(view, strings.missingTitle, strings.missing(error.missing.length), strings.tryAgain);
   } else if (error instanceof RequestFailed) {
@@ -24,10 +24,10 @@ export function showFailure(present: HTMLElement, error: unknown): void {
   }
 }
 
-/** That the session goes on elsewhere is no problem. */
+/** A session opened elsewhere is no problem. */
 export function reportFailure(error: unknown, problems: ProblemReports): void {
   if (error instanceof StimulusMissing) {
-    problems.pictureMissing(error.message);
+    problems.imageMissing(error.message);
   } else if (!(error instanceof RequestFailed && error.status === 401)) {
     problems.pageError(error);
   }

@@ -40,7 +40,7 @@ export function showTestInstructions(view: HTMLElement, html: string): Promise<v
   return showCard(view, { content: [studyText(html)], button: { label: strings.startTest, testId: "test-start" } });
 }
 
-/** Shows a bar; call what it returns with every step. */
+/** Show a progress bar; the returned function updates it. */
 export function showLoading(view: HTMLElement): (done: number, total: number) => void {
   const bar = make("progress", { "aria-label": strings.loadingTitle });
   const count = make("p", { class: "quiet" });
@@ -52,13 +52,13 @@ export function showLoading(view: HTMLElement): (done: number, total: number) =>
   };
 }
 
-/** Shows how many answers are on their way; call what it returns whenever the number changes. */
-export function showSending(view: HTMLElement): (left: number) => void {
+/** Show how many answers are still to be sent; the returned function updates the number. */
+export function showSending(view: HTMLElement): (nUnsent: number) => void {
   const count = make("p", { role: "status" });
   const content = [count, ...paragraphs(strings.sendingPatience)];
   void showCard(view, { testId: "sending", title: strings.sendingTitle, content });
-  return (left) => {
-    count.textContent = strings.sending(left);
+  return (nUnsent) => {
+    count.textContent = strings.sending(nUnsent);
   };
 }
 
@@ -73,7 +73,7 @@ export function showPreview(view: HTMLElement): void {
   });
 }
 
-/** Mechanical Turk shows this to those who consider the task. `consent`: the study's page, as HTML. */
+/** For workers who preview the task on Mechanical Turk. `consent`: the study's page, as HTML. */
 export function showTaskPreview(view: HTMLElement, title: string, consent: string | null): void {
   void showCard(view, {
     testId: "task-preview",
@@ -90,7 +90,7 @@ export function showComputerNeeded(view: HTMLElement): void {
   });
 }
 
-/** An end that is no end: says what happened; with a label, offers to open the session again by loading the page anew. */
+/** Say what went wrong; with a button label, offer to reload the page. */
 export async function showError(view: HTMLElement, title: string, sentence: string, again?: string): Promise<void> {
   const button = again === undefined ? {} : { button: { label: again, testId: "again" } };
   await showCard(view, { testId: "error", title, content: paragraphs(sentence), ...button });

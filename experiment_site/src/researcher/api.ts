@@ -1,16 +1,16 @@
-// The researcher's three calls. Knows HTTP; knows nothing of how the answers are shown.
+// The researcher's API over HTTP. Knows nothing of how results are shown.
 
 import type { Overview, ReleaseReason, Session } from "./contract";
 
 const TIMEOUT_MSEC = 20_000;
-/** All tables of a large study take a while to make. */
+/** The tables of a large study take a while. */
 const DATA_TIMEOUT_MSEC = 600_000;
 
-/** The server does not know this token: it is wrong, or the server was started anew since. */
-export class NoAccess extends Error {}
+/** The server does not know this token: it is wrong, or the server has restarted. */
+export class Unauthorized extends Error {}
 
-/** The server answered, but not with success; the message is the server's. */
-export class Refused extends Error {}
+/** The server responded with an error; the message is the server's. */
+export class RequestRejected extends Error {}
 
 export class ResearcherApi {
   readonly #token: string;
@@ -23,7 +23,7 @@ export class ResearcherApi {
     return (await this.#call("overview")).json();
   }
 
-  /** Give the place of a session back; false if it is not under way any more. */
+  /** Release the slot of a session; false if the session has already ended. */
   async release(session: Session, reason: ReleaseReason): Promise<boolean> {
     const { platform, assignment_id } = session;
     const body = JSON.stringify({ platform, assignment_id, reason });
@@ -47,6 +47,6 @@ export class ResearcherApi {
     }
     const { error } = (await answer.json().catch(() => ({}))) as { error?: unknown };
     const message = typeof error === "string" ? error : `the server answered ${answer.status}`;
-    throw answer.status === 401 ? new NoAccess(message) : new Refused(message);
+    throw answer.status === 401 ? new Unauthorized(message) : new RequestRejected(message);
   }
 }

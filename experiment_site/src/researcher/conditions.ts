@@ -1,10 +1,10 @@
-// Conditions by states, with bars of one scale, so that an uneven condition is seen at a glance.
+// Conditions by state, with bars of one scale, so that uneven conditions stand out.
 
 import { make } from "../dom";
 import { type Counts, type Overview, PROGRESS, type Progress } from "./contract";
 import { PROGRESS_MEANINGS, PROGRESS_NAMES } from "./words";
 
-/** States that every study has; the others are shown once there is such a session. */
+/** States shown always; the others appear once there is such a session. */
 const ALWAYS: ReadonlySet<Progress> = new Set(["finished", "under_way", "dropped_out"]);
 
 export function conditionTable(overview: Overview): HTMLElement {

@@ -1,4 +1,4 @@
-// The button that fetches all tables. A link could not carry the token.
+// The button that downloads all tables. A plain link could not carry the token.
 
 import { make } from "../dom";
 
@@ -7,12 +7,12 @@ export function downloadButton(fileName: string, fetchData: () => Promise<Blob>)
   const outcome = make("p", { role: "status", class: "quiet" });
   button.addEventListener("click", async () => {
     button.disabled = true;
-    outcome.textContent = "The tables are being made…";
+    outcome.textContent = "Preparing the tables…";
     try {
       save(await fetchData(), fileName);
-      outcome.textContent = `${fileName} was handed to the browser.`;
+      outcome.textContent = `Downloaded ${fileName}.`;
     } catch (error) {
-      outcome.textContent = `The data could not be had: ${(error as Error).message}`;
+      outcome.textContent = `The download failed: ${(error as Error).message}`;
     } finally {
       button.disabled = false;
     }
@@ -35,6 +35,6 @@ export function downloadButton(fileName: string, fetchData: () => Promise<Blob>)
 function save(data: Blob, fileName: string): void {
   const url = URL.createObjectURL(data);
   make("a", { href: url, download: fileName }).click();
-  // The browser needs the address until it has begun to write.
+  // The browser needs the address until it has started to write.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -33,7 +33,7 @@ function item({ platform, url, purpose }: PlatformLink): HTMLElement {
     "Copy",
   );
   button.addEventListener("click", async () => {
-    button.textContent = (await copied(field)) ? "Copied" : "Press Ctrl-C";
+    button.textContent = (await copy(field)) ? "Copied" : "Press Ctrl-C";
     setTimeout(() => {
       button.textContent = "Copy";
     }, 2_000);
@@ -46,13 +46,13 @@ function item({ platform, url, purpose }: PlatformLink): HTMLElement {
   );
 }
 
-async function copied(field: HTMLInputElement): Promise<boolean> {
+async function copy(field: HTMLInputElement): Promise<boolean> {
   field.select();
   try {
     await navigator.clipboard.writeText(field.value);
     return true;
   } catch {
-    // Browsers offer the clipboard to plain http on other machines in the old way only.
+    // Over plain http, browsers offer only the old way.
     return document.execCommand("copy");
   }
 }

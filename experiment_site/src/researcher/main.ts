@@ -1,53 +1,53 @@
-// The researcher's page: token, then news every few seconds.
+// The researcher's page: reads the token, then polls the overview every few seconds.
 
 import { make } from "../dom";
-import { NoAccess, ResearcherApi } from "./api";
-import { Live } from "./live";
+import { ResearcherApi, Unauthorized } from "./api";
 import { notice, Page } from "./page";
+import { Poller } from "./poller";
 import { takeToken } from "./token";
 
-const EVERY_MSEC = 3_000;
+const INTERVAL_MSEC = 3_000;
 
 const view = document.querySelector<HTMLElement>("#view") as HTMLElement;
 
-function begin(): void {
+function start(): void {
   const token = takeToken();
   if (token === null) {
-    showNoAccess();
+    showUnauthorized();
     return;
   }
   const api = new ResearcherApi(token);
   const page = new Page(api, () => void live.now());
-  const live = new Live(
+  const live = new Poller(
     () => api.overview(),
     {
-      onNews: (overview) => page.show(view, overview),
+      onResult: (overview) => page.show(view, overview),
       onFailure: (error) => {
-        if (error instanceof NoAccess) {
+        if (error instanceof Unauthorized) {
           live.stop();
-          showNoAccess();
+          showUnauthorized();
         } else {
-          page.showUnreached(view, (error as Error).message);
+          page.showUnreachable(view, (error as Error).message);
         }
       },
     },
-    EVERY_MSEC,
+    INTERVAL_MSEC,
   );
   void live.now();
 }
 
-function showNoAccess(): void {
+function showUnauthorized(): void {
   document.title = "Researcher";
   view.replaceChildren(
     notice(
       "This link does not open the page",
       "Please use the whole link behind “Researcher's page” that ",
       make("code", {}, "lwise serve"),
-      " has printed. Every start of the server makes a new one, and the earlier ones end.",
+      " has printed. Each start of the server makes a new link, and earlier ones no longer work.",
     ),
   );
 }
 
 // A new link pasted into the same tab changes the part behind the # only, and loads nothing by itself.
 window.addEventListener("hashchange", () => window.location.reload());
-begin();
+start();

@@ -9,8 +9,8 @@ export function numbers(overview: Overview): HTMLElement {
   const nWithProblems = sessions.filter((session) => session.problems.length > 0).length;
   const tiles = [
     tile("finished", "Finished", String(total.finished), places(overview.places_left)),
-    tile("under_way", "Under way", String(total.under_way), "with a sign of life"),
-    tile("dropped_out", "Dropped out", String(total.dropped_out), "places are free again"),
+    tile("under_way", "Under way", String(total.under_way), "active now"),
+    tile("dropped_out", "Dropped out", String(total.dropped_out), "their places are free again"),
     tile("time", "Median time", duration(overview.median_minutes), "from start to end"),
     tile("problems", "With problems", String(nWithProblems), `${counted(sessions.length, "session")} in all`),
   ];

@@ -1,4 +1,4 @@
-// The researcher's page as a whole: what is made once, and what is drawn anew with every news.
+// The researcher's page: what is built once, and what every update redraws.
 
 import { make } from "../dom";
 import type { ResearcherApi } from "./api";
@@ -44,14 +44,14 @@ export class Page {
     this.#updated.textContent = `updated ${clock(new Date())}`;
   }
 
-  /** Says that the server does not answer; what is shown stays. */
-  showUnreached(view: HTMLElement, message: string): void {
+  /** Say that the server does not respond; the page stays as it is. */
+  showUnreachable(view: HTMLElement, message: string): void {
     if (!this.#isShown) {
-      view.replaceChildren(notice("The server is not reached", `This page tries again by itself. (${message})`));
+      view.replaceChildren(notice("The server cannot be reached", `This page keeps trying. (${message})`));
       return;
     }
     this.#status.className = "status unreached";
-    this.#reached.textContent = "The server is not reached; trying again";
+    this.#reached.textContent = "The server cannot be reached; trying again";
   }
 
   #frame(overview: Overview): HTMLElement[] {
@@ -78,8 +78,8 @@ export class Page {
       try {
         const released = await this.#api.release(session, reason);
         return released
-          ? `Done: noted as ${RELEASE_NAMES[reason]}.`
-          : "The session had ended meanwhile; nothing was changed.";
+          ? `Done: recorded as ${RELEASE_NAMES[reason]}.`
+          : "The session has already ended; nothing was changed.";
       } catch (error) {
         return `Nothing was changed: ${(error as Error).message}`;
       } finally {
@@ -89,7 +89,7 @@ export class Page {
   }
 }
 
-/** A page that has nothing else to say. */
+/** A page with a single message. */
 export function notice(title: string, ...sentences: (string | Node)[]): HTMLElement {
   return make("section", { class: "notice" }, make("h1", {}, title), make("p", {}, ...sentences));
 }

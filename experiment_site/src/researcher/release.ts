@@ -1,9 +1,9 @@
-// Asks before a place is given back.
+// Asks for confirmation before a slot is released.
 
 import { make } from "../dom";
 import type { ReleaseReason, Session } from "./contract";
 
-/** A question about one session; `release` does it and says what came of it. */
+/** Ask about one session; `release` does it and returns a message about the result. */
 export function askForRelease(session: Session, release: (reason: ReleaseReason) => Promise<string>): void {
   const choice = (reason: ReleaseReason, name: string, meaning: string) => {
     const input = make("input", { type: "radio", name: "reason", value: reason, required: "" });
@@ -21,10 +21,14 @@ export function askForRelease(session: Session, release: (reason: ReleaseReason)
       "fieldset",
       {},
       make("legend", {}, "What does the platform say?"),
-      choice("returned", "Returned", "the participant has given the task back"),
+      choice("returned", "Returned", "the participant returned the task"),
       choice("timed_out", "Timed out", "the participant took too long"),
     ),
-    make("p", { class: "quiet" }, "The next arrival gets the place. Answers so far are kept. This cannot be undone."),
+    make(
+      "p",
+      { class: "quiet" },
+      "The next participant gets the place. Answers so far stay stored. This cannot be undone.",
+    ),
     make("div", { class: "buttons" }, cancel, confirm),
     outcome,
   );

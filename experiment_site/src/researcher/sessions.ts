@@ -1,4 +1,4 @@
-// The list of sessions: found by state, problem or id; what went wrong in each; a button that gives a place back.
+// The list of sessions: filter by state or problem, search by id, show problems, release a slot.
 
 import { make } from "../dom";
 import type { Problem, Session } from "./contract";
@@ -25,7 +25,7 @@ const FILTERS = {
 } as const;
 type Filter = keyof typeof FILTERS;
 
-/** Keeps what the researcher has chosen and opened while news comes in. */
+/** Keeps filters and open rows across updates. */
 export class SessionList {
   readonly element: HTMLElement;
   readonly #onRelease: (session: Session) => void;
@@ -33,7 +33,7 @@ export class SessionList {
   readonly #opened = new Set<string>();
   #sessions: readonly Session[] = [];
   #filter: Filter = "all";
-  #wanted = "";
+  #query = "";
   #showsAll = false;
 
   constructor(onRelease: (session: Session) => void) {
@@ -70,30 +70,30 @@ export class SessionList {
       spellcheck: "false",
     });
     input.addEventListener("input", () => {
-      this.#wanted = input.value.trim().toLowerCase();
+      this.#query = input.value.trim().toLowerCase();
       this.#draw();
     });
     return input;
   }
 
   #draw(): void {
-    const found = this.#sessions.filter(
+    const matches = this.#sessions.filter(
       (session) =>
         FILTERS[this.#filter].fits(session) &&
-        (session.participant.includes(this.#wanted) || session.assignment_id.toLowerCase().includes(this.#wanted)),
+        (session.participant.includes(this.#query) || session.assignment_id.toLowerCase().includes(this.#query)),
     );
-    const shown = this.#showsAll ? found : found.slice(0, FIRST);
+    const shown = this.#showsAll ? matches : matches.slice(0, FIRST);
     keepingFocus(this.#rows, () => {
       this.#rows.replaceChildren(
         shown.length === 0 ? this.#nothing() : this.#table(shown),
-        ...(shown.length < found.length ? [this.#more(found.length)] : []),
+        ...(shown.length < matches.length ? [this.#more(matches.length)] : []),
       );
     });
   }
 
   #nothing(): HTMLElement {
     const sentence =
-      this.#sessions.length === 0 ? "Nobody has come yet. Share one of the links below." : "No such session.";
+      this.#sessions.length === 0 ? "Nobody has started yet. Share one of the links below." : "No such session.";
     return make("p", { class: "quiet empty" }, sentence);
   }
 
@@ -191,14 +191,20 @@ function problemRow(problems: readonly Problem[], now: Date): HTMLElement {
   );
 }
 
-function problem(found: Problem, now: Date): HTMLElement {
-  const where = found.trial_index === null ? "" : ` at trial ${found.trial_index + 1}`;
-  return make("li", {}, time(found.at, now), make("strong", {}, `${PROBLEM_NAMES[found.kind]}${where}`), found.message);
+function problem(report: Problem, now: Date): HTMLElement {
+  const where = report.trial_index === null ? "" : ` at trial ${report.trial_index + 1}`;
+  return make(
+    "li",
+    {},
+    time(report.at, now),
+    make("strong", {}, `${PROBLEM_NAMES[report.kind]}${where}`),
+    report.message,
+  );
 }
 
 const time = (at: string, now: Date): HTMLElement => make("time", { datetime: at }, moment(new Date(at), now));
 
-/** Draw anew what an element holds; whatever had the focus by its `data-key` has it again. */
+/** Redraw an element and restore the focus by `data-key`. */
 function keepingFocus(element: HTMLElement, draw: () => void): void {
   const focused = document.activeElement;
   const key = focused instanceof HTMLElement && element.contains(focused) ? focused.dataset.key : undefined;

@@ -1,12 +1,12 @@
-// The researcher's token comes behind the # of the link, which no server ever sees, and stays in this tab.
+// The researcher's token is in the link's fragment, which browsers never send, and stays in this tab.
 
 const KEY = "researcher-token";
 
-/** The token of this tab; one in the address is taken, and out of sight. null: there is none. */
+/** The token of this tab, moved there from the address; null: none. */
 export function takeToken(): string | null {
-  const given = window.location.hash.slice(1);
-  if (given !== "") {
-    sessionStorage.setItem(KEY, given);
+  const token = window.location.hash.slice(1);
+  if (token !== "") {
+    sessionStorage.setItem(KEY, token);
     history.replaceState(null, "", window.location.pathname);
   }
   return sessionStorage.getItem(KEY);

@@ -1,4 +1,4 @@
-// How states, times and numbers are said on the researcher's page.
+// Names of states, and formats of times and numbers.
 
 import type { Problem, Progress, ReleaseReason } from "./contract";
 
@@ -8,23 +8,23 @@ export const PROGRESS_NAMES: Readonly<Record<Progress, string>> = {
   dropped_out: "Dropped out",
   screened_out: "Screened out",
   abandoned: "Abandoned",
-  restarted: "Begun anew",
+  restarted: "Restarted",
 };
 
 export const PROGRESS_MEANINGS: Readonly<Record<Progress, string>> = {
   finished: "every answer is stored",
-  under_way: "there was a sign of life within the lease",
-  dropped_out: "no sign of life within the lease, or given back; the place goes to the next arrival",
+  under_way: "active within the lease",
+  dropped_out: "not active within the lease, or released; the next participant gets the place",
   screened_out: "did not pass the screening",
-  abandoned: "left, and came back when the study did not allow it any more",
-  restarted: "the earlier answers of someone who came back and had to begin anew",
+  abandoned: "left and came back when the study no longer allowed it",
+  restarted: "the earlier answers of a participant who came back and had to restart",
 };
 
 export const RELEASE_NAMES: Readonly<Record<ReleaseReason, string>> = { returned: "returned", timed_out: "timed out" };
 
 export const PROBLEM_NAMES: Readonly<Record<Problem["kind"], string>> = {
   page_error: "Error on the page",
-  picture_missing: "Picture missing",
+  picture_missing: "Image missing",
 };
 
 export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;

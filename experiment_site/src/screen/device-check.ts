@@ -1,9 +1,9 @@
-// Whether the participant sits at a computer: a phone or a tablet shows pictures too small and has no keys.
+// Whether the participant uses a computer: phones and tablets show images too small and have no keys.
 
 export interface Device {
   readonly userAgent: string;
   readonly maxTouchPoints: number;
-  /** What Chromium says of itself besides; other browsers say nothing. */
+  /** Chromium only. */
   readonly userAgentData?: { readonly mobile: boolean };
   /** Whether it has a mouse, a touchpad or a pen. */
   readonly hasFinePointer: boolean;
@@ -17,13 +17,13 @@ export function thisDevice(): Device {
 
 /** Whether it is a phone or a tablet. */
 export function isHandheld(device: Device): boolean {
-  const isTouched = device.maxTouchPoints > 1;
+  const hasTouch = device.maxTouchPoints > 1;
   return (
     device.userAgentData?.mobile === true ||
     /Android|iPhone|iPad|iPod|Mobile|Tablet|Silk|Kindle/i.test(device.userAgent) ||
-    // iPads call themselves Macintosh; no Macintosh has a touch screen.
-    (isTouched && device.userAgent.includes("Macintosh")) ||
-    // Tablets that ask for the desktop's page call themselves Linux or Windows.
-    (isTouched && !device.hasFinePointer)
+    // iPads identify as Macintosh; no Macintosh has a touch screen.
+    (hasTouch && device.userAgent.includes("Macintosh")) ||
+    // Tablets in desktop mode identify as Linux or Windows.
+    (hasTouch && !device.hasFinePointer)
   );
 }

@@ -1,4 +1,4 @@
-// What goes on around the trials: size of the window, full screen, lost focus, scale of the screen. Forbids nothing.
+// Records the display at each answer: window size, full screen, lost focus, screen scale. Enforces nothing.
 
 import type { Surroundings } from "../contract";
 import { isFullScreen } from "./full-screen";
@@ -9,7 +9,7 @@ export class DisplayLog {
   #focusLosses = 0;
   #isAway = false;
 
-  /** Watches from now on; `scale` is null where the screen was not calibrated. */
+  /** Starts recording; `scale` is null if the screen was not calibrated. */
   constructor(scale: ScreenScale | null) {
     this.#scale = scale;
     window.addEventListener("blur", () => this.#leave());
@@ -23,7 +23,7 @@ export class DisplayLog {
     });
   }
 
-  /** The surroundings of an answer; the next one counts lost focus anew. */
+  /** The display at an answer; restarts the count of focus losses. */
   take(): Surroundings {
     const focusLosses = this.#focusLosses;
     this.#focusLosses = 0;
@@ -37,7 +37,7 @@ export class DisplayLog {
     };
   }
 
-  /** A tab that is left may lose its focus and its visibility, in either order: one loss. */
+  /** Leaving a tab may cost focus and visibility, in either order: one loss. */
   #leave(): void {
     if (!this.#isAway) {
       this.#isAway = true;

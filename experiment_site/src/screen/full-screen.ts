@@ -1,27 +1,27 @@
-// Full screen for the trials. Browsers grant it only upon a click and not everywhere; who cannot have it goes on without.
+// Full screen for the trials. Browsers grant it only after a click and not everywhere; without it the study continues.
 
 import { paragraphs, showCard } from "../pages/card";
 import { strings } from "../strings";
 import type { Requirement } from "./requirement";
 
-/** Whether the page fills the screen, by its own wish or by the browser's F11. */
+/** Whether the page fills the screen, by request or by F11. */
 export function isFullScreen(): boolean {
   return isGranted() || window.matchMedia("(display-mode: fullscreen)").matches;
 }
 
-/** Browsers without full screen do not know of the element either. */
+/** Undefined in browsers without full screen. */
 const isGranted = () => Boolean(document.fullscreenElement);
 
 export class FullScreen implements Requirement {
-  #isRefused = false;
+  #isUnavailable = false;
 
-  /** Call upon a click. */
+  /** Call from a click handler. */
   async enter(): Promise<void> {
     try {
       await document.documentElement.requestFullscreen({ navigationUI: "hide" });
     } catch {
-      // An embedded page without leave, or a browser that cannot.
-      this.#isRefused = true;
+      // An embedded page without permission, or no support.
+      this.#isUnavailable = true;
     }
   }
 
@@ -32,7 +32,7 @@ export class FullScreen implements Requirement {
   }
 
   isMet(): boolean {
-    return this.#isRefused || isFullScreen();
+    return this.#isUnavailable || isFullScreen();
   }
 
   async ask(view: HTMLElement): Promise<void> {

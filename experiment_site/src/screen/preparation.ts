@@ -1,4 +1,4 @@
-// What comes between a session's start and its trials: instructions or welcome back, full screen, the screen's scale.
+// The steps between the start of a session and its trials: instructions or welcome back, full screen, calibration.
 
 import type { StudyPage, Trial } from "../contract";
 import * as pages from "../pages/pages";
@@ -10,17 +10,17 @@ import type { FullScreen } from "./full-screen";
 import { calibrateScreen } from "./screen-calibration";
 import type { ScreenScale } from "./screen-scale";
 
-/** Before the first of `nTrials` trials the instructions, later on a welcome back; resolves on the click to begin. */
+/** Instructions before the first of `nTrials` trials, later a welcome back; resolves on the click to start. */
 export async function introduce(view: HTMLElement, task: string | null, first: Trial, nTrials: number): Promise<void> {
   if (first.index > 0) {
     await pages.showWelcomeBack(view, first.index + 1, nTrials);
     return;
   }
-  const hints = [...(first.show_fixation ? [strings.howToBegin] : []), strings.howToAnswer(answerKeys(first))];
+  const hints = [...(first.show_fixation ? [strings.howToStart] : []), strings.howToAnswer(answerKeys(first))];
   await pages.showTask(view, task, hints.join(" "));
 }
 
-/** Call upon a click. Full screen comes first: it is how the trials are seen, and leaves the blind spot more room. */
+/** Call from a click handler. Full screen comes first: the trials use it, and the blind spot needs the room. */
 export async function setUpScreen(
   view: HTMLElement,
   { page }: StudyPage,
@@ -35,7 +35,7 @@ export async function setUpScreen(
   }
   const scale = memory.scale ?? (await calibrateScreen(view));
   if (scale !== null) {
-    memory.noteScale(scale);
+    memory.saveScale(scale);
   }
   return scale;
 }

@@ -1,7 +1,7 @@
-// What must hold whenever a trial begins, and what is shown until it does.
+// A condition that must hold whenever a trial starts.
 
 export interface Requirement {
   isMet(): boolean;
-  /** Show on `view` what is asked for; resolves when the participant has done it. */
+  /** Ask the participant on `view` to meet it; resolves when they say so. */
   ask(view: HTMLElement): Promise<void>;
 }

@@ -1,7 +1,7 @@
 // Measures the screen's scale (a bank card held against it) and the viewing distance (the blind spot) with jsPsych's
-// virtual chinrest (Li, Joo, Yeatman & Reinecke 2020, https://doi.org/10.1038/s41598-019-57204-1), and asks until the
-// result can be right. The plugin moves its ball by frames, on a screen of 120 Hz twice as fast as on one of 60 Hz, and
-// the time that it takes to press the key makes the distance seem larger.
+// virtual chinrest (Li, Joo, Yeatman & Reinecke 2020, https://doi.org/10.1038/s41598-019-57204-1), and repeats until
+// the result is plausible. The plugin moves its ball per frame, at 120 Hz twice as fast as at 60 Hz, and the reaction time
+// of the key press increases the measured distance.
 
 import VirtualChinrest from "@jspsych/plugin-virtual-chinrest";
 import { initJsPsych } from "jspsych";
@@ -10,7 +10,7 @@ import { CardButton, paragraphs, showCard } from "../pages/card";
 import { strings } from "../strings";
 import { isPlausible, type ScreenScale } from "./screen-scale";
 
-/** The drawn card at first, and how far it can be resized: from a coarse projector to the finest laptop. CSS px. */
+/** Initial width of the drawn card, and its range: from a coarse projector to the finest laptop. CSS px. */
 const FIRST_CARD_WIDTH = 320;
 const CARD_WIDTHS = { min: 120, max: 720 };
 const CARD_MM = { width: 85.6, height: 53.98 };
@@ -21,19 +21,19 @@ interface Measurement {
   readonly scale: ScreenScale;
 }
 
-/** The screen's scale; null if it cannot be had and the participant goes on without. */
+/** The screen's scale; null if the participant continues without a measurement. */
 export async function calibrateScreen(view: HTMLElement): Promise<ScreenScale | null> {
   let cardWidth = FIRST_CARD_WIDTH;
   for (;;) {
-    const measured = await measure(view, cardWidth);
-    const verdict = await (isPlausible(measured.scale) ? confirmDistance : admitFailure)(view, measured.scale);
+    const measurement = await measure(view, cardWidth);
+    const verdict = await (isPlausible(measurement.scale) ? confirmDistance : offerRetry)(view, measurement.scale);
     if (verdict === "accept") {
-      return measured.scale;
+      return measurement.scale;
     }
     if (verdict === "skip") {
       return null;
     }
-    cardWidth = measured.cardWidth; // the card need not be held up twice
+    cardWidth = measurement.cardWidth; // so that nobody fits the card twice
   }
 }
 
@@ -41,7 +41,7 @@ async function measure(view: HTMLElement, cardWidth: number): Promise<Measuremen
   const display = make("div", { class: "card calibration", "data-testid": "calibration" });
   view.replaceChildren(make("div", { class: "page" }, display));
   const jsPsych = initJsPsych({ display_element: display });
-  const listening = new AbortController();
+  const listeners = new AbortController();
   await jsPsych.run([
     {
       type: VirtualChinrest,
@@ -53,15 +53,15 @@ async function measure(view: HTMLElement, cardWidth: number): Promise<Measuremen
       blindspot_reps: BLIND_SPOT_REPEATS,
       blindspot_prompt: blindSpotPrompt(),
       blindspot_measurements_prompt: `${strings.measurementsLeft} `,
-      viewing_distance_report: "none", // the plugin's own way back measures the blind spot only once
+      viewing_distance_report: "none", // the plugin's own retry measures the blind spot only once
       on_load: () => {
-        undress(display);
-        followSlider(display, listening.signal);
-        keepKeys(display, listening.signal);
+        removeInlineStyles(display);
+        followSlider(display, listeners.signal);
+        holdFocus(display, listeners.signal);
       },
     },
   ]);
-  listening.abort();
+  listeners.abort();
   const [row] = jsPsych.data.get().values() as [{ item_width_px: number; px2deg: number; view_dist_mm: number }];
   return {
     cardWidth: row.item_width_px,
@@ -94,8 +94,8 @@ function blindSpotPrompt(): string {
     .join("");
 }
 
-/** Take from the plugin's parts what they are styled with inline: the style sheet does it. */
-function undress(display: HTMLElement): void {
+/** Remove the plugin's inline styles in favour of the style sheet. */
+function removeInlineStyles(display: HTMLElement): void {
   for (const part of display.querySelectorAll<HTMLElement>("#content, #item, #jspsych-resize-handle")) {
     part.style.backgroundColor = "";
     part.style.borderColor = "";
@@ -103,7 +103,7 @@ function undress(display: HTMLElement): void {
   display.querySelector<HTMLElement>("#content")?.style.removeProperty("width");
 }
 
-/** The plugin lets the card be dragged with a mouse; the slider does it by key and touch, and pixel by pixel. */
+/** The plugin resizes the card by mouse only; the slider adds keys, touch and single pixels. */
 function followSlider(display: HTMLElement, signal: AbortSignal): void {
   const card = display.querySelector<HTMLElement>("#item");
   const slider = display.querySelector<HTMLInputElement>("#card-width");
@@ -120,8 +120,8 @@ function followSlider(display: HTMLElement, signal: AbortSignal): void {
   display.addEventListener("mousemove", showDragged, { signal });
 }
 
-/** The plugin hears the space bar only while the focus is inside, which it loses with its first button. */
-function keepKeys(display: HTMLElement, signal: AbortSignal): void {
+/** The plugin receives keys only while it has the focus, which it loses with its first button. */
+function holdFocus(display: HTMLElement, signal: AbortSignal): void {
   const takeFocus = () => {
     if (document.activeElement === document.body) {
       display.focus();
@@ -144,10 +144,10 @@ function confirmDistance(view: HTMLElement, { viewing_distance_mm }: ScreenScale
   return ask(view, strings.distanceTitle, strings.distance(viewing_distance_mm), { accept, repeat });
 }
 
-/** Some cannot do it, such as people who see with one eye only: they go on all the same. */
-function admitFailure(view: HTMLElement): Promise<Verdict> {
+/** Some people cannot do it, for example with one eye only: they may continue. */
+function offerRetry(view: HTMLElement): Promise<Verdict> {
   const repeat = new CardButton({ label: strings.measureAgain, testId: "measure-again" }, "primary");
-  const skip = new CardButton({ label: strings.goOnWithoutMeasuring, testId: "skip-measuring" }, "secondary");
+  const skip = new CardButton({ label: strings.continueWithoutMeasuring, testId: "skip-measuring" }, "secondary");
   return ask(view, strings.implausibleTitle, strings.implausible, { repeat, skip });
 }
 

@@ -1,4 +1,4 @@
-// How large a degree of visual angle is on this screen: measured, or assumed where it was not.
+// The size of a degree of visual angle on this screen, measured or assumed.
 
 export interface ScreenScale {
   /** CSS px */
@@ -6,7 +6,7 @@ export interface ScreenScale {
   readonly viewing_distance_mm: number;
 }
 
-/** Nobody sits nearer or farther: a measurement beyond went wrong. */
+/** Nobody sits nearer or farther: a measurement outside is wrong. */
 const NEAREST_MM = 200;
 const FARTHEST_MM = 2_000;
 
@@ -14,7 +14,7 @@ export function isPlausible({ viewing_distance_mm }: ScreenScale): boolean {
   return viewing_distance_mm >= NEAREST_MM && viewing_distance_mm <= FARTHEST_MM;
 }
 
-/** Without a measurement: 6 degrees are taken as 17.5 % of the screen's smaller side. */
+/** Without a measurement, 6 degrees are assumed to be 17.5 % of the smaller side of the screen. */
 export function assumedPxPerDegree(screenWidth: number, screenHeight: number): number {
   return (0.175 * Math.min(screenWidth, screenHeight)) / 6;
 }

@@ -1,4 +1,4 @@
-// Whether the window is large enough, and the card that says so while it is not.
+// Checks that the window is large enough, and asks for a larger one.
 
 import { make } from "../dom";
 import { CardButton, paragraphs, showCard } from "../pages/card";
@@ -8,7 +8,7 @@ import type { Requirement } from "./requirement";
 export class WindowSize implements Requirement {
   readonly #needed: number;
 
-  /** `needed`: least width and height, in CSS px; 0: any. */
+  /** `needed`: minimum width and height, in CSS px; 0: any. */
   constructor(needed: number) {
     this.#needed = needed;
   }
@@ -17,7 +17,7 @@ export class WindowSize implements Requirement {
     return Math.min(window.innerWidth, window.innerHeight) >= this.#needed;
   }
 
-  /** Follows the size while the window is resized; the participant says when to go on. */
+  /** Updates while the window is resized; the participant decides when to continue. */
   async ask(view: HTMLElement): Promise<void> {
     const size = make("p", { class: "fact", "data-testid": "window-size" });
     const verdict = make("p", { role: "status" });
@@ -27,14 +27,14 @@ export class WindowSize implements Requirement {
       title: strings.windowTooSmallTitle,
       content: [...paragraphs(strings.windowTooSmall(this.#needed)), size, verdict, go.element],
     });
-    const follow = () => {
+    const update = () => {
       size.textContent = strings.windowSize(window.innerWidth, window.innerHeight);
       verdict.textContent = this.isMet() ? strings.windowLargeEnough : strings.windowStillTooSmall;
       go.element.disabled = !this.isMet();
     };
-    follow();
-    window.addEventListener("resize", follow);
+    update();
+    window.addEventListener("resize", update);
     await go.pressed;
-    window.removeEventListener("resize", follow);
+    window.removeEventListener("resize", update);
   }
 }

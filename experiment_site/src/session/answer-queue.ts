@@ -1,5 +1,5 @@
-// Brings answers to the server: kept first, then sent in order, again and again until the server says they are stored.
-// Never makes the participant wait. Knows nothing of how answers come about.
+// Uploads answers: each is first saved in the browser, then sent in order and retried until the server has stored it.
+// Never makes the participant wait. Knows nothing of trials.
 
 import type { Response, Stored } from "../contract";
 import type { AnswerStore } from "./answer-store";
@@ -7,10 +7,10 @@ import { RequestFailed } from "./api";
 import { backOffMsec, sleep } from "./back-off";
 
 const BATCH = 10;
-/** The server takes no more answers in a request. */
-const LAST_BATCH = 50;
-/** Requests that outlive their page may carry 64 KB, all of them together; some of it stands around the answers. */
-const LAST_BYTES = 60_000;
+/** The most answers that the server accepts in one request. */
+const MAX_FLUSH_ANSWERS = 50;
+/** Requests that outlive their page may carry 64 KB in total; a little of it is not answers. */
+const MAX_FLUSH_BYTES = 60_000;
 
 export interface QueueOptions {
   readonly store: AnswerStore;
@@ -20,44 +20,44 @@ export interface QueueOptions {
 }
 
 export class AnswerQueue {
-  /** Rejects with the server's refusal once sending on makes no sense; never resolves. */
+  /** Rejects with the server's error once retrying is pointless; never resolves. */
   readonly refused: Promise<never>;
-  /** Called with the number of answers still to be sent whenever it changes. */
+  /** Called with the number of unsent answers whenever it changes. */
   onChange: (nWaiting: number) => void = () => {};
 
   readonly #options: QueueOptions;
   readonly #waiting: Map<number, Response>;
-  /** Every answer that this page has seen, in case the server misses one after all. */
-  readonly #seen: Map<number, Response>;
-  /** Resolves when all answers so far are kept. */
-  #kept: Promise<void> = Promise.resolve();
+  /** Every answer of this visit, in case the server lacks one later. */
+  readonly #all: Map<number, Response>;
+  /** Resolves when all answers so far are saved in the browser. */
+  #saved: Promise<void> = Promise.resolve();
   #refuse!: (error: unknown) => void;
   #isStopped = false;
   #isSending = false;
-  /** Answers in requests that may outlive the page, with their size in bytes. */
-  readonly #leaving = new Map<number, number>();
+  /** Sizes in bytes of the answers in requests that may outlive the page. */
+  readonly #flushing = new Map<number, number>();
   #wake: () => void = () => {};
   #onEmpty: (() => void)[] = [];
 
-  /** A queue that goes on with what an earlier visit left unsent. */
+  /** A queue that resumes with the unsent answers of an earlier visit. */
   static async open(options: QueueOptions): Promise<AnswerQueue> {
-    const leftOver = await options.store.waiting().catch((error: unknown): Response[] => {
-      console.warn("what an earlier visit left cannot be read; those trials are shown again", error);
+    const unsent = await options.store.waiting().catch((error: unknown): Response[] => {
+      console.warn("cannot read the unsent answers of an earlier visit; those trials are shown again", error);
       return [];
     });
-    const queue = new AnswerQueue(options, leftOver);
+    const queue = new AnswerQueue(options, unsent);
     void queue.#sendAll();
     return queue;
   }
 
-  private constructor(options: QueueOptions, leftOver: readonly Response[]) {
+  private constructor(options: QueueOptions, unsent: readonly Response[]) {
     this.#options = options;
-    this.#waiting = new Map(leftOver.map((response) => [response.index, response]));
-    this.#seen = new Map(this.#waiting);
+    this.#waiting = new Map(unsent.map((response) => [response.index, response]));
+    this.#all = new Map(this.#waiting);
     this.refused = new Promise((_, reject) => {
       this.#refuse = reject;
     });
-    // Whoever awaits `refused` learns of it; nobody awaiting it yet is no error in itself.
+    // No unhandled rejection while nobody awaits it yet.
     this.refused.catch(() => {});
   }
 
@@ -66,48 +66,48 @@ export class AnswerQueue {
     return new Set(this.#waiting.keys());
   }
 
-  /** Keep an answer and send it when its turn comes. Resolves as soon as it is kept. */
+  /** Save an answer and queue it for sending. Resolves as soon as it is saved. */
   async add(response: Response): Promise<void> {
     this.#waiting.set(response.index, response);
-    this.#seen.set(response.index, response);
+    this.#all.set(response.index, response);
     this.onChange(this.#waiting.size);
-    this.#kept = this.#kept.then(() => this.#keep(response));
-    await this.#kept;
+    this.#saved = this.#saved.then(() => this.#save(response));
+    await this.#saved;
     void this.#sendAll();
   }
 
-  /** Put answers that the server misses back into the queue; false if one of them is not known here. */
+  /** Queue answers again that the server lacks; false if one of them is unknown here. */
   async resend(indices: readonly number[]): Promise<boolean> {
-    const known = indices.flatMap((index) => this.#seen.get(index) ?? []);
+    const known = indices.flatMap((index) => this.#all.get(index) ?? []);
     for (const response of known) {
       await this.add(response);
     }
     return known.length === indices.length;
   }
 
-  /** Resolves when the server has everything. */
+  /** Resolves when the server has stored every answer. */
   whenEmpty(): Promise<void> {
     return this.#waiting.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
-  /** Try at once what is waiting for its next attempt: the line may be back. */
-  hurry(): void {
+  /** Retry at once: the connection may be back. */
+  retryNow(): void {
     this.#wake();
   }
 
-  /** A last attempt while the page is being left; what it does not bring over is sent after the next opening. */
+  /** Last attempt while the page closes; what it cannot send is sent on the next visit. */
   async flush(): Promise<void> {
-    const batch = this.#leave();
+    const batch = this.#flushBatch();
     if (batch.length === 0 || this.#isStopped) {
       return;
     }
     try {
       await this.#confirm(await this.#options.send(batch, true));
     } catch {
-      // The ordinary sending goes on with it.
+      // The regular upload retries.
     } finally {
       for (const response of batch) {
-        this.#leaving.delete(response.index);
+        this.#flushing.delete(response.index);
       }
     }
   }
@@ -119,7 +119,7 @@ export class AnswerQueue {
     this.#isSending = true;
     let failures = 0;
     while (this.#waiting.size > 0 && !this.#isStopped) {
-      await this.#kept;
+      await this.#saved;
       const batch = this.#inOrder().slice(0, BATCH);
       try {
         const { stored } = await this.#options.send(batch, false);
@@ -129,7 +129,7 @@ export class AnswerQueue {
         await this.#confirm({ stored });
         failures = 0;
       } catch (error) {
-        if (error instanceof RequestFailed && !error.mayPass) {
+        if (error instanceof RequestFailed && !error.isTransient) {
           this.#isStopped = true;
           this.#refuse(error);
         } else {
@@ -141,11 +141,11 @@ export class AnswerQueue {
     this.#isSending = false;
   }
 
-  async #keep(response: Response): Promise<void> {
+  async #save(response: Response): Promise<void> {
     try {
       await this.#options.store.put(response);
     } catch (error) {
-      console.warn("an answer could not be kept in the browser; it is sent from memory", error);
+      console.warn("cannot save an answer in the browser; it is sent from memory", error);
     }
   }
 
@@ -153,18 +153,18 @@ export class AnswerQueue {
     return [...this.#waiting.values()].sort((a, b) => a.index - b.index);
   }
 
-  /** The first answers that still fit into a request that outlives the page. Leaving a page has several events. */
-  #leave(): Response[] {
+  /** The first answers that still fit into requests that outlive the page, which fires several events as it closes. */
+  #flushBatch(): Response[] {
     const encoder = new TextEncoder();
-    let left = [...this.#leaving.values()].reduce((rest, size) => rest - size, LAST_BYTES);
+    let freeBytes = [...this.#flushing.values()].reduce((rest, size) => rest - size, MAX_FLUSH_BYTES);
     const batch: Response[] = [];
-    for (const response of this.#inOrder().filter(({ index }) => !this.#leaving.has(index))) {
+    for (const response of this.#inOrder().filter(({ index }) => !this.#flushing.has(index))) {
       const size = encoder.encode(`${JSON.stringify(response)},`).length;
-      left -= size;
-      if (left < 0 || batch.length === LAST_BATCH) {
+      freeBytes -= size;
+      if (freeBytes < 0 || batch.length === MAX_FLUSH_ANSWERS) {
         break;
       }
-      this.#leaving.set(response.index, size);
+      this.#flushing.set(response.index, size);
       batch.push(response);
     }
     return batch;
@@ -175,7 +175,7 @@ export class AnswerQueue {
     try {
       await this.#options.store.remove(confirmed);
     } catch (error) {
-      console.warn("confirmed answers stay in the browser; sending them again does no harm", error);
+      console.warn("cannot delete stored answers from the browser; sending them again does no harm", error);
     }
     this.onChange(this.#waiting.size);
     if (this.#waiting.size === 0) {
@@ -186,9 +186,9 @@ export class AnswerQueue {
   }
 
   async #pause(msec: number): Promise<void> {
-    const hurried = new Promise<void>((resolve) => {
+    const woken = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
-    await Promise.race([(this.#options.wait ?? sleep)(msec), hurried]);
+    await Promise.race([(this.#options.wait ?? sleep)(msec), woken]);
   }
 }

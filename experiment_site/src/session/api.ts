@@ -1,4 +1,4 @@
-// The server's calls. Knows HTTP; knows nothing of trials, queues or pages.
+// The server's API over HTTP. Knows nothing of trials, queues or pages.
 
 import type {
   Response as Answer,
@@ -11,41 +11,41 @@ import type {
   StudyPage,
 } from "../contract";
 
-/** Longer than a slow phone line needs, short enough that a hung connection does not stop the queue. */
+/** Long enough for a slow connection, short enough that a hung one does not stop the queue. */
 const TIMEOUT_MSEC = 20_000;
 
-/** A request that was not answered with success. */
+/** A request failed: the server responded with an error or not at all. */
 export class RequestFailed extends Error {
   constructor(
-    /** null: no answer at all. */
+    /** null: no response. */
     readonly status: number | null,
     message: string,
-    /** Indices named in the answer to a screening or a finish that came too early. */
+    /** Trials that the server still lacks when it is asked for the screening or the end. */
     readonly missing: readonly number[] = [],
   ) {
     super(message);
     this.name = "RequestFailed";
   }
 
-  /** Whether the same request may succeed later. */
-  get mayPass(): boolean {
+  /** Whether a retry may succeed. */
+  get isTransient(): boolean {
     return this.status === null || this.status === 408 || this.status === 429 || this.status >= 500;
   }
 }
 
-export const mayPass = (error: unknown): boolean => error instanceof RequestFailed && error.mayPass;
+export const isTransient = (error: unknown): boolean => error instanceof RequestFailed && error.isTransient;
 
-/** What the study says and asks for; takes no place in it. */
+/** The study's pages and settings; does not start a session. */
 export function fetchStudy(): Promise<StudyPage> {
   return call<StudyPage>("api/study", {});
 }
 
-/** Begin a session, or take up the one that this assignment has. */
+/** Start a session, or resume the one of this assignment. */
 export function startSession(request: SessionRequest): Promise<StartedSession> {
   return post<StartedSession>("api/sessions", request);
 }
 
-/** The calls of a started session. */
+/** The API of a started session. */
 export class SessionApi {
   readonly #token: string;
 
@@ -66,7 +66,7 @@ export class SessionApi {
     return post<Result>("api/finish", {}, { token: this.#token });
   }
 
-  /** Say that the participant is still here. */
+  /** Report that the participant is still here. */
   heartbeat(): Promise<object> {
     return post<object>("api/heartbeat", {}, { token: this.#token });
   }
@@ -75,31 +75,31 @@ export class SessionApi {
     return post<object>("api/problems", problem, { token: this.#token });
   }
 
-  /** Leave an address; the server keeps it apart from the answers. */
-  leaveEmail(email: string): Promise<object> {
+  /** Submit an e-mail address, which the server stores apart from the answers. */
+  submitEmail(email: string): Promise<object> {
     return post<object>("api/contact", { email }, { token: this.#token });
   }
 }
 
-function post<T>(url: string, body: unknown, how: { token?: string; keepalive?: boolean } = {}): Promise<T> {
+function post<T>(url: string, body: unknown, options: { token?: string; keepalive?: boolean } = {}): Promise<T> {
   return call<T>(url, {
     method: "POST",
     headers: {
       "Content-Type": "application/json",
-      ...(how.token === undefined ? {} : { Authorization: `Bearer ${how.token}` }),
+      ...(options.token === undefined ? {} : { Authorization: `Bearer ${options.token}` }),
     },
     body: JSON.stringify(body),
-    keepalive: how.keepalive ?? false,
+    keepalive: options.keepalive ?? false,
   });
 }
 
 async function call<T>(url: string, request: RequestInit): Promise<T> {
-  let answer: Response;
+  let response: Response;
   let content: unknown;
   try {
-    answer = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MSEC) });
-    content = await answer.json().catch((error: unknown) => {
-      if (answer.ok) {
+    response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MSEC) });
+    content = await response.json().catch((error: unknown) => {
+      if (response.ok) {
         throw error;
       }
       return null;
@@ -107,11 +107,11 @@ async function call<T>(url: string, request: RequestInit): Promise<T> {
   } catch (error) {
     throw new RequestFailed(null, String(error));
   }
-  if (!answer.ok) {
+  if (!response.ok) {
     const { error, missing } = (content ?? {}) as { error?: unknown; missing?: unknown };
     throw new RequestFailed(
-      answer.status,
-      typeof error === "string" ? error : `the server answered ${answer.status}`,
+      response.status,
+      typeof error === "string" ? error : `the server answered ${response.status}`,
       Array.isArray(missing) ? missing.filter((index) => Number.isInteger(index)) : [],
     );
   }

@@ -3,8 +3,8 @@
 import type { Result } from "../contract";
 import { showSending } from "../pages/pages";
 import type { AnswerQueue } from "./answer-queue";
-import { mayPass, RequestFailed, type SessionApi } from "./api";
-import { persistently } from "./back-off";
+import { isTransient, RequestFailed, type SessionApi } from "./api";
+import { retry } from "./back-off";
 
 /** Most screenings take less: a page that only flashes up would distract. */
 const SILENT_MSEC = 1_000;
@@ -32,11 +32,11 @@ export async function passesScreening(view: HTMLElement, api: SessionApi, queue:
 
 /** Wait until every answer is stored, then ask; answers that the server still lacks are sent again. */
 async function afterUpload<T>(queue: AnswerQueue, ask: () => Promise<T>): Promise<T> {
-  queue.hurry();
+  queue.retryNow();
   for (;;) {
     await queue.whenEmpty();
     try {
-      return await persistently(ask, { mayPass });
+      return await retry(ask, { isTransient });
     } catch (error) {
       const missing = error instanceof RequestFailed && error.status === 409 ? error.missing : [];
       if (missing.length === 0 || !(await queue.resend(missing))) {

@@ -1,9 +1,9 @@
-// Trying again after a failure that may pass: exponential waits with jitter, so that many pages do not come back at once.
+// Retries after transient failures: exponential back-off with jitter, so that many pages do not retry at once.
 
 const FIRST_WAIT_MSEC = 500;
 const LONGEST_WAIT_MSEC = 15_000;
 
-/** How long to wait after the n-th failure in a row (n from 1), in ms; `random` is uniform in 0..1. */
+/** Wait after the n-th consecutive failure (n from 1), in ms; `random` is uniform in 0..1. */
 export function backOffMsec(failures: number, random: number): number {
   const wait = Math.min(LONGEST_WAIT_MSEC, FIRST_WAIT_MSEC * 2 ** (failures - 1));
   return wait * (0.5 + 0.5 * random);
@@ -11,26 +11,26 @@ export function backOffMsec(failures: number, random: number): number {
 
 export const sleep = (msec: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, msec));
 
-export interface Persistence {
-  /** Whether this failure may pass by itself. */
-  readonly mayPass: (error: unknown) => boolean;
-  /** Give up after so many attempts; never, if left out. */
+export interface RetryOptions {
+  /** Whether a retry may succeed after this error. */
+  readonly isTransient: (error: unknown) => boolean;
+  /** Give up after this many attempts; by default never. */
   readonly attempts?: number;
   readonly onFailure?: (error: unknown) => void;
   readonly wait?: (msec: number) => Promise<void>;
 }
 
-/** The first success of `attempt`, or its first failure that will not pass. */
-export async function persistently<T>(attempt: () => Promise<T>, how: Persistence): Promise<T> {
+/** Call `attempt` until it succeeds or fails permanently. */
+export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   for (let failures = 1; ; failures += 1) {
     try {
       return await attempt();
     } catch (error) {
-      if (!how.mayPass(error) || failures >= (how.attempts ?? Number.POSITIVE_INFINITY)) {
+      if (!options.isTransient(error) || failures >= (options.attempts ?? Number.POSITIVE_INFINITY)) {
         throw error;
       }
-      how.onFailure?.(error);
-      await (how.wait ?? sleep)(backOffMsec(failures, Math.random()));
+      options.onFailure?.(error);
+      await (options.wait ?? sleep)(backOffMsec(failures, Math.random()));
     }
   }
 }

@@ -1,5 +1,5 @@
-// The line between a started session and the server: answers go out, signs of life too, problems are told. Knows nothing of
-// what the participant sees.
+// Connects a started session to the server: sends answers, heartbeats and problem reports. Knows nothing of what the
+// participant sees.
 
 import type { SessionRequest, StartedSession } from "../contract";
 import { AnswerQueue } from "./answer-queue";
@@ -12,9 +12,9 @@ export interface Connection {
   readonly api: SessionApi;
   readonly queue: AnswerQueue;
   readonly problems: ProblemReports;
-  /** Rejects once the server takes no more of this page; never resolves. */
+  /** Rejects once the server accepts no more from this page; never resolves. */
   readonly refused: Promise<never>;
-  /** No more signs of life: the session has ended. */
+  /** Stop the heartbeat: the session has ended. */
   close(): void;
 }
 
@@ -35,15 +35,15 @@ export async function openConnection(
       return stored;
     },
   });
-  sendInTime(queue);
+  sendOnEvents(queue);
   const refused = Promise.race([queue.refused, heartbeat.lost]);
-  refused.catch(() => {}); // as with each of them
+  refused.catch(() => {}); // no unhandled rejection while nobody awaits it yet
   return { api, queue, problems, refused, close: () => heartbeat.stop() };
 }
 
-/** Send at once when the line is back, and what can be sent when the page is left. */
-function sendInTime(queue: AnswerQueue): void {
-  window.addEventListener("online", () => queue.hurry());
+/** Send at once when the connection is back, and as much as possible when the page closes. */
+function sendOnEvents(queue: AnswerQueue): void {
+  window.addEventListener("online", () => queue.retryNow());
   window.addEventListener("pagehide", () => void queue.flush());
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") {

@@ -25,7 +25,7 @@ export async function isEligible(view: HTMLElement, study: StudyPage, memory: Se
   }
   if (study.pages.consent !== null && !memory.hasConsented) {
     await pages.showConsent(view, study.pages.consent);
-    memory.noteConsent();
+    memory.saveConsent();
   }
   return true;
 }

@@ -1,5 +1,5 @@
-// Tells the server once a minute that the participant is still here, so that nobody else gets the place while they rest or
-// read. Answers say the same and save the call.
+// Tells the server once a minute that the participant is still here, so that nobody else gets the slot while they rest or
+// read. Each answer counts as a heartbeat.
 
 import { RequestFailed } from "./api";
 
@@ -11,7 +11,7 @@ export class Heartbeat {
 
   readonly #beat: () => Promise<unknown>;
   readonly #timer: ReturnType<typeof setInterval>;
-  #wasHeard = false;
+  #skipsNext = false;
 
   /** Beats from now on, until it is stopped. */
   constructor(beat: () => Promise<unknown>) {
@@ -20,14 +20,14 @@ export class Heartbeat {
     this.lost = new Promise((_, reject) => {
       lose = reject;
     });
-    // Whoever awaits `lost` learns of it; nobody awaiting it yet is no error in itself.
+    // No unhandled rejection while nobody awaits it yet.
     this.lost.catch(() => {});
     this.#timer = setInterval(() => void this.#tick(lose), INTERVAL_MSEC);
   }
 
-  /** The server has stored an answer: the next call can be saved. */
+  /** The server has stored an answer: the next heartbeat is not needed. */
   skipNext(): void {
-    this.#wasHeard = true;
+    this.#skipsNext = true;
   }
 
   stop(): void {
@@ -35,14 +35,14 @@ export class Heartbeat {
   }
 
   async #tick(lose: (error: unknown) => void): Promise<void> {
-    if (this.#wasHeard) {
-      this.#wasHeard = false;
+    if (this.#skipsNext) {
+      this.#skipsNext = false;
       return;
     }
     try {
       await this.#beat();
     } catch (error) {
-      // Any other failure passes, or shows with the next answer.
+      // Any other failure is transient, or shows with the next answer.
       if (error instanceof RequestFailed && error.status === 401) {
         this.stop();
         lose(error);

@@ -1,5 +1,4 @@
-// Reads the link that brought the participant here: who they are, on which platform, which session. The only place that
-// knows the link's parameter names.
+// Parses the participant's link: platform, participant, session. The only module that knows the link's parameters.
 
 import type { SessionRequest } from "../contract";
 import { submissionAddress } from "./return-link";
@@ -7,22 +6,22 @@ import { submissionAddress } from "./return-link";
 export type Link =
   /** Names no platform. */
   | { readonly kind: "preview" }
-  /** Mechanical Turk's own preview: the task is looked at, not yet accepted. */
+  /** Mechanical Turk's preview of a task that is not yet accepted. */
   | { readonly kind: "not_accepted" }
   | { readonly kind: "incomplete"; readonly parameter: string }
   | {
       readonly kind: "participant";
       readonly request: SessionRequest;
-      /** Where a form hands the finished task in; null: nowhere. */
+      /** Where the finished task is submitted by a form; null: nowhere. */
       readonly submitTo: string | null;
-      /** The query string under which a reload is the same session. */
+      /** The query string that resumes this session after a reload. */
       readonly search: string;
     };
 
-/** Platforms that give every session an id of their own; inventing one would cut the data from the person paid. */
+/** Platforms with session ids of their own; an invented id would separate the data from the person paid. */
 const PLATFORMS_WITH_SESSION_ID: ReadonlySet<string> = new Set(["prolific"]);
 
-/** Understand a link; `newId` is called when the link is a fresh opening without a session id. */
+/** Parse a link; `newId` makes an id for a link that has none. */
 export function parseLink(search: string, newId: () => string): Link {
   const parameters = new URLSearchParams(search);
   const platform = valueIn(parameters, "PLATFORM");
@@ -32,12 +31,12 @@ export function parseLink(search: string, newId: () => string): Link {
   return platform === "mturk" ? mturkLink(parameters) : ownLink(parameters, platform, newId);
 }
 
-/** The first of some parameters that says something. */
+/** The value of the first parameter that is not empty. */
 function valueIn(parameters: URLSearchParams, ...names: string[]): string | null {
   return names.map((name) => parameters.get(name)?.trim()).find(Boolean) ?? null;
 }
 
-/** A link in this page's words, which the platform fills in. */
+/** A link with this page's own parameters. */
 function ownLink(parameters: URLSearchParams, platform: string, newId: () => string): Link {
   const trialset = valueIn(parameters, "TRIALSET_ID");
   if (platform === "test" && trialset !== null && !/^\d{1,9}$/.test(trialset)) {
@@ -65,7 +64,7 @@ function ownLink(parameters: URLSearchParams, platform: string, newId: () => str
   };
 }
 
-/** Mechanical Turk adds parameters of its own to the link. Without one of them the work could not be handed in. */
+/** Mechanical Turk appends its own parameters. Without one of them the work could not be submitted. */
 function mturkLink(parameters: URLSearchParams): Link {
   const assignment = valueIn(parameters, "assignmentId");
   if (assignment === "ASSIGNMENT_ID_NOT_AVAILABLE") {
@@ -89,7 +88,7 @@ function mturkLink(parameters: URLSearchParams): Link {
   };
 }
 
-/** 128 random bits. Not `crypto.randomUUID`: a lab's own server is often plain http, where browsers do not offer it. */
+/** 128 random bits. Not `crypto.randomUUID`, which browsers offer over https only: a lab's server often has plain http. */
 export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,29 +1,29 @@
-// Tells the server what went wrong on this page, so that the researchers see it: errors and missing pictures. Never in the
-// participant's way, and never about itself: a report that fails is let go. Names no one: no ids, no query strings.
+// Reports errors of the page and missing images to the server, for the researchers. Never disturbs the participant; a report
+// that fails is dropped. Reports contain no ids and no query strings.
 
 import type { Problem, ProblemKind } from "../contract";
-import { mayPass } from "./api";
-import { persistently, sleep } from "./back-off";
+import { isTransient } from "./api";
+import { retry, sleep } from "./back-off";
 
-/** More tell the researchers nothing new. */
+/** More reports tell the researchers nothing new. */
 const MAX_REPORTS = 30;
-/** The server takes no more. */
+/** The limit of the server. */
 const MAX_CHARACTERS = 500;
-/** A shorter id, such as a 7, occurs everywhere and tells nothing. */
+/** A shorter id, such as 7, occurs everywhere and identifies nobody. */
 const FEWEST_CHARACTERS = 4;
-/** Ten minutes or so: many problems are those of the network, which keeps the report from arriving as well. */
+/** About ten minutes: often the network is the problem, and the report cannot arrive either. */
 const ATTEMPTS = 60;
 
 export interface ReportOptions {
   readonly send: (problem: Problem) => Promise<unknown>;
-  /** What no report may contain: the token and the ids of the session. */
+  /** The token and ids of the session, which no report may contain. */
   readonly secrets: readonly string[];
   readonly wait?: (msec: number) => Promise<void>;
 }
 
 export class ProblemReports {
   readonly #options: ReportOptions;
-  /** What was reported; the same problem of many trials is one. */
+  /** Messages so far; the same problem in many trials is reported once. */
   readonly #reported = new Set<string>();
   #trial: number | null = null;
 
@@ -31,14 +31,14 @@ export class ProblemReports {
     this.#options = options;
   }
 
-  /** Report whatever the page does not catch itself. */
+  /** Report uncaught errors. */
   watch(page: Pick<Window, "addEventListener">): void {
     page.addEventListener("error", (event) => this.pageError(event.error ?? event.message));
     page.addEventListener("unhandledrejection", (event) => this.pageError(event.reason));
   }
 
   /** The trial with this index is now on the screen. */
-  noteTrial(index: number): void {
+  setTrial(index: number): void {
     this.#trial = index;
   }
 
@@ -46,25 +46,23 @@ export class ProblemReports {
     this.#report("page_error", describe(error), this.#trial);
   }
 
-  /** `trial`: the first that needs the picture. */
-  pictureMissing(message: string, trial: number | null = this.#trial): void {
+  /** `trial`: the first that needs the image. */
+  imageMissing(message: string, trial: number | null = this.#trial): void {
     this.#report("picture_missing", message, trial);
   }
 
   #report(kind: ProblemKind, text: string, trial: number | null): void {
-    const message = presentable(text, this.#options.secrets);
+    const message = anonymous(text, this.#options.secrets);
     if (this.#reported.size >= MAX_REPORTS || this.#reported.has(message)) {
       return;
     }
     this.#reported.add(message);
     const { send, wait = sleep } = this.#options;
-    persistently(() => send({ kind, message, trial_index: trial }), { mayPass, attempts: ATTEMPTS, wait }).catch(
-      () => {},
-    );
+    retry(() => send({ kind, message, trial_index: trial }), { isTransient, attempts: ATTEMPTS, wait }).catch(() => {});
   }
 }
 
-/** What an error says and where it came from. Anything can be thrown, not only errors. */
+/** Message and source of an error. Anything can be thrown, not only errors. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) {
     return String(error);
@@ -74,8 +72,8 @@ function describe(error: unknown): string {
   return `${error.name}: ${error.message}${place === undefined ? "" : ` (${place})`}`;
 }
 
-/** A single line that names no one, as long as the server takes it. */
-function presentable(text: string, secrets: readonly string[]): string {
+/** One line without ids, as long as the server accepts. */
+function anonymous(text: string, secrets: readonly string[]): string {
   const hidden = secrets
     .filter((secret) => secret.length >= FEWEST_CHARACTERS)
     .flatMap((secret) => [secret, encodeURIComponent(secret)])

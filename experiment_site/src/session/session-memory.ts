@@ -1,5 +1,5 @@
-// What the browser remembers of a session between two openings of the page, so that a reload does not ask twice. Where
-// the browser keeps nothing, it is asked again.
+// Remembers consent and screen scale in the browser, so that a reload does not ask again. Where the browser stores nothing,
+// the page asks again.
 
 import type { SessionRequest } from "../contract";
 import type { ScreenScale } from "../screen/screen-scale";
@@ -11,7 +11,7 @@ interface MeasuredScale {
 }
 
 export class SessionMemory {
-  /** Names the session. All parts count: on one machine, studies and participants share an origin. */
+  /** Identifies the session. All parts count: on one machine, studies and participants share an origin. */
   readonly key: string;
 
   constructor(studyId: string, { platform, assignment_id }: SessionRequest) {
@@ -22,34 +22,34 @@ export class SessionMemory {
     return read(() => localStorage, `lwise consent ${this.key}`) !== null;
   }
 
-  noteConsent(): void {
+  saveConsent(): void {
     write(() => localStorage, `lwise consent ${this.key}`, "given");
   }
 
   /**
-   * The scale that was measured in this tab, for a reload: the same person in front of the same screen, who need not
-   * hold a card against it again. null on another screen or at another zoom, and in a tab that is opened later.
+   * The scale measured in this tab, so that nobody calibrates again after a reload. null on another screen or at another
+   * zoom, and in a new tab.
    */
   get scale(): ScreenScale | null {
-    const noted = read(() => sessionStorage, `lwise scale ${this.key}`);
-    if (noted === null) {
+    const saved = read(() => sessionStorage, `lwise scale ${this.key}`);
+    if (saved === null) {
       return null;
     }
-    const { screen, scale } = JSON.parse(noted) as MeasuredScale;
-    return screen === presentScreen() ? scale : null;
+    const { screen, scale } = JSON.parse(saved) as MeasuredScale;
+    return screen === currentScreen() ? scale : null;
   }
 
-  noteScale(scale: ScreenScale): void {
-    const measured: MeasuredScale = { screen: presentScreen(), scale };
-    write(() => sessionStorage, `lwise scale ${this.key}`, JSON.stringify(measured));
+  saveScale(scale: ScreenScale): void {
+    const measurement: MeasuredScale = { screen: currentScreen(), scale };
+    write(() => sessionStorage, `lwise scale ${this.key}`, JSON.stringify(measurement));
   }
 }
 
-function presentScreen(): string {
+function currentScreen(): string {
   return `${window.screen.width}x${window.screen.height} ${window.devicePixelRatio}`;
 }
 
-// Browsers that keep nothing throw already when the storage is named.
+// Browsers without storage throw as soon as it is accessed.
 
 function read(storage: () => Storage, key: string): string | null {
   try {
@@ -63,6 +63,6 @@ function write(storage: () => Storage, key: string, value: string): void {
   try {
     storage().setItem(key, value);
   } catch {
-    // Asked again after a reload.
+    // The page asks again after a reload.
   }
 }

@@ -1,26 +1,26 @@
-// One tab per session: two tabs would show the same trials twice. Knows nothing of sessions but their key.
+// One tab per session: two tabs would show the same trials twice.
 
-/** Longer than a page that is being reloaded keeps its lock. */
-const PATIENCE_MSEC = 1_500;
+/** Longer than a reloading page holds its lock. */
+const TIMEOUT_MSEC = 1_500;
 
 /**
- * Whether this tab may go on with the session: no other tab of this browser has it. The tab then has it until it is
- * closed or leaves the page. Where the browser has no locks (plain http, storage switched off) every tab may; the server
- * then lets only the last one send.
+ * Whether no other tab of this browser has the session open. This tab then holds the lock until it closes or leaves the
+ * page. Where the browser has no locks (plain http, storage disabled) the result is true for every tab, and the server
+ * accepts answers only from the last one.
  */
 export function isOnlyTab(
   sessionKey: string,
   locks: LockManager | null = navigator.locks ?? null,
-  patience: AbortSignal = AbortSignal.timeout(PATIENCE_MSEC),
+  timeout: AbortSignal = AbortSignal.timeout(TIMEOUT_MSEC),
 ): Promise<boolean> {
   if (locks === null) {
     return Promise.resolve(true);
   }
   return new Promise((resolve) => {
-    const forEver = () => {
+    const holdLock = () => {
       resolve(true);
       return new Promise<never>(() => {});
     };
-    locks.request(`lwise ${sessionKey}`, { signal: patience }, forEver).catch(() => resolve(!patience.aborted));
+    locks.request(`lwise ${sessionKey}`, { signal: timeout }, holdLock).catch(() => resolve(!timeout.aborted));
   });
 }

@@ -1,10 +1,10 @@
-// Which key answers with which choice.
+// The keys that select the choices.
 
 import type { Trial } from "../contract";
 
 /**
- * The keys of a trial's choices, in ring order; none where there are more choices than digits, because keys for some of
- * the choices only would favour them.
+ * The keys of a trial's choices, in ring order; none if there are more choices than digits, because keys for some choices
+ * only would favour them.
  */
 export function answerKeys(trial: Pick<Trial, "choice_names" | "keypress_fj_response">): string[] {
   const n = trial.choice_names.length;

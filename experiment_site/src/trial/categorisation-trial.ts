@@ -1,15 +1,15 @@
 // The jsPsych plugin of a whole trial: fixation, stimulus, choices, feedback and blank in one, because jsPsych empties
-// the page between its trials. It ties the timeline of the trial to the browser's frames, keys and clicks.
+// the page between its trials. Connects the timeline of the trial to frames, keys and clicks.
 
 import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from "jspsych";
 import { version } from "../../package.json";
 import { type Response, responseData, type Surroundings, type Trial, trialSettingParameters } from "../contract";
 import { answerKeys } from "./answer-keys";
-import { frameLog, requestedOf, undisturbed } from "./frame-log";
+import { asRequested, frameLog, requestedOf } from "./frame-log";
 import { browserFrames } from "./frames";
 import type { RingLayout } from "./ring-layout";
 import { iconUrls } from "./trial-list";
-import { DrawnTrialScreen, layoutOf, type ScreenEvents, type TrialPictures } from "./trial-screen";
+import { DrawnTrialScreen, layoutOf, type ScreenEvents, type TrialImages } from "./trial-screen";
 import { type Answer, TrialTimeline } from "./trial-timeline";
 
 const info = {
@@ -20,28 +20,28 @@ const info = {
     index: { type: ParameterType.INT, default: undefined },
     block: { type: ParameterType.INT, default: 0 },
     stimulus_url: { type: ParameterType.STRING, default: null },
-    /** Shape to draw instead of a picture: "circle" or "triangle". */
+    /** Shape to draw instead of an image: "circle" or "triangle". */
     shape: { type: ParameterType.STRING, default: null },
     /** Shown names in ring order. */
     choice_names: { type: ParameterType.STRING, array: true, default: undefined },
-    /** A picture for each choice, to be shown instead of its name; none: names. Shapes are always drawn by the page. */
+    /** An icon for each choice, shown instead of its name; none: names. The page always draws shapes itself. */
     choice_image_urls: { type: ParameterType.STRING, array: true, default: [] },
-    /** Left out where the answer is not to be told. */
+    /** Left out where the answer is withheld. */
     i_correct_choice: { type: ParameterType.INT, default: null },
     ...trialSettingParameters,
     /** CSS px per degree of visual angle as measured on this screen; null: not measured, a usual distance is assumed. */
     px_per_degree: { type: ParameterType.FLOAT, default: null },
-    /** Length of a frame of this screen, in ms, as measured; a function is asked at the start of the trial. */
+    /** Measured length of a frame, in ms; a function is called at the start of the trial. */
     frame_interval_msec: { type: ParameterType.FLOAT, default: undefined },
     /** `(now: number) => void`: called once per frame with the frame's time. */
     on_frame: { type: ParameterType.FUNCTION, default: undefined },
     /** `() => Surroundings`: called once, when the answer is final. */
     surroundings: { type: ParameterType.FUNCTION, default: undefined },
-    /** `(url: string) => Promise<ImageBitmap>`: the decoded picture. */
+    /** `(url: string) => Promise<ImageBitmap>`: the decoded image. */
     load_stimulus: { type: ParameterType.FUNCTION, default: undefined },
     /**
-     * `(urls: string[]) => Promise<ReadonlyMap<string, HTMLImageElement>>`: those of the choices' pictures that can be
-     * shown. A choice whose picture is not among them is shown by its name.
+     * `(urls: string[]) => Promise<ReadonlyMap<string, HTMLImageElement>>`: the loaded icons. A choice without one shows
+     * its name.
      */
     load_icons: { type: ParameterType.FUNCTION, default: undefined },
     /** `(response: Response) => void`: called when the answer is final, before any feedback. */
@@ -79,9 +79,9 @@ export class CategorisationTrial implements JsPsychPlugin<Info> {
     const simulated: Answer = pluginAPI.mergeSimulationData(this.#simulatedAnswer(trial), options);
     if (mode === "data-only") {
       onLoad?.();
-      const shown = trialOf(trial);
-      const layout = layoutOf(shown, trial.px_per_degree ?? null);
-      const response = responseOf(shown, simulated, new Date(), layout, trial.surroundings());
+      const settings = trialOf(trial);
+      const layout = layoutOf(settings, trial.px_per_degree ?? null);
+      const response = responseOf(settings, simulated, new Date(), layout, trial.surroundings());
       trial.on_answer(response);
       return response;
     }
@@ -93,7 +93,7 @@ export class CategorisationTrial implements JsPsychPlugin<Info> {
 
       override showChoices(): void {
         super.showChoices();
-        // They are seen, and may be answered, a frame after they are drawn.
+        // They are visible, and accept answers, a frame after they are drawn.
         this.#click(`choice-${simulated.i_choice}`, trial.frame_interval_msec + (simulated.reaction_time_msec ?? 0));
       }
 
@@ -124,7 +124,7 @@ export class CategorisationTrial implements JsPsychPlugin<Info> {
       reaction_time_msec: isInTime ? reactionTime : null,
       response_device: isInTime ? "mouse" : null,
       rel_timestamp_response: isInTime ? performance.now() + reactionTime : null,
-      frame_log: frameLog(requested, undisturbed(requested)),
+      frame_log: frameLog(requested, asRequested(requested)),
     };
   }
 }
@@ -137,34 +137,34 @@ async function run(
   onLoad?: () => void,
 ): Promise<Response> {
   const trial = trialOf(parameters);
-  const pictures = await picturesOf(trial, parameters);
+  const images = await loadImages(trial, parameters);
   const startedAt = new Date();
   const events: ScreenEvents = {
     onFixation: () => timeline.fixate(),
     onChoice: (choice, event) => timeline.respond(choice, isByKeyboard(event) ? "key" : "mouse", event.timeStamp),
     onContinue: () => timeline.proceed(),
   };
-  const screen = new Screen(trial, pictures, events, parameters.px_per_degree ?? null);
+  const screen = new Screen(trial, images, events, parameters.px_per_degree ?? null);
   let response: Response | null = null;
   const timeline = new TrialTimeline(trial, parameters.frame_interval_msec, screen, (answer) => {
     response = responseOf(trial, answer, startedAt, screen.layout, parameters.surroundings());
     parameters.on_answer(response);
   });
-  const listening = new AbortController();
-  listenToKeys(trial, timeline, listening.signal);
+  const listeners = new AbortController();
+  listenToKeys(trial, timeline, listeners.signal);
   display.replaceChildren(screen.root);
   onLoad?.();
   return new Promise((resolve) => {
     const onFrame = (now: number) => {
       if (!screen.root.isConnected) {
-        // The page has moved on to something else, such as an error: this trial will never end.
-        listening.abort();
+        // Another page, such as an error, has replaced this trial, which never ends.
+        listeners.abort();
         return;
       }
       parameters.on_frame(now);
       const isOver = timeline.frame(now);
       if (isOver && response !== null) {
-        listening.abort();
+        listeners.abort();
         resolve(response);
       } else {
         browserFrames.request(onFrame);
@@ -174,7 +174,7 @@ async function run(
   });
 }
 
-async function picturesOf(trial: Trial, parameters: TrialType<Info>): Promise<TrialPictures> {
+async function loadImages(trial: Trial, parameters: TrialType<Info>): Promise<TrialImages> {
   const stimulus: Promise<ImageBitmap> | null =
     trial.stimulus_url === null ? null : parameters.load_stimulus(trial.stimulus_url);
   const icons: Promise<ReadonlyMap<string, HTMLImageElement>> = parameters.load_icons(iconUrls([trial]));
@@ -225,7 +225,7 @@ function responseOf(
   };
 }
 
-/** jsPsych knows no optional and no closed sets of values; the trial does. */
+/** jsPsych has no optional parameters and no literal types; `Trial` has. */
 function trialOf(parameters: TrialType<Info>): Trial {
   const { i_correct_choice, ...others } = parameters as unknown as Trial & { i_correct_choice: number | null };
   return i_correct_choice === null ? others : { ...others, i_correct_choice };

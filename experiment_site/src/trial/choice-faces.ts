@@ -1,11 +1,11 @@
-// What stands on the button of each choice: a shape, an icon or its name. Knows nothing of how they are loaded or drawn.
+// What each choice's button shows: a shape, an icon or its name. Knows nothing of loading or drawing.
 
 import type { Shape, Trial } from "../contract";
 
 export type ChoiceFace =
   | { readonly kind: "name" }
   | { readonly kind: "shape"; readonly shape: Shape }
-  /** An image of the choice, or its name if the image fails to load. */
+  /** An icon; the name where it cannot be loaded. */
   | { readonly kind: "icon"; readonly url: string };
 
 /** The faces of a trial's choices, in ring order. */
@@ -17,7 +17,7 @@ export function choiceFaces(trial: Pick<Trial, "choice_names" | "choice_image_ur
       return { kind: "shape", shape: name };
     }
     const url = urls[i];
-    // A picture that stands for two choices tells neither from the other; their names do.
+    // An icon shared by two choices cannot distinguish them; their names can.
     return url === undefined || urls.indexOf(url) !== urls.lastIndexOf(url) ? { kind: "name" } : { kind: "icon", url };
   });
 }

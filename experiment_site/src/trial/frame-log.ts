@@ -1,12 +1,11 @@
-// What is kept of a trial's timing: durations as requested and as they came out, and whether the two agree. Knows moments, not
-// how they were come by.
+// The timing record of a trial: requested and achieved durations, and whether they agree.
 
 import type { FrameLog, Trial } from "../contract";
 import { framesFor } from "./frames";
 
 /**
- * How far a duration may be off in ms, in frames. Below a half, so that on a screen of twice the rate even one frame is
- * found too short; above what rounding to whole milliseconds makes of a frame.
+ * How far a duration may be off in ms, in frames. Below a half, so that on a screen of twice the rate a
+ * missing frame is detected; above the error of rounding to whole milliseconds.
  */
 const TOLERANCE = 0.4;
 
@@ -16,16 +15,16 @@ export interface Moment {
   readonly at: number;
 }
 
-/** What a trial asks for, in frames of `interval` ms. */
+/** The requested durations of a trial, in frames of `interval` ms. */
 export interface Requested {
   readonly interval: number;
-  /** Whether the stimulus goes when its time is over, not only with the response. */
+  /** Whether the stimulus ends after a duration rather than with the response. */
   readonly isTimed: boolean;
   readonly stimulusFrames: number;
   readonly blankFrames: number;
 }
 
-/** What became of it. What is drawn in one frame comes on, or goes, with the next. */
+/** The achieved times. What is drawn in one frame is visible from the next. */
 export interface Achieved {
   readonly stimulusOnset: Moment;
   readonly stimulusEnd: Moment;
@@ -44,8 +43,8 @@ export function requestedOf(trial: Trial, interval: number): Requested {
   };
 }
 
-/** All as requested, for a simulated participant. */
-export function undisturbed({ interval, stimulusFrames, blankFrames }: Requested): Achieved {
+/** Perfect timing, for a simulated participant. */
+export function asRequested({ interval, stimulusFrames, blankFrames }: Requested): Achieved {
   const moment = (frame: number) => ({ frame, at: frame * interval });
   return {
     stimulusOnset: moment(0),

@@ -1,5 +1,5 @@
-// Time on a screen: frames, not milliseconds. How long a frame is, how many make a duration, and which were missed.
-// The browser's frames come in as an argument, so that tests can step them at any refresh rate.
+// Time in frames: how long a frame is, how many make a duration, and which were missed. The source of frames is an
+// argument, so that tests can step at any refresh rate.
 
 export interface FrameSource {
   /** Call back once, before the next frame is shown, with its time in ms. */
@@ -12,28 +12,28 @@ export const browserFrames: FrameSource = {
   },
 };
 
-/** Enough to measure by: frames, or one missed weighs too much; time, or browsers that round it err too much. */
+/** With fewer frames, a missed one weighs too much; with less time, rounded timestamps do. */
 const FRAMES_MEASURED = 30;
 const MSEC_MEASURED = 500;
 
-/** Another refresh rate: further off than a measurement errs, nearer than any two rates of screens are. */
-const CLEARLY_OTHER = 0.02;
-/** Share of the gaps between frames that must agree; they do not while a window is between two screens, or a page is busy. */
+/** Relative change that counts as another refresh rate: above measurement error, below the distance of any two rates. */
+const RATE_CHANGE = 0.02;
+/** Share of the gaps that must agree; they do not while a window spans two screens or the page is busy. */
 const STEADY = 0.9;
 
-/** Measure the length of a frame, in ms. Takes about half a second; the page should be at rest. */
+/** Measure the length of a frame, in ms. Takes about half a second; the page should be idle. */
 export function measureFrameInterval(frames: FrameSource): Promise<number> {
   return new Promise((resolve) => {
     const times: number[] = [];
-    const note = (now: number) => {
+    const onFrame = (now: number) => {
       times.push(now);
       if (isEnough(times)) {
         resolve(frameInterval(times));
       } else {
-        frames.request(note);
+        frames.request(onFrame);
       }
     };
-    frames.request(note);
+    frames.request(onFrame);
   });
 }
 
@@ -44,39 +44,39 @@ export function measureFrameInterval(frames: FrameSource): Promise<number> {
  * times to whole milliseconds, the mean alone is off wherever a frame was missed.
  */
 export function frameInterval(times: readonly number[]): number {
-  const interval = mean(usualGaps(times));
+  const interval = mean(regularGaps(times));
   if (!(interval > 0)) {
     throw new RangeError(`frame times ${times.join(", ")} have no interval; expected at least two that increase`);
   }
   return interval;
 }
 
-/** Follows the screen's refresh rate from trial to trial: a window may be moved to another screen. */
+/** Tracks the refresh rate across trials: a window may move to another screen. */
 export class RefreshRate {
   #interval: number;
-  /** No more than is enough: what was long ago may have been another screen. */
+  /** Recent frames only: earlier ones may have been on another screen. */
   readonly #times: number[] = [];
 
-  /** `interval`: length of a frame as measured at first, in ms. */
+  /** `interval`: length of a frame at the start, in ms. */
   constructor(interval: number) {
     this.#interval = interval;
   }
 
   /** Call once per frame with the frame's time. */
-  note(now: number): void {
+  addFrame(now: number): void {
     this.#times.push(now);
     while (isEnough(this.#times.slice(1))) {
       this.#times.shift();
     }
   }
 
-  /** Length of a frame, in ms. Stays the same, and with it the frames of a duration, unless the rate is clearly another one. */
+  /** Length of a frame, in ms. Constant, and with it the frames of a duration, unless the refresh rate clearly changes. */
   get interval(): number {
     if (isEnough(this.#times)) {
-      const usual = usualGaps(this.#times);
-      const isSteady = usual.length >= STEADY * (this.#times.length - 1);
-      const recent = mean(usual);
-      if (isSteady && Math.abs(recent / this.#interval - 1) > CLEARLY_OTHER) {
+      const regular = regularGaps(this.#times);
+      const isSteady = regular.length >= STEADY * (this.#times.length - 1);
+      const recent = mean(regular);
+      if (isSteady && Math.abs(recent / this.#interval - 1) > RATE_CHANGE) {
         this.#interval = recent;
       }
     }
@@ -91,10 +91,10 @@ function isEnough(times: readonly number[]): boolean {
 }
 
 /** The gaps between successive times, without those that a missed frame lengthened. */
-function usualGaps(times: readonly number[]): number[] {
+function regularGaps(times: readonly number[]): number[] {
   const gaps = times.slice(1).map((time, i) => time - (times[i] ?? time));
   const median = [...gaps].sort((a, b) => a - b)[Math.floor(gaps.length / 2)] ?? 0;
-  // 0 in browsers that round so much, for privacy, that most frames have the time of the one before.
+  // 0 in browsers that round so much, for privacy, that most frames have the same time as the previous one.
   return median === 0 ? gaps : gaps.filter((gap) => Math.abs(gap - median) < median / 4);
 }
 

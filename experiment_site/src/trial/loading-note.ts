@@ -1,23 +1,23 @@
-// What the participant sees in place of a trial whose picture is still on its way: after a moment a note, never a blank page.
+// Shows a note instead of a blank page while the image of a trial is still loading.
 
 import { make } from "../dom";
 import { strings } from "../strings";
 
-/** Most pictures are there by then: a note that only flashes up would distract. */
+/** Most images are loaded by then: a note that only flashes up would distract. */
 const SILENT_MSEC = 300;
 const LONG_MSEC = 10_000;
 
-/** Wait for `picture`, and say so on `display` if that takes a while. */
-export async function whileLoading<T>(display: HTMLElement, picture: Promise<T>): Promise<T> {
-  const note = make("p", { class: "aside", role: "status", "data-testid": "loading-picture" }, strings.loadingPicture);
+/** Wait for `image`, with a note on `display` if that takes a while. */
+export async function whileLoading<T>(display: HTMLElement, image: Promise<T>): Promise<T> {
+  const note = make("p", { class: "aside", role: "status", "data-testid": "loading-image" }, strings.loadingImage);
   const timers = [
     setTimeout(() => display.replaceChildren(note), SILENT_MSEC),
     setTimeout(() => {
-      note.textContent = strings.stillLoadingPicture;
+      note.textContent = strings.stillLoadingImage;
     }, LONG_MSEC),
   ];
   try {
-    return await picture;
+    return await image;
   } finally {
     timers.forEach(clearTimeout);
     note.remove();

@@ -1,10 +1,10 @@
-// Where things stand on the stimulus field: the picture in the centre, the choices on a ring around it. Pure geometry;
-// lengths in CSS px, the origin at the field's top left corner, y downwards.
+// Lays out the field: the stimulus in the centre, the choices on a ring around it. Pure geometry; lengths in CSS px, the
+// origin at the field's top left corner, y downwards.
 
 export interface RingLayout {
   /** Side of the square field. */
   readonly field: number;
-  /** Side of the square that the picture fits into. */
+  /** Side of the square that the stimulus fits into. */
   readonly stimulus: number;
   /** Diameter of a choice. */
   readonly choice: number;
@@ -14,7 +14,7 @@ export interface RingLayout {
 
 /** Free space between a choice and whatever is next to it. */
 const GAP = 6;
-/** A choice smaller than this cannot hold a readable name; the picture gives way until there is room. */
+/** A smaller choice cannot hold a readable name; the stimulus shrinks until there is room. */
 const LEGIBLE_CHOICE = 64;
 const LARGEST_STIMULUS = 0.7;
 const SMALLEST_STIMULUS = 0.25;
@@ -24,16 +24,16 @@ export function fieldSize(windowWidth: number, windowHeight: number): number {
   return Math.floor(Math.min(0.95 * windowWidth, 0.9 * windowHeight));
 }
 
-/** Angles of n choices, clockwise from the right, symmetric about the vertical: two begin left, odd numbers at the bottom. */
+/** Angles of n choices, clockwise from the right, symmetric about the vertical: two start left, odd numbers at the bottom. */
 export function ringAngles(n: number): number[] {
   const first = n === 2 ? Math.PI : n % 2 === 0 ? 0 : Math.PI / 2;
   return Array.from({ length: n }, (_, i) => first + (2 * Math.PI * i) / n);
 }
 
-/** Lay out a field of side `field` for a picture and choices of the sizes wished for; both shrink where they must. */
-export function ringLayout(field: number, wishes: { stimulus: number; choice: number; n: number }): RingLayout {
-  const { choice, n } = wishes;
-  const stimulus = stimulusBeside(field, Math.min(wishes.stimulus, LARGEST_STIMULUS * field), choice, n);
+/** Lay out a field of side `field`; stimulus and choices have the desired sizes, or smaller ones where they must. */
+export function ringLayout(field: number, desired: { stimulus: number; choice: number; n: number }): RingLayout {
+  const { choice, n } = desired;
+  const stimulus = stimulusBeside(field, Math.min(desired.stimulus, LARGEST_STIMULUS * field), choice, n);
   const radius = ringRadius(field, stimulus);
   return {
     field,
@@ -46,11 +46,11 @@ export function ringLayout(field: number, wishes: { stimulus: number; choice: nu
   };
 }
 
-/** The largest picture up to `wish` that leaves room for legible choices, or for the largest ones there can be. */
-function stimulusBeside(field: number, wish: number, choice: number, n: number): number {
+/** The largest stimulus up to `largest` that leaves room for legible choices, or for the largest possible ones. */
+function stimulusBeside(field: number, largest: number, choice: number, n: number): number {
   const needed = Math.min(choice, LEGIBLE_CHOICE);
-  let best = wish;
-  for (let stimulus = wish; stimulus > SMALLEST_STIMULUS * field; stimulus -= 1) {
+  let best = largest;
+  for (let stimulus = largest; stimulus > SMALLEST_STIMULUS * field; stimulus -= 1) {
     if (largestChoice(field, best, n) >= needed) {
       break;
     }
@@ -61,19 +61,19 @@ function stimulusBeside(field: number, wish: number, choice: number, n: number):
   return best;
 }
 
-/** Half-way between the edge of the picture and the edge of the field. */
+/** Half-way between the edges of stimulus and field. */
 function ringRadius(field: number, stimulus: number): number {
   return (stimulus + field) / 4;
 }
 
-/** The largest diameter at which no choice touches the picture, its neighbour or the field's edge. */
+/** The largest diameter at which no choice touches the stimulus, its neighbour or the edge of the field. */
 function largestChoice(field: number, stimulus: number, n: number): number {
   const radius = ringRadius(field, stimulus);
   const toNeighbour = n > 1 ? 2 * radius * Math.sin(Math.PI / n) : Number.POSITIVE_INFINITY;
-  const toPicture = ringAngles(n).map((angle) => {
+  const toStimulus = ringAngles(n).map((angle) => {
     const beyond = (along: number) => Math.max(0, Math.abs(radius * along) - stimulus / 2);
     return 2 * Math.hypot(beyond(Math.cos(angle)), beyond(Math.sin(angle)));
   });
   const toEdge = field - 2 * radius;
-  return Math.max(0, Math.min(toNeighbour, toEdge, ...toPicture) - GAP);
+  return Math.max(0, Math.min(toNeighbour, toEdge, ...toStimulus) - GAP);
 }

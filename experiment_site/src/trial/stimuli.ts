@@ -1,23 +1,23 @@
-// The pictures of a session: those of the first blocks are here before the first trial, the others follow in the order in
-// which they are needed; each is decoded a little ahead of its trial. Knows nothing of trials, pages or reports.
+// Preloads the images of a session: those of the first blocks before the first trial, the others later in order of use.
+// Each is decoded shortly before its trial. Knows nothing of trials, pages or reports.
 
 import { RequestFailed } from "../session/api";
-import { persistently, sleep } from "../session/back-off";
+import { retry, sleep } from "../session/back-off";
 
-/** Browsers open six connections to a server: two stay free, so that no answer waits behind a picture. */
+/** Browsers open six connections to a server: two stay free, so that no answer waits for an image. */
 const PARALLEL = 4;
-/** Half a minute, when each attempt fails at once: someone is waiting for this picture. */
+/** About half a minute if each attempt fails at once: the participant waits for this image. */
 const ATTEMPTS = 7;
-/** A quarter of an hour: nobody is waiting yet, and the network may come back. */
-const PATIENT_ATTEMPTS = 80;
-/** A file that was cut off in transfer is worth another attempt; one that is no picture never becomes one. */
+/** About a quarter of an hour: nobody waits yet, and the network may recover. */
+const BACKGROUND_ATTEMPTS = 80;
+/** A truncated download is worth another attempt; a file that is no image never becomes one. */
 const ATTEMPTS_TO_DECODE = 3;
-/** Long enough for a large picture on a slow line, short enough that a hung connection is given up. */
+/** Long enough for a large image on a slow connection, short enough to give up a hung one. */
 const TIMEOUT_MSEC = 60_000;
-/** Trials whose pictures are kept decoded. A decoded picture takes some hundred times the memory of its file. */
+/** Trials whose images are held decoded. A decoded image takes about a hundred times the memory of its file. */
 const AHEAD = 20;
 
-/** A picture could not be had, and the study cannot go on without it. */
+/** An image that the study needs could not be loaded. */
 export class StimulusMissing extends Error {
   constructor(
     readonly url: string,
@@ -29,92 +29,92 @@ export class StimulusMissing extends Error {
 }
 
 export interface StimulusSource {
-  /** Rejects with `RequestFailed`, whatever happens. */
+  /** Rejects only with `RequestFailed`. */
   readonly fetch: (url: string) => Promise<Blob>;
   readonly decode: (file: Blob) => Promise<ImageBitmap>;
   readonly wait: (msec: number) => Promise<void>;
 }
 
 export class Stimuli {
-  /** Called while loading with the number of the first pictures that are here. */
+  /** Called with the number of first images loaded so far. */
   onProgress: (done: number, total: number) => void = () => {};
-  /** Called for each picture that is given up, long before its trial if it can be known then. */
+  /** Called for each image that is given up, before its trial where possible. */
   onMissing: (missing: StimulusMissing) => void = () => {};
 
   readonly #urls: readonly string[];
   readonly #nFirst: number;
   readonly #source: StimulusSource;
-  #nFirstHere = 0;
-  /** Here or on their way; a picture that was given up is not among them. */
+  #nFirstLoaded = 0;
+  /** Loaded or loading; without images that were given up. */
   readonly #files = new Map<string, Promise<Blob>>();
   readonly #decoded = new Map<string, Promise<ImageBitmap>>();
 
-  /** `urls`: each picture once, in the order in which they are needed; `nFirst`: how many the first trial waits for. */
+  /** `urls`: each image once, in order of use; `nFirst`: how many the first trial waits for. */
   constructor(urls: readonly string[], nFirst: number, source: StimulusSource = browserSource) {
     this.#urls = urls;
     this.#nFirst = nFirst;
     this.#source = source;
   }
 
-  /** Of the first pictures. */
+  /** Of the first images. */
   get progress(): { readonly done: number; readonly total: number } {
-    return { done: this.#nFirstHere, total: this.#nFirst };
+    return { done: this.#nFirstLoaded, total: this.#nFirst };
   }
 
   /**
-   * Fetch all pictures in order and see that each can be decoded; resolves when the first ones are here.
+   * Download all images in order and check that each can be decoded; resolves when the first ones are loaded.
    *
-   * @throws StimulusMissing for a first one that cannot be had after several attempts.
+   * @throws StimulusMissing if one of the first images cannot be loaded.
    */
   async load(): Promise<void> {
-    const inTurn = fewAtATime(PARALLEL);
+    const limited = limitConcurrency(PARALLEL);
     const files = this.#urls.map((url, position) =>
-      this.#keep(url, () => inTurn(() => this.#fetch(url, position < this.#nFirst ? ATTEMPTS : PATIENT_ATTEMPTS))),
+      this.#keep(url, () => limited(() => this.#fetch(url, position < this.#nFirst ? ATTEMPTS : BACKGROUND_ATTEMPTS))),
     );
     await Promise.all(
       files.slice(0, this.#nFirst).map(async (file) => {
         await file;
-        this.#nFirstHere += 1;
-        this.onProgress(this.#nFirstHere, this.#nFirst);
+        this.#nFirstLoaded += 1;
+        this.onProgress(this.#nFirstLoaded, this.#nFirst);
       }),
     );
   }
 
-  /** Decode the pictures of the coming trials and release the others. `upcoming`: URLs from the present trial on. */
+  /** Decode the images of the next trials and release the others. `upcoming`: URLs from the current trial on. */
   lookAhead(upcoming: readonly (string | null)[]): void {
-    const wanted = new Set(upcoming.slice(0, AHEAD));
-    for (const [url, picture] of this.#decoded) {
-      if (!wanted.has(url)) {
+    const needed = new Set(upcoming.slice(0, AHEAD));
+    for (const [url, image] of this.#decoded) {
+      if (!needed.has(url)) {
         this.#decoded.delete(url);
-        picture.then((bitmap) => bitmap.close()).catch(() => {});
+        image.then((bitmap) => bitmap.close()).catch(() => {});
       }
     }
-    for (const url of wanted) {
+    for (const url of needed) {
       if (url !== null) {
-        // A failure is told to whoever asks for the picture.
+        // A failure is reported when the trial asks for the image.
         this.decoded(url).catch(() => {});
       }
     }
   }
 
   /**
-   * A picture, ready to be drawn, as soon as it is here.
+   * The decoded image, as soon as it is loaded.
    *
-   * One that was given up is tried once more: the network may be back, or the picture where it belongs.
+   * An image that was given up is tried once more: network or server may have recovered.
    */
   decoded(url: string): Promise<ImageBitmap> {
-    const known = this.#decoded.get(url);
-    if (known !== undefined) {
-      return known;
+    const existing = this.#decoded.get(url);
+    if (existing !== undefined) {
+      return existing;
     }
-    const picture = this.#decode(url);
-    this.#decoded.set(url, picture);
-    picture.catch(() => {
-      if (this.#decoded.get(url) === picture) {
+    const image = this.#decode(url);
+    this.#decoded.set(url, image);
+    image.catch(() => {
+      if (this.#decoded.get(url) === image) {
         this.#decoded.delete(url);
       }
     });
-    return picture;
+    return image;
   }
 
   async #decode(url: string): Promise<ImageBitmap> {
@@ -139,21 +139,21 @@ export class Stimuli {
   async #fetch(url: string, attempts: number): Promise<Blob> {
     const { fetch, decode, wait } = this.#source;
     let undecodable = 0;
-    const mayPass = (error: unknown) => {
+    const mayRetry = (error: unknown) => {
       if (error instanceof RequestFailed) {
-        return error.mayPass;
+        return error.isTransient;
       }
       undecodable += 1;
       return undecodable < ATTEMPTS_TO_DECODE;
     };
     try {
-      return await persistently(
+      return await retry(
         async () => {
           const file = await fetch(url);
           (await decode(file)).close();
           return file;
         },
-        { mayPass, attempts, wait },
+        { isTransient: mayRetry, attempts, wait },
       );
     } catch (error) {
       throw new StimulusMissing(url, error);
@@ -161,8 +161,8 @@ export class Stimuli {
   }
 }
 
-/** Runs tasks in the order in which they come, so many at a time. */
-function fewAtATime(limit: number): <T>(task: () => Promise<T>) => Promise<T> {
+/** Runs tasks in order, at most `limit` at a time. */
+function limitConcurrency(limit: number): <T>(task: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let free = limit;
   return async (task) => {
@@ -178,7 +178,7 @@ function fewAtATime(limit: number): <T>(task: () => Promise<T>) => Promise<T> {
       if (next === undefined) {
         free += 1;
       } else {
-        next(); // which takes this one's place
+        next(); // it takes over this slot
       }
     }
   };
@@ -187,16 +187,16 @@ function fewAtATime(limit: number): <T>(task: () => Promise<T>) => Promise<T> {
 const browserSource: StimulusSource = {
   async fetch(url) {
     try {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MSEC) });
-      if (!answer.ok) {
-        throw new RequestFailed(answer.status, `the server answered ${answer.status}`);
+      const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MSEC) });
+      if (!response.ok) {
+        throw new RequestFailed(response.status, `the server answered ${response.status}`);
       }
-      return await answer.blob();
+      return await response.blob();
     } catch (error) {
       throw error instanceof RequestFailed ? error : new RequestFailed(null, String(error));
     }
   },
-  // Resolves when the picture is decoded in full, unlike the load event of an <img>.
+  // Resolves when the image is fully decoded, unlike the load event of an <img>.
   decode: (file) => createImageBitmap(file),
   wait: sleep,
 };

@@ -1,4 +1,4 @@
-// The trials of a session as a list: put together from the trial set, and where to go on after a reload.
+// The trials of a session: expanded from the trial set, and which remain after a reload.
 
 import type { Trial, TrialRow, Trialset } from "../contract";
 import { choiceFaces } from "./choice-faces";
@@ -21,23 +21,23 @@ export function expandTrials(trialset: Trialset): Trial[] {
   });
 }
 
-/** Trials still to be shown: neither stored on the server (all before `nextTrial`) nor waiting to be sent. */
+/** Trials still to be shown: neither stored on the server (all before `nextTrial`) nor queued for sending. */
 export function remainingTrials(trials: readonly Trial[], nextTrial: number, queued: ReadonlySet<number>): Trial[] {
   return trials.filter((trial) => trial.index >= nextTrial && !queued.has(trial.index));
 }
 
-/** Of some trials, those of the first `count` blocks among them. */
+/** The trials of the first `count` blocks. */
 export function firstBlocks(trials: readonly Trial[], count: number): readonly Trial[] {
   const starts = trials.flatMap((trial, position) => (trial.block === trials[position - 1]?.block ? [] : [position]));
   return trials.slice(0, starts[count]);
 }
 
-/** Whether the test instructions belong before this trial: it is the first of a run of trials that ask for them. */
+/** Whether the test instructions precede this trial: it is the first of a run of trials that ask for them. */
 export function startsTest(trials: readonly Trial[], index: number): boolean {
   return trials[index]?.show_test_instructions === true && trials[index - 1]?.show_test_instructions !== true;
 }
 
-/** The first of the remaining trials that only those see who pass the screening after `block`; undefined: none. */
+/** The first remaining trial after the screening, which follows `block`; undefined: none. */
 export function firstBehindScreening(
   trials: readonly Trial[],
   remaining: readonly Trial[],
@@ -47,12 +47,12 @@ export function firstBehindScreening(
   return last < 0 ? undefined : remaining.find((trial) => trial.index > last);
 }
 
-/** The pictures of some trials, each once, in the order in which they are needed. */
+/** The images of these trials, each once, in order of use. */
 export function stimulusUrls(trials: readonly Trial[]): string[] {
   return [...new Set(trials.flatMap((trial) => trial.stimulus_url ?? []))];
 }
 
-/** The pictures of the choices of some trials, each once. */
+/** The icons of the choices of these trials, each once. */
 export function iconUrls(trials: readonly Trial[]): string[] {
   const faces = trials.flatMap(choiceFaces);
   return [...new Set(faces.flatMap((face) => (face.kind === "icon" ? face.url : [])))];

@@ -14,7 +14,7 @@ import { whileLoading } from "./loading-note";
 import type { Stimuli } from "./stimuli";
 import { firstBehindScreening, startsTest } from "./trial-list";
 
-/** Blank between an interlude and the next stimulus, so that no one misses a brief one. */
+/** Blank between an interlude and the next stimulus, so that nobody misses a brief one. */
 const BLANK_AFTER_INTERLUDE_MSEC = 500;
 
 export interface TrialRun {
@@ -25,23 +25,23 @@ export interface TrialRun {
   readonly testInstructions: string | null;
   /** The block after which the participant is screened; null: none. */
   readonly screeningBlock: number | null;
-  /** Whether the participant goes on after that block; may show on `view` that this takes a while. */
+  /** Whether the participant continues after that block; may show on `view` that this takes a while. */
   readonly passesScreening: (view: HTMLElement) => Promise<boolean>;
   readonly stimuli: Stimuli;
   readonly icons: Icons;
-  /** What must hold whenever a trial begins; asked for in this order. */
+  /** What must hold whenever a trial starts, in order of asking. */
   readonly requirements: readonly Requirement[];
   /** CSS px per degree of visual angle; null: not measured. */
   readonly pxPerDegree: number | null;
   readonly surroundings: () => Surroundings;
   /** Length of a frame, in ms, as measured before the trials. */
   readonly frameInterval: number;
-  /** Called with the index of each trial as it begins. */
+  /** Called with the index of each trial as it starts. */
   readonly onTrial: (index: number) => void;
   readonly onAnswer: (response: Response) => void;
 }
 
-/** Resolves after the last trial, or with the screening if it is not passed. */
+/** Resolves after the last trial, or after a failed screening. */
 export async function runTrials(view: HTMLElement, run: TrialRun): Promise<void> {
   const display = make("div", { class: "run" });
   const progress = progressBar(run.trials.length);
@@ -72,7 +72,7 @@ function timeline(
       ...trial,
       type: CategorisationTrial,
       frame_interval_msec: () => refreshRate.interval,
-      on_frame: (now: number) => refreshRate.note(now),
+      on_frame: (now: number) => refreshRate.addFrame(now),
       px_per_degree: run.pxPerDegree,
       surroundings: run.surroundings,
       load_stimulus: (url: string) => whileLoading(jsPsych.getDisplayElement(), run.stimuli.decoded(url)),

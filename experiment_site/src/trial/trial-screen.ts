@@ -1,5 +1,5 @@
-// Draws one trial: fixation cross, picture on a canvas, choices as buttons on a ring around it, feedback. Everything is laid out before
-// the trial begins; during it things are only made visible, so that they appear on the very frame asked for.
+// Draws one trial: fixation cross, stimulus on a canvas, choices as buttons on a ring around it, feedback. Everything is laid
+// out in advance and only made visible during the trial, so that it appears on the requested frame.
 
 import type { Trial } from "../contract";
 import { make } from "../dom";
@@ -12,10 +12,10 @@ import { fieldSize, type RingLayout, ringLayout } from "./ring-layout";
 import { drawing, shapeOutline } from "./shapes";
 import type { Phase, TrialScreen, Verdict } from "./trial-timeline";
 
-export interface TrialPictures {
-  /** The decoded picture; null on calibration trials. */
+export interface TrialImages {
+  /** The decoded image; null on calibration trials. */
   readonly stimulus: ImageBitmap | null;
-  /** Pictures of choices by URL; a choice whose picture is not among them is shown by its name. */
+  /** Icons of the choices by URL; a choice without one shows its name. */
   readonly icons: ReadonlyMap<string, HTMLImageElement>;
 }
 
@@ -29,7 +29,7 @@ export class DrawnTrialScreen implements TrialScreen {
   readonly root: HTMLElement;
   readonly layout: RingLayout;
   readonly #trial: Trial;
-  readonly #pictures: TrialPictures;
+  readonly #images: TrialImages;
   readonly #faces: readonly ChoiceFace[];
   readonly #events: ScreenEvents;
   readonly #field: number;
@@ -40,9 +40,9 @@ export class DrawnTrialScreen implements TrialScreen {
   readonly #continue: HTMLButtonElement;
 
   /** `pxPerDegree`: CSS px per degree of visual angle as measured; null: not measured. */
-  constructor(trial: Trial, pictures: TrialPictures, events: ScreenEvents, pxPerDegree: number | null) {
+  constructor(trial: Trial, images: TrialImages, events: ScreenEvents, pxPerDegree: number | null) {
     this.#trial = trial;
-    this.#pictures = pictures;
+    this.#images = images;
     this.#faces = choiceFaces(trial);
     this.#events = events;
     this.layout = layoutOf(trial, pxPerDegree);
@@ -73,7 +73,7 @@ export class DrawnTrialScreen implements TrialScreen {
     this.#fixation.focus({ preventScroll: true });
   }
 
-  /** The cursor goes with the cross: it rests where the picture will be. It comes back with the choices. */
+  /** Hides the cursor as well, which rests where the stimulus will be, until the choices appear. */
   hideFixation(): void {
     this.#fixation.classList.add("hidden");
     this.root.classList.add("cursorless");
@@ -82,7 +82,7 @@ export class DrawnTrialScreen implements TrialScreen {
   showStimulus(): void {
     const canvas = this.#canvas;
     const side = this.layout.stimulus;
-    const { stimulus } = this.#pictures;
+    const { stimulus } = this.#images;
     canvas.save();
     canvas.translate((this.#field - side) / 2, (this.#field - side) / 2);
     if (stimulus !== null) {
@@ -126,7 +126,7 @@ export class DrawnTrialScreen implements TrialScreen {
     );
     const name = make("p", { class: "name" }, this.#choiceName(correctChoice));
     const below = make("div", { class: "below" }, name, this.#continue);
-    // The bands between picture and field, above and below.
+    // The bands above and below the stimulus.
     mark.style.height = below.style.height = `${(this.#field - this.layout.stimulus) / 2}px`;
     this.#feedback.replaceChildren(mark, below);
     this.#feedback.setAttribute("role", "status");
@@ -144,8 +144,8 @@ export class DrawnTrialScreen implements TrialScreen {
   }
 
   #makeCanvas(): HTMLCanvasElement {
-    const canvas = make("canvas", { role: "img", "aria-label": strings.picture });
-    // As many canvas pixels as the screen has, or the picture is scaled twice.
+    const canvas = make("canvas", { role: "img", "aria-label": strings.image });
+    // As many canvas pixels as the screen has; otherwise the image is scaled twice.
     canvas.width = canvas.height = Math.round(this.#field * window.devicePixelRatio);
     canvas.style.width = canvas.style.height = `${this.#field}px`;
     const context = context2d(canvas);
@@ -166,7 +166,7 @@ export class DrawnTrialScreen implements TrialScreen {
     fixation.addEventListener("click", () => this.#events.onFixation());
     fixation.addEventListener("keydown", (event) => {
       if (event.repeat) {
-        event.preventDefault(); // held since the trial before: not meant for this cross
+        event.preventDefault(); // held since the previous trial: not meant for this cross
       }
     });
     return fixation;
@@ -197,7 +197,7 @@ export class DrawnTrialScreen implements TrialScreen {
     });
     choice.append(face);
     if (key !== undefined) {
-      choice.dataset.key = key.toUpperCase(); // drawn by the style sheet: no part of the name by which one speaks of it
+      choice.dataset.key = key.toUpperCase(); // drawn by the style sheet, so that it is not part of the accessible name
     }
     choice.addEventListener("click", (event) => this.#events.onChoice(i, event));
     return choice;
@@ -215,14 +215,14 @@ export class DrawnTrialScreen implements TrialScreen {
       case "shape":
         return drawing(face.shape);
       case "icon":
-        return this.#pictures.icons.get(face.url) ?? null;
+        return this.#images.icons.get(face.url) ?? null;
       default:
         return null;
     }
   }
 }
 
-/** Where the parts of a trial stand in the window as it is now. */
+/** The layout of a trial in the current window. */
 export function layoutOf(trial: Trial, pxPerDegree: number | null): RingLayout {
   const degree = pxPerDegree ?? assumedPxPerDegree(window.screen.width, window.screen.height);
   return ringLayout(fieldSize(window.innerWidth, window.innerHeight), {
@@ -241,14 +241,14 @@ function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
 }
 
 function label(name: FittedText | undefined): HTMLElement {
-  // With spaces between the lines it reads as the name.
+  // Spaces between the lines keep the text equal to the name.
   const lines = (name?.lines ?? []).flatMap((line, i) => [...(i === 0 ? [] : [" "]), make("span", {}, line)]);
   const element = make("span", { class: "label" }, ...lines);
   element.style.fontSize = `${name?.fontSize ?? 0}px`;
   return element;
 }
 
-/** Measures a choice's name as it will be set, per px of font size. */
+/** Width of a choice's name per px of font size. */
 function nameWidth(canvas: CanvasRenderingContext2D): (text: string) => number {
   const font = getComputedStyle(document.body).fontFamily;
   return (text) => {

@@ -1,5 +1,5 @@
-// The timeline of one trial, frame by frame: fixation, stimulus, blank, choices, feedback, intertrial blank. Decides what is shown
-// when and what counts as an answer; knows nothing of how anything is drawn.
+// The timeline of one trial, frame by frame: fixation, stimulus, blank, choices, feedback, intertrial blank. Decides what is
+// shown when and what counts as an answer; knows nothing of drawing.
 
 import type { FrameLog, ResponseDevice, Trial } from "../contract";
 import { frameLog, type Moment, requestedOf } from "./frame-log";
@@ -8,7 +8,7 @@ import { FrameCounter, framesFor } from "./frames";
 export type Phase = "fixation" | "stimulus" | "choice" | "feedback" | "intertrial";
 export type Verdict = "correct" | "incorrect" | "too_late";
 
-/** What the timeline asks of the screen; what is drawn in one frame is seen from the next on. */
+/** What the timeline asks of the screen; what is drawn in one frame is visible from the next. */
 export interface TrialScreen {
   enter(phase: Phase): void;
   showFixation(): void;
@@ -18,7 +18,7 @@ export interface TrialScreen {
   showChoices(): void;
   hideChoices(): void;
   showFeedback(verdict: Verdict, correctChoice: number): void;
-  /** The feedback's lockout is over: say how to go on. */
+  /** The lockout of the feedback is over: show how to continue. */
   offerContinue(): void;
   hideFeedback(): void;
 }
@@ -31,7 +31,7 @@ export interface Answer {
   readonly frame_log: FrameLog;
 }
 
-/** Since when the choices are seen, and how it came to that. */
+/** The onset of the choices, and the timing up to it. */
 interface ChoicesShown {
   readonly onset: Moment;
   readonly frame_log: FrameLog;
@@ -46,7 +46,7 @@ export class TrialTimeline {
   /** The steps of the trial; resumed once per frame. */
   readonly #steps: Generator<void, void, void>;
 
-  /** The present frame. */
+  /** The current frame. */
   #now: Moment = { frame: 0, at: 0 };
   #dropped = 0;
   #hasFixated = false;
@@ -56,8 +56,8 @@ export class TrialTimeline {
   #wantsToContinue = false;
 
   /**
-   * `interval`: the screen's frame length in ms. `onAnswer` is called when the answer is final, before any feedback: keep
-   * it then, so that a reload cannot ask again with the right answer known.
+   * `interval`: the screen's frame length in ms. `onAnswer` is called when the answer is final, before any
+   * feedback: save it then, so that a reload cannot ask again once the right answer is known.
    */
   constructor(trial: Trial, interval: number, screen: TrialScreen, onAnswer: (answer: Answer) => void) {
     this.#trial = trial;
@@ -68,7 +68,7 @@ export class TrialTimeline {
     this.#steps = this.#run();
   }
 
-  /** Call once per frame with the frame's time; whether the trial is over. */
+  /** Call once per frame with the frame's time; returns whether the trial is over. */
   frame(now: number): boolean {
     const advanced = this.#counter.advance(now);
     this.#now = { frame: this.#now.frame + advanced, at: now };
@@ -87,7 +87,7 @@ export class TrialTimeline {
       return;
     }
     const reactionTime = timeStamp - this.#choices.onset.at;
-    // Below 0: pressed before the choices were seen, though the event was delivered after.
+    // Below 0: pressed before the choices were visible, although the event arrived later.
     if (reactionTime < Math.max(0, this.#trial.pre_choice_lockout_delay_duration_msec)) {
       return;
     }
@@ -100,12 +100,12 @@ export class TrialTimeline {
     });
   }
 
-  /** The participant wishes to leave the feedback; in vain during its lockout. */
+  /** The participant wants to leave the feedback; ignored during its lockout. */
   proceed(): void {
     this.#wantsToContinue = this.#mayContinue;
   }
 
-  /** From one `yield` to the next is one frame: what is called in between comes on the screen together. */
+  /** Each `yield` ends a frame: everything drawn between two of them appears together. */
   *#run(): Generator<void, void, void> {
     const trial = this.#trial;
     if (trial.show_fixation) {
@@ -113,8 +113,8 @@ export class TrialTimeline {
     }
     const choices = yield* this.#present();
     this.#choices = choices;
-    // The first of their frames is under way.
-    yield* this.#pass(this.#frames(trial.choice_duration_msec) - 1, () => this.#answer !== null);
+    // The first of their frames has started.
+    yield* this.#wait(this.#frames(trial.choice_duration_msec) - 1, () => this.#answer !== null);
     const answer = this.#answer ?? this.#concludeTooLate(choices.frame_log);
     this.#screen.hideChoices();
     this.#screen.hideStimulus();
@@ -122,14 +122,14 @@ export class TrialTimeline {
       yield* this.#giveFeedback(answer.i_choice, trial.i_correct_choice);
     }
     this.#screen.enter("intertrial");
-    yield* this.#pass(this.#frames(trial.intertrial_delay_duration_msec));
+    yield* this.#wait(this.#frames(trial.intertrial_delay_duration_msec));
   }
 
-  /** Ends on the first frame after the click, which is the stimulus's first. */
+  /** Ends on the first frame after the click, the first frame of the stimulus. */
   *#awaitFixation(): Generator<void, void, void> {
     this.#screen.enter("fixation");
     this.#screen.showFixation();
-    yield* this.#pass(Number.POSITIVE_INFINITY, () => this.#hasFixated);
+    yield* this.#wait(Number.POSITIVE_INFINITY, () => this.#hasFixated);
     this.#screen.hideFixation();
   }
 
@@ -139,18 +139,18 @@ export class TrialTimeline {
     const droppedBefore = this.#dropped;
     this.#screen.enter("stimulus");
     this.#screen.showStimulus();
-    const shown = yield* this.#stay(requested.stimulusFrames);
+    const stimulusOnset = yield* this.#hold(requested.stimulusFrames);
     if (requested.isTimed) {
       this.#screen.hideStimulus();
     }
-    const hidden = yield* this.#stay(requested.blankFrames);
+    const blankOnset = yield* this.#hold(requested.blankFrames);
     this.#screen.enter("choice");
     this.#screen.showChoices();
     yield;
     const onset = this.#now;
-    const stimulusEnd = hidden ?? onset;
+    const stimulusEnd = blankOnset ?? onset;
     const achieved = {
-      stimulusOnset: shown ?? stimulusEnd,
+      stimulusOnset: stimulusOnset ?? stimulusEnd,
       stimulusEnd,
       choicesOnset: onset,
       dropped: this.#dropped - droppedBefore,
@@ -158,14 +158,14 @@ export class TrialTimeline {
     return { onset, frame_log: frameLog(requested, achieved) };
   }
 
-  /** Leave what was just drawn as it is for some frames; gives its onset, or null if it comes on with what is drawn next. */
-  *#stay(frames: number): Generator<void, Moment | null, void> {
+  /** Hold what was just drawn for some frames; returns its onset, or null if it appears with what is drawn next. */
+  *#hold(frames: number): Generator<void, Moment | null, void> {
     if (frames === 0) {
       return null;
     }
     yield;
     const onset = this.#now;
-    yield* this.#pass(frames - 1);
+    yield* this.#wait(frames - 1);
     return onset;
   }
 
@@ -179,18 +179,18 @@ export class TrialTimeline {
     this.#screen.enter("feedback");
     this.#screen.showFeedback(isCorrect ? "correct" : choice === null ? "too_late" : "incorrect", correctChoice);
     if (duration === null) {
-      yield* this.#pass(this.#frames(lockout));
+      yield* this.#wait(this.#frames(lockout));
       this.#mayContinue = true;
       this.#screen.offerContinue();
-      yield* this.#pass(Number.POSITIVE_INFINITY, () => this.#wantsToContinue);
+      yield* this.#wait(Number.POSITIVE_INFINITY, () => this.#wantsToContinue);
     } else {
-      yield* this.#pass(this.#frames(duration));
+      yield* this.#wait(this.#frames(duration));
     }
     this.#screen.hideFeedback();
   }
 
-  /** Let frames pass, missed ones included, or stop on the first on which `until` holds. */
-  *#pass(frames: number, until: () => boolean = () => false): Generator<void, void, void> {
+  /** Wait for some frames, including missed ones, or until the first frame on which `until` holds. */
+  *#wait(frames: number, until: () => boolean = () => false): Generator<void, void, void> {
     const end = this.#now.frame + frames;
     while (this.#now.frame < end && !until()) {
       yield;

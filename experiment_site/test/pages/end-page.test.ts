@@ -22,7 +22,7 @@ beforeEach(() => {
 
 function show(changes: Partial<End>): void {
   const request = { platform: "test", assignment_id: "a-1" };
-  showEnd(view, { result, texts, request, submitTo: null, leaveEmail: null, ...changes });
+  showEnd(view, { result, texts, request, submitTo: null, submitEmail: null, ...changes });
 }
 
 const find = <E extends HTMLElement>(testId: string) => view.querySelector<E>(`[data-testid="${testId}"]`);
@@ -66,7 +66,7 @@ describe("who was screened out", () => {
 });
 
 describe.each(["completed", "screened_out"] as const)("who gets a code (%s)", (state) => {
-  test("sees it, and is not told to close the page first", () => {
+  test("sees it, and is not asked to close the page first", () => {
     show({ result: { ...result, state, code: "C1 & <b>" } });
     expect(find("code")?.textContent).toBe("C1 & <b>");
     expect(said()).toContain(strings.enterCode);
@@ -88,7 +88,7 @@ describe.each(["completed", "screened_out"] as const)("who gets a code (%s)", (s
 describe.each(["completed", "screened_out"] as const)("who came from Mechanical Turk (%s)", (state) => {
   const submitTo = "https://www.mturk.com/mturk/externalSubmit";
 
-  test("hands the task in with a form, not with a code, and is not told to close the page first", () => {
+  test("submits the task with a form, not a code, and is not asked to close the page first", () => {
     show({ result: { ...result, state, code: "C1" }, submitTo });
     const form = find<HTMLFormElement>("submission");
     expect(form?.method).toBe("post");
@@ -103,12 +103,12 @@ describe.each(["completed", "screened_out"] as const)("who came from Mechanical 
   });
 });
 
-test("who may not go on is told so, and gets neither code nor thanks", () => {
+test("an abandoned session shows why, with neither code nor thanks", () => {
   show({
     result: { ...result, state: "abandoned", code: "C1" },
     texts: { ...texts, done: "<p>Bye</p>" },
     submitTo: "https://www.mturk.com/mturk/externalSubmit",
-    leaveEmail: async () => {},
+    submitEmail: async () => {},
   });
   expect(find("abandoned")).not.toBeNull();
   expect(said()).not.toContain("Bye");
@@ -116,8 +116,8 @@ test("who may not go on is told so, and gets neither code nor thanks", () => {
 });
 
 describe("the address that one may leave", () => {
-  async function leave(email: string, leaveEmail: End["leaveEmail"]): Promise<void> {
-    show({ leaveEmail });
+  async function leave(email: string, submitEmail: End["submitEmail"]): Promise<void> {
+    show({ submitEmail });
     const field = find<HTMLInputElement>("email") ?? expect.fail("no field");
     field.value = email;
     find("contact")?.dispatchEvent(new Event("submit", { cancelable: true }));
@@ -125,16 +125,16 @@ describe("the address that one may leave", () => {
   }
 
   test("is brought to the server, and thanked for", async () => {
-    const leaveEmail = vi.fn(async () => {});
-    await leave(" me@example.org ", leaveEmail);
-    expect(leaveEmail).toHaveBeenCalledExactlyOnceWith("me@example.org");
-    expect(find("email-kept")?.textContent).toBe(strings.emailKept("me@example.org"));
+    const submitEmail = vi.fn(async () => {});
+    await leave(" me@example.org ", submitEmail);
+    expect(submitEmail).toHaveBeenCalledExactlyOnceWith("me@example.org");
+    expect(find("email-stored")?.textContent).toBe(strings.emailStored("me@example.org"));
   });
 
   test.each(["", "me", "me@"])("is not sent if it is none (%j)", async (email) => {
-    const leaveEmail = vi.fn(async () => {});
-    await leave(email, leaveEmail);
-    expect(leaveEmail).not.toHaveBeenCalled();
+    const submitEmail = vi.fn(async () => {});
+    await leave(email, submitEmail);
+    expect(submitEmail).not.toHaveBeenCalled();
     expect(said()).toContain(strings.emailInvalid);
     expect(find("email")?.getAttribute("aria-invalid")).toBe("true");
   });
@@ -151,7 +151,7 @@ describe("the address that one may leave", () => {
   test("is not asked for where the study does not want it, nor after a screening", () => {
     show({});
     expect(find("contact")).toBeNull();
-    show({ result: { ...result, state: "screened_out" }, leaveEmail: async () => {} });
+    show({ result: { ...result, state: "screened_out" }, submitEmail: async () => {} });
     expect(find("contact")).toBeNull();
   });
 });

@@ -17,17 +17,17 @@ afterEach(() => {
 const view = () => document.querySelector<HTMLElement>("#view") ?? expect.fail("there is no view");
 
 test.each([
-  ["a picture is missing", new StimulusMissing("stimuli/a1.png", "gone"), "stimuli/a1.png"],
+  ["an image is missing", new StimulusMissing("stimuli/a1.png", "gone"), "stimuli/a1.png"],
   ["the session was opened elsewhere", new RequestFailed(401, "not known"), strings.openedElsewhereTitle],
   ["answers are missing", new RequestFailed(409, "too early", [3, 4]), strings.missing(2)],
   ["the server refuses", new RequestFailed(403, "this person took part before"), "This person took part before."],
   ["something is wrong with the page", new TypeError("x is not a function"), strings.unexpected],
-])("the participant is told when %s", (_, error, expected) => {
+])("the participant sees when %s", (_, error, expected) => {
   showFailure(view(), error);
   expect(view().querySelector('[data-testid="error"]')?.textContent).toContain(expected);
 });
 
-test("whatever still goes on does not cover what the participant is told", () => {
+test("whatever still runs does not cover the message", () => {
   const before = view();
   showFailure(before, new RequestFailed(401, "opened in another window"));
   before.replaceChildren("the next trial");

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { NoAccess, Refused, ResearcherApi } from "../../src/researcher/api";
+import { RequestRejected, ResearcherApi, Unauthorized } from "../../src/researcher/api";
 import { session } from "./fixtures";
 
 const fetched = vi.fn<typeof fetch>();
@@ -40,11 +40,11 @@ test("a release names the session as the platform does", async () => {
   });
 });
 
-test("a token that is not known is told apart from all other failures", async () => {
+test("an unknown token is distinct from all other failures", async () => {
   answer(401, { error: "this is not the researcher's token" });
-  await expect(api.overview()).rejects.toThrow(NoAccess);
+  await expect(api.overview()).rejects.toThrow(Unauthorized);
   answer(500, { error: "install it with: pip" });
-  await expect(api.data()).rejects.toThrow(new Refused("install it with: pip"));
+  await expect(api.data()).rejects.toThrow(new RequestRejected("install it with: pip"));
   fetched.mockResolvedValue(new Response("<html>", { status: 502 }));
-  await expect(api.overview()).rejects.toThrow(new Refused("the server answered 502"));
+  await expect(api.overview()).rejects.toThrow(new RequestRejected("the server answered 502"));
 });

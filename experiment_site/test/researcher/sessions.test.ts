@@ -69,7 +69,7 @@ test.each([
 
 test("where nobody has come it says so, where nobody fits too", () => {
   list.update([]);
-  expect(list.element.textContent).toContain("Nobody has come yet.");
+  expect(list.element.textContent).toContain("Nobody has started yet.");
   list.update(SESSIONS.slice(0, 1));
   button("Dropped out").click();
   expect(list.element.textContent).toContain("No such session.");
@@ -80,9 +80,9 @@ describe("what went wrong", () => {
     const said = () => list.element.querySelector(".problems")?.textContent ?? null;
     expect(said()).toBeNull();
     button("2 problems").click();
-    expect(said()).toContain("Picture missing at trial 5");
+    expect(said()).toContain("Image missing at trial 5");
     list.update(SESSIONS);
-    expect(said()).toContain("Picture missing at trial 5");
+    expect(said()).toContain("Image missing at trial 5");
     expect(button("2 problems").getAttribute("aria-expanded")).toBe("true");
     button("2 problems").click();
     expect(said()).toBeNull();

@@ -55,7 +55,7 @@ describe("where the browser grants it", () => {
   });
 });
 
-test("where the browser refuses, the study goes on without, and nothing is asked", async () => {
+test("without full screen in the browser the study continues and asks nothing", async () => {
   browserThat({ grants: false });
   const fullScreen = new FullScreen();
   await fullScreen.enter();

@@ -37,12 +37,12 @@ describe("before the trials", () => {
   test("who begins reads the study's instructions and how to answer", async () => {
     const introduced = introduce(view, "<p>Find the moth</p>", aTrial({ show_fixation: true }), 30);
     expect(view.textContent).toContain("Find the moth");
-    expect(view.textContent).toContain(strings.howToBegin);
+    expect(view.textContent).toContain(strings.howToStart);
     press("start");
     await introduced;
   });
 
-  test("who comes back is told where it goes on", async () => {
+  test("a returning participant sees where the study resumes", async () => {
     const introduced = introduce(view, "<p>Find the moth</p>", aTrial({ index: 7 }), 30);
     expect(view.textContent).toContain(strings.welcomeBack(8, 30));
     expect(view.textContent).not.toContain("Find the moth");

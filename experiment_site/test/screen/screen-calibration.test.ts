@@ -63,12 +63,12 @@ async function calibrate(results: typeof measured, ...presses: string[]): Promis
   return calibrating;
 }
 
-test("a distance that the participant confirms is taken", async () => {
+test("a confirmed distance is used", async () => {
   const scale = await calibrate([plausible], "distance-right");
   expect(scale).toEqual({ px_per_degree: 38.5, viewing_distance_mm: 570 });
 });
 
-test("who doubts the distance measures again, with the card as large as it was", async () => {
+test("a doubted distance is measured again, with the same card size", async () => {
   const nearer = { ...plausible, view_dist_mm: 400 };
   expect(await calibrate([nearer, plausible], "measure-again", "distance-right")).toMatchObject({
     viewing_distance_mm: 570,
@@ -76,14 +76,14 @@ test("who doubts the distance measures again, with the card as large as it was",
   expect(cardWidths[1]).toBe(330);
 });
 
-test("a distance at which nobody sits cannot be confirmed", async () => {
+test("an implausible distance cannot be confirmed", async () => {
   measured.push(absurd);
   void calibrateScreen(view);
   await vi.waitFor(() => expect(view.textContent).toContain(strings.implausibleTitle));
   expect(view.querySelector('[data-testid="distance-right"]')).toBeNull();
 });
 
-test("who cannot do it goes on without", async () => {
+test("a participant may continue without a measurement", async () => {
   expect(await calibrate([absurd], "skip-measuring")).toBeNull();
 });
 

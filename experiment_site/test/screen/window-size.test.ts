@@ -27,7 +27,7 @@ test.each([
   expect(new WindowSize(0).isMet()).toBe(true);
 });
 
-test("the card follows the size, and lets the participant go on once it is large enough", async () => {
+test("the card shows the current size and lets the participant continue once it is large enough", async () => {
   resize(500, 700);
   const asked = new WindowSize(600).ask(view);
   const button = view.querySelector("button") ?? expect.fail("no button");

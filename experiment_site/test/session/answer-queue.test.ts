@@ -9,7 +9,7 @@ import { aResponse } from "../fixtures";
 let sessions = 0;
 const newSession = () => `p${sessions++}`;
 
-/** A server that stores answers, or fails as it is told to. */
+/** A server that stores answers, or fails with `failure`. */
 class Server {
   readonly stored = new Map<number, Response>();
   readonly batches: number[][] = [];
@@ -34,7 +34,7 @@ const inNoTime = { wait: () => new Promise<void>((resolve) => setTimeout(resolve
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 describe("the queue", () => {
-  test("brings answers to the server in order and then forgets them", async () => {
+  test("sends answers in order and then deletes them", async () => {
     const store = await openAnswerStore(newSession());
     const server = new Server();
     const queue = await AnswerQueue.open({ store, send: server.send, ...inNoTime });
@@ -46,17 +46,17 @@ describe("the queue", () => {
     expect(await store.waiting()).toEqual([]);
   });
 
-  test("keeps an answer before it sends it", async () => {
+  test("saves an answer before sending it", async () => {
     const store = await openAnswerStore(newSession());
-    const keptWhenSent: number[] = [];
+    const savedWhenSent: number[] = [];
     const send = async (responses: readonly Response[]) => {
-      keptWhenSent.push((await store.waiting()).length);
+      savedWhenSent.push((await store.waiting()).length);
       return { stored: responses.map((response) => response.index), next_trial: 0 };
     };
     const queue = await AnswerQueue.open({ store, send, ...inNoTime });
     await queue.add(aResponse(0));
     await queue.whenEmpty();
-    expect(keptWhenSent).toEqual([1]);
+    expect(savedWhenSent).toEqual([1]);
   });
 
   test("never sends an answer before it is stored in the browser, even while others are being sent", async () => {
@@ -95,6 +95,20 @@ describe("the queue", () => {
     await adding;
     await queue.whenEmpty();
     expect(sent).toEqual([0, 1]);
+  });
+
+  test("reports every change of the number of unsent answers", async () => {
+    const queue = await AnswerQueue.open({
+      store: await openAnswerStore(newSession()),
+      send: new Server().send,
+      ...inNoTime,
+    });
+    const sizes: number[] = [];
+    queue.onChange = (nWaiting) => sizes.push(nWaiting);
+    await queue.add(aResponse(0));
+    await queue.whenEmpty();
+    expect(sizes).toEqual([1, 0]);
+    expect(await queue.resend([0, 7])).toBe(false);
   });
 
   test("starts with short waits again after a success", async () => {
@@ -147,7 +161,7 @@ describe("the queue", () => {
     expect(server.batches).toHaveLength(1);
   });
 
-  test("loses nothing while the server is down, and sends small batches after", async () => {
+  test("loses nothing while the server is down, then sends small batches", async () => {
     const store = await openAnswerStore(newSession());
     const server = new Server();
     server.failure = down;
@@ -163,7 +177,7 @@ describe("the queue", () => {
     expect(Math.max(...server.batches.map((batch) => batch.length))).toBe(10);
   });
 
-  test("goes on after a reload with what was not sent", async () => {
+  test("resumes after a reload with the unsent answers", async () => {
     const session = newSession();
     const server = new Server();
     server.failure = down;
@@ -182,7 +196,7 @@ describe("the queue", () => {
     expect(server.stored.get(4)).toEqual(aResponse(4));
   });
 
-  test("waits longer after each failure, and not at all once told to hurry", async () => {
+  test("waits longer after each failure, and retries at once on request", async () => {
     const waits: number[] = [];
     const server = new Server();
     server.failure = down;
@@ -195,12 +209,12 @@ describe("the queue", () => {
     await queue.add(aResponse(0));
     await vi.waitFor(() => expect(waits).toEqual([500, 1_000, 2_000, 4_000]));
     server.failure = null;
-    queue.hurry();
+    queue.retryNow();
     await queue.whenEmpty();
     expect(server.stored.size).toBe(1);
   });
 
-  test("keeps what the server did not name as stored", async () => {
+  test("keeps answers that the server did not confirm", async () => {
     const store = await openAnswerStore(newSession());
     const server = new Server();
     let calls = 0;
@@ -227,7 +241,7 @@ describe("the queue", () => {
     expect(await store.waiting()).toHaveLength(2);
   });
 
-  test("sends everything at once when the page is left", async () => {
+  test("sends everything at once when the page closes", async () => {
     const store = await openAnswerStore(newSession());
     const sent: { count: number; keepalive: boolean }[] = [];
     const send = async (responses: readonly Response[], keepalive: boolean) => {
@@ -247,7 +261,7 @@ describe("the queue", () => {
     expect(await store.waiting()).toEqual([]);
   });
 
-  test("sends no more when the page is left than browsers let outlive it, however large the answers are", async () => {
+  test("stays within the size limit of requests that outlive the page", async () => {
     const left: { readonly indices: number[]; readonly bytes: number }[] = [];
     let arrive = () => {};
     const send = (responses: readonly Response[], keepalive: boolean): Promise<Stored> => {
@@ -266,7 +280,7 @@ describe("the queue", () => {
       // Two bytes a letter, so that characters are not mistaken for bytes.
       await queue.add({ ...aResponse(index), timestamp_start: "é".repeat(2_000) });
     }
-    // A page that is left is told so twice: the second time there is no room for more.
+    // Two events fire as a page closes: the second time there is no room for more.
     const flushes = [queue.flush(), queue.flush()];
     expect(left).toHaveLength(1);
     expect(left[0]?.bytes).toBeLessThan(64 * 1024);
@@ -279,7 +293,7 @@ describe("the queue", () => {
     expect(left[1]?.indices[0]).toBe(count);
   });
 
-  test("sends an answer that is given while the page is left as well", async () => {
+  test("sends an answer given while the page closes", async () => {
     const left: number[][] = [];
     const send = (responses: readonly Response[], keepalive: boolean): Promise<Stored> => {
       if (keepalive) {
@@ -295,7 +309,7 @@ describe("the queue", () => {
     expect(left).toEqual([[0], [1]]);
   });
 
-  test("sends again what the server misses, if it has seen it", async () => {
+  test("sends known answers again that the server lacks", async () => {
     const server = new Server();
     const queue = await AnswerQueue.open({
       store: await openAnswerStore(newSession()),
@@ -311,7 +325,7 @@ describe("the queue", () => {
     expect(await queue.resend([1])).toBe(false);
   });
 
-  test("works on when the browser can keep nothing", async () => {
+  test("works without storage in the browser", async () => {
     const server = new Server();
     const refuse = () => Promise.reject(new Error("quota exceeded"));
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
@@ -324,7 +338,7 @@ describe("the queue", () => {
     warn.mockRestore();
   });
 
-  test("begins with nothing when what an earlier visit left cannot be read", async () => {
+  test("starts empty if the answers of an earlier visit cannot be read", async () => {
     const server = new Server();
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const waiting = () => Promise.reject(new Error("the file is damaged"));
@@ -441,7 +455,7 @@ describe("an outage", () => {
   /** A request to the database that neither succeeds nor fails. */
   const noAnswer = (): IDBRequest => Object.assign(Object.create(IDBRequest.prototype), { addEventListener: () => {} });
 
-  /** Let the faked time go on until something has happened. */
+  /** Advance the fake clock until the promise settles. */
   async function inTime<T>(promise: Promise<T>): Promise<T> {
     let isOver = false;
     const note = () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { fetchStudy, mayPass, RequestFailed, SessionApi, startSession } from "../../src/session/api";
+import { fetchStudy, isTransient, RequestFailed, SessionApi, startSession } from "../../src/session/api";
 import { aResponse } from "../fixtures";
 
 afterEach(() => {
@@ -27,21 +27,21 @@ const api = new SessionApi("the-token");
 describe("a failed request", () => {
   test.each([408, 429, 500, 502, 503, 599])("may succeed later after status %i", async (status) => {
     answerWith(status);
-    expect(mayPass(await failureOf(api.finish()))).toBe(true);
+    expect(isTransient(await failureOf(api.finish()))).toBe(true);
   });
 
   test.each([400, 401, 403, 404, 409, 410, 413, 422, 499])("never succeeds after status %i", async (status) => {
     answerWith(status);
     const failure = await failureOf(api.sendTrials([aResponse(0)]));
-    expect([failure.status, mayPass(failure)]).toEqual([status, false]);
+    expect([failure.status, isTransient(failure)]).toEqual([status, false]);
   });
 
   test("may succeed later if there was no response, or only part of one", async () => {
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
-    expect(mayPass(await failureOf(fetchStudy()))).toBe(true);
+    expect(isTransient(await failureOf(fetchStudy()))).toBe(true);
     answerWith(200, '{"title": "Mo');
     const failure = await failureOf(fetchStudy());
-    expect([failure.status, mayPass(failure)]).toEqual([null, true]);
+    expect([failure.status, isTransient(failure)]).toEqual([null, true]);
   });
 
   test("carries the server's message and the missing trials", async () => {
@@ -50,15 +50,15 @@ describe("a failed request", () => {
     expect([failure.message, failure.missing]).toEqual(["2 answers are missing", [3, 5]]);
   });
 
-  test("has a message of its own where the server's response is no JSON", async () => {
+  test("has a default message if the response is not JSON", async () => {
     answerWith(502, "<h1>Bad gateway</h1>");
     const failure = await failureOf(api.finish());
     expect([failure.status, failure.message, failure.missing]).toEqual([502, "the server answered 502", []]);
   });
 
-  test("is told from other errors", () => {
-    expect(mayPass(new Error("a fault of the page"))).toBe(false);
-    expect(mayPass(new RequestFailed(503, "down"))).toBe(true);
+  test("is distinct from other errors", () => {
+    expect(isTransient(new Error("a fault of the page"))).toBe(false);
+    expect(isTransient(new RequestFailed(503, "down"))).toBe(true);
   });
 });
 
@@ -70,7 +70,7 @@ describe("a request", () => {
     await api.finish();
     await api.heartbeat();
     await api.reportProblem({ kind: "page_error", message: "broken", trial_index: null });
-    await api.leaveEmail("me@example.org");
+    await api.submitEmail("me@example.org");
     expect(calls.map(({ url }) => url)).toEqual([
       "api/trials",
       "api/screening",

@@ -47,14 +47,14 @@ async function aSession(replies: readonly Reply[]) {
 
 const asked = "api/screening Bearer t";
 
-test.each([true, false])("the server is asked once it has every answer, and decides (%s)", async (decision) => {
+test.each([true, false])("the server decides once it has every answer (%s)", async (decision) => {
   const { queue, calls, screen } = await aSession([{ status: 200, body: { passed: decision } }]);
   void queue.add(aResponse(0));
   expect(await screen()).toBe(decision);
   expect(calls).toEqual(["stored 0", asked]);
 });
 
-test("nothing is asked while an answer is under way; after a moment the page says what it waits for", async () => {
+test("the screening waits for unsent answers, and after a moment the page says so", async () => {
   const { queue, calls, line, screen } = await aSession([passed]);
   line.isUp = false;
   void queue.add(aResponse(0));
@@ -70,14 +70,14 @@ test("nothing is asked while an answer is under way; after a moment the page say
   expect(calls).toEqual(["stored 0", asked]);
 });
 
-test("a screening that is over in a moment shows nothing, then or later", async () => {
+test("a quick screening shows nothing", async () => {
   const { screen } = await aSession([passed]);
   await screen();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(isSending()).toBe(false);
 });
 
-test("a server that is down is asked again", async () => {
+test("the screening is retried while the server is down", async () => {
   const down = { status: 503, body: null };
   const { calls, screen } = await aSession([down, down, passed]);
   const screening = screen();
@@ -86,7 +86,7 @@ test("a server that is down is asked again", async () => {
   expect(calls).toEqual([asked, asked, asked]);
 });
 
-test("an answer that the server misses is sent again before it is asked again", async () => {
+test("a missing answer is sent again before the screening is retried", async () => {
   const { queue, calls, screen } = await aSession([
     { status: 409, body: { error: "too early", missing: [3] } },
     passed,

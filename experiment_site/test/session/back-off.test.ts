@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { backOffMsec, persistently } from "../../src/session/back-off";
+import { backOffMsec, retry } from "../../src/session/back-off";
 
 const inNoTime = { wait: () => Promise.resolve() };
 
@@ -17,7 +17,7 @@ test("an attempt is repeated until it succeeds", async () => {
     }
     return "done";
   };
-  expect(await persistently(flaky, { mayPass: () => true, ...inNoTime })).toBe("done");
+  expect(await retry(flaky, { isTransient: () => true, ...inNoTime })).toBe("done");
   expect(attempts).toBe(4);
 });
 
@@ -27,7 +27,24 @@ test("a failure that will not pass, or one too many, is final", async () => {
     attempts += 1;
     throw new Error(`attempt ${attempts}`);
   };
-  await expect(persistently(fail, { mayPass: () => false, ...inNoTime })).rejects.toThrow("attempt 1");
+  await expect(retry(fail, { isTransient: () => false, ...inNoTime })).rejects.toThrow("attempt 1");
   attempts = 0;
-  await expect(persistently(fail, { mayPass: () => true, attempts: 3, ...inNoTime })).rejects.toThrow("attempt 3");
+  await expect(retry(fail, { isTransient: () => true, attempts: 3, ...inNoTime })).rejects.toThrow("attempt 3");
+});
+
+test("each failure is reported, except the last one, which is thrown", async () => {
+  const reported: unknown[] = [];
+  let calls = 0;
+  const attempt = () => {
+    calls += 1;
+    return Promise.reject(new Error(`failure ${calls}`));
+  };
+  const options = {
+    isTransient: () => true,
+    attempts: 3,
+    onFailure: (error: unknown) => reported.push((error as Error).message),
+    wait: async () => {},
+  };
+  await expect(retry(attempt, options)).rejects.toThrow("failure 3");
+  expect(reported).toEqual(["failure 1", "failure 2"]);
 });

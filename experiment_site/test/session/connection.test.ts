@@ -63,16 +63,16 @@ test("an answer that did not arrive is no sign of life", async () => {
   expect(paths()).toContain("api/heartbeat");
 });
 
-test("a closed connection sends no more signs of life", async () => {
+test("a closed connection sends no more heartbeats", async () => {
   connection.close();
   await vi.advanceTimersByTimeAsync(10 * MINUTE);
   expect(calls).toEqual([]);
 });
 
 test.each([
-  ["a sign of life", async () => {}],
+  ["a heartbeat", async () => {}],
   ["an answer", () => answer(0)],
-])("%s tells when the session goes on elsewhere", async (_, act) => {
+])("%s reveals that the session continues elsewhere", async (_, act) => {
   status = 401;
   const refused = expect(connection.refused).rejects.toMatchObject({ status: 401 });
   await act();

@@ -16,8 +16,8 @@ function reports() {
   return { sent, problems: new ProblemReports({ send, secrets, ...inNoTime }) };
 }
 
-/** What the server is told of an error with this text. */
-function told(message: string): string | undefined {
+/** The reported message of an error with this text. */
+function reported(message: string): string | undefined {
   const { sent, problems } = reports();
   problems.pageError(message);
   return sent[0]?.message;
@@ -29,7 +29,7 @@ describe("what is reported", () => {
     const error = new TypeError("x is not a function");
     error.stack = "TypeError: x is not a function\n    at draw (http://lab.example/assets/index-b1.js:9:1234)";
     problems.pageError(error);
-    problems.noteTrial(4);
+    problems.setTrial(4);
     problems.pageError("thrown text");
     expect(sent).toEqual([
       { kind: "page_error", message: "TypeError: x is not a function (index-b1.js:9:1234)", trial_index: null },
@@ -37,10 +37,10 @@ describe("what is reported", () => {
     ]);
   });
 
-  test("a missing picture, with the trial that needs it", () => {
+  test("a missing image, with the trial that needs it", () => {
     const { sent, problems } = reports();
-    problems.noteTrial(4);
-    problems.pictureMissing("stimuli/a1.png could not be loaded: the server answered 404", 12);
+    problems.setTrial(4);
+    problems.imageMissing("stimuli/a1.png could not be loaded: the server answered 404", 12);
     expect(sent).toEqual([
       {
         kind: "picture_missing",
@@ -64,13 +64,13 @@ describe("what is reported", () => {
     ]);
   });
 
-  test("what ended the study here, unless it goes on elsewhere", () => {
+  test("what ended the study here, unless it continues elsewhere", () => {
     const { sent, problems } = reports();
     reportFailure(new RequestFailed(401, "opened in another window"), problems);
     expect(sent).toEqual([]);
     reportFailure(new RequestFailed(400, "trial 3: i_choice is not one of the 4 choices"), problems);
-    const missing = new StimulusMissing("stimuli/a1.png", "it is no picture");
-    problems.pictureMissing(missing.message, 12);
+    const missing = new StimulusMissing("stimuli/a1.png", "it is no image");
+    problems.imageMissing(missing.message, 12);
     reportFailure(missing, problems);
     expect(sent.map(({ kind, trial_index }) => [kind, trial_index])).toEqual([
       ["page_error", null],
@@ -88,13 +88,13 @@ describe("a report", () => {
     ["lwise assignment%2017 is locked", "lwise … is locked"],
     ["what? 7 = 8", "what? 7 = 8"],
   ])("names no one: %s", (message, expected) => {
-    expect(told(message)).toBe(expected);
+    expect(reported(message)).toBe(expected);
   });
 
   test("is one line of at most 500 printable characters", () => {
-    expect(told("one\n  two\u0000\u200b three\ud800")).toBe("one two three");
-    expect([...(told("𝒳".repeat(600)) ?? "")]).toHaveLength(500);
-    expect(told("\n")).toBe("no message");
+    expect(reported("one\n  two\u0000\u200b three\ud800")).toBe("one two three");
+    expect([...(reported("𝒳".repeat(600)) ?? "")]).toHaveLength(500);
+    expect(reported("\n")).toBe("no message");
   });
 
   test("of the same problem is sent once, and never more than 30 are", () => {
@@ -149,5 +149,5 @@ describe("a report that fails", () => {
 });
 
 test("an id of four characters is hidden, a shorter one is not", () => {
-  expect(told("w123 saw trial 7")).toBe("… saw trial 7");
+  expect(reported("w123 saw trial 7")).toBe("… saw trial 7");
 });

@@ -17,53 +17,53 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test("what is noted is there at the next opening", () => {
+test("consent and scale are remembered on the next visit", () => {
   expect(memory().hasConsented).toBe(false);
   expect(memory().scale).toBeNull();
-  memory().noteConsent();
-  memory().noteScale(scale);
+  memory().saveConsent();
+  memory().saveScale(scale);
   expect(memory().hasConsented).toBe(true);
   expect(memory().scale).toEqual(scale);
 });
 
-test("the next participant on the same machine is asked again, and so is who takes part in another study", () => {
-  memory().noteConsent();
-  memory().noteScale(scale);
+test("another participant on the same machine, or another study, is asked again", () => {
+  memory().saveConsent();
+  memory().saveScale(scale);
   for (const other of [memory("b"), memory("a", "another")]) {
     expect(other.hasConsented).toBe(false);
     expect(other.scale).toBeNull();
   }
 });
 
-test("a tab that is opened later knows of the consent, not of the scale", () => {
-  memory().noteConsent();
-  memory().noteScale(scale);
+test("a new tab knows the consent but not the scale", () => {
+  memory().saveConsent();
+  memory().saveScale(scale);
   sessionStorage.clear();
   expect(memory().hasConsented).toBe(true);
   expect(memory().scale).toBeNull();
 });
 
 test("a scale does not hold at another zoom", () => {
-  memory().noteScale(scale);
+  memory().saveScale(scale);
   vi.stubGlobal("devicePixelRatio", 1.25);
   expect(memory().scale).toBeNull();
 });
 
-test("a browser that keeps nothing is asked again, not broken", () => {
+test("a browser without storage asks again and does not fail", () => {
   const forbidden = () => {
     throw new DOMException("storage is switched off", "SecurityError");
   };
   for (const storage of ["localStorage", "sessionStorage"]) {
     vi.stubGlobal(storage, { getItem: forbidden, setItem: forbidden });
   }
-  memory().noteConsent();
-  memory().noteScale(scale);
+  memory().saveConsent();
+  memory().saveScale(scale);
   expect(memory().hasConsented).toBe(false);
   expect(memory().scale).toBeNull();
 });
 
 test("the same session id on another platform is another session", () => {
-  memory().noteConsent();
+  memory().saveConsent();
   const request = { platform: "prolific", assignment_id: "a", worker_id: null, study_id: null, trialset_id: null };
   expect(new SessionMemory("s", request).hasConsented).toBe(false);
 });

@@ -23,19 +23,19 @@ function browserLocks(): LockManager & { closeFirst(name: string): void } {
   } as unknown as ReturnType<typeof browserLocks>;
 }
 
-test("the first tab of a session goes on, the second does not", async () => {
+test("the first tab of a session gets the lock, the second does not", async () => {
   const locks = browserLocks();
   expect(await isOnlyTab("s", locks)).toBe(true);
   expect(await isOnlyTab("s", locks, AbortSignal.timeout(1))).toBe(false);
 });
 
-test("sessions do not hinder each other", async () => {
+test("sessions have separate locks", async () => {
   const locks = browserLocks();
   expect(await isOnlyTab("s", locks)).toBe(true);
   expect(await isOnlyTab("t", locks)).toBe(true);
 });
 
-test("a page that is being reloaded waits for itself to be gone", async () => {
+test("a reloaded page waits until its old self releases the lock", async () => {
   const locks = browserLocks();
   await isOnlyTab("s", locks);
   const reloaded = isOnlyTab("s", locks, new AbortController().signal);
@@ -43,7 +43,7 @@ test("a page that is being reloaded waits for itself to be gone", async () => {
   expect(await reloaded).toBe(true);
 });
 
-test("every tab may where the browser has no locks, or none for this page", async () => {
+test("without locks in the browser every tab may continue", async () => {
   expect(await isOnlyTab("s", null)).toBe(true);
   const forbidden = { request: () => Promise.reject(new DOMException("no storage", "SecurityError")) };
   expect(await isOnlyTab("s", forbidden as unknown as LockManager)).toBe(true);

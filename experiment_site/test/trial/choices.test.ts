@@ -27,17 +27,17 @@ describe("the face of a choice", () => {
   const names = ["circle", "Leda", "triangle"];
   const icons = ["circle.png", "Leda.png", "triangle.png"];
 
-  test("is its name where the study has no pictures of choices", () => {
+  test("is its name where the study has no images of choices", () => {
     expect(choiceFaces(aTrial({ choice_names: names }))).toEqual(names.map(() => ({ kind: "name" })));
   });
 
-  test("is its picture where there is one, also if the category is called like a shape", () => {
+  test("is its image where there is one, also if the category is called like a shape", () => {
     expect(choiceFaces(aTrial({ choice_names: names, choice_image_urls: icons }))).toEqual(
       icons.map((url) => ({ kind: "icon", url })),
     );
   });
 
-  test("is the shape on calibration trials, which no picture takes the place of", () => {
+  test("is the shape on calibration trials, which no image takes the place of", () => {
     expect(choiceFaces(aTrial({ shape: "triangle", choice_names: names, choice_image_urls: icons }))).toEqual([
       { kind: "shape", shape: "circle" },
       { kind: "icon", url: "Leda.png" },
@@ -45,7 +45,7 @@ describe("the face of a choice", () => {
     ]);
   });
 
-  test("is no picture that another choice has as well", () => {
+  test("is no image that another choice has as well", () => {
     const faces = choiceFaces(aTrial({ choice_names: names, choice_image_urls: ["a.png", "b.png", "a.png"] }));
     expect(faces.map((face) => face.kind)).toEqual(["name", "icon", "name"]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Achieved, frameLog, type Requested, requestedOf, undisturbed } from "../../src/trial/frame-log";
+import { type Achieved, asRequested, frameLog, type Requested, requestedOf } from "../../src/trial/frame-log";
 import { aTrial } from "../fixtures";
 
 const RATES = [60, 90, 120, 144];
@@ -7,7 +7,7 @@ const RATES = [60, 90, 120, 144];
 const brief: Requested = { interval: 10, isTimed: true, stimulusFrames: 6, blankFrames: 20 };
 
 function logOf(changes: Partial<Achieved>, requested: Requested = brief) {
-  return frameLog(requested, { ...undisturbed(requested), ...changes });
+  return frameLog(requested, { ...asRequested(requested), ...changes });
 }
 
 const at = (frame: number, msec: number) => ({ frame, at: msec });

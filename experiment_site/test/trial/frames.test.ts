@@ -47,7 +47,7 @@ describe("the length of a frame", () => {
     expect(1000 / frameInterval(times)).toBeLessThan(1.15 * hz);
   });
 
-  test("cannot be had from times that stand still, or from one", () => {
+  test("cannot be measured from constant times or a single one", () => {
     expect(() => frameInterval([5, 5, 5])).toThrow(/no interval/);
     expect(() => frameInterval([5])).toThrow(/no interval/);
   });
@@ -103,7 +103,7 @@ describe("the refresh rate during a session", () => {
     const pass = (frames: number, msec: number | ((i: number) => number)) => {
       for (let i = 0; i < frames; i += 1) {
         now += typeof msec === "number" ? msec : msec(i);
-        rate.note(now);
+        rate.addFrame(now);
       }
     };
     return { rate, pass, hz: () => 1000 / rate.interval };
@@ -119,7 +119,7 @@ describe("the refresh rate during a session", () => {
     expect(screen.hz()).toBeCloseTo(to, 6);
   });
 
-  test("is not believed to be another one before enough frames are seen", () => {
+  test("does not change before enough frames are seen", () => {
     const screen = aScreen(60);
     screen.pass(29, 1000 / 144);
     expect(screen.hz()).toBeCloseTo(60, 9);
@@ -149,7 +149,7 @@ describe("the refresh rate during a session", () => {
     expect(screen.hz()).toBeCloseTo(60, 9);
   });
 
-  test("is not taken from the middle of a change", () => {
+  test("is not measured in the middle of a change", () => {
     const screen = aScreen(60);
     screen.pass(60, 1000 / 60);
     screen.pass(20, 1000 / 120);
@@ -173,7 +173,7 @@ test.each([
 ])("a window at %i Hz that is moved to a screen of %i Hz is at %i Hz", (before, after, expected) => {
   const rate = new RefreshRate(1000 / before);
   for (let frame = 0; frame < 200; frame += 1) {
-    rate.note((frame * 1000) / after);
+    rate.addFrame((frame * 1000) / after);
   }
   expect(1000 / rate.interval).toBeCloseTo(expected, 6);
 });

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type IconSource, Icons } from "../../src/trial/icons";
 
-/** A network in memory, with some pictures that fail as often as is told. */
+/** A network in memory in which some icons fail a given number of times. */
 function aSource(failures: Readonly<Record<string, number>> = {}) {
   const attempts = new Map<string, number>();
   const decoded: string[] = [];
@@ -32,7 +32,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("pictures are loaded once, and decoded again before each trial that shows them", async () => {
+test("images are loaded once, and decoded again before each trial that shows them", async () => {
   const { source, attempts, decoded } = aSource();
   const icons = new Icons(["a.png", "b.png"], source);
   await icons.load();
@@ -44,7 +44,7 @@ test("pictures are loaded once, and decoded again before each trial that shows t
   expect([...attempts.values()]).toEqual([1, 1]);
 });
 
-test("a picture that fails for a while is loaded again", async () => {
+test("an image that fails for a while is loaded again", async () => {
   const { source } = aSource({ "a.png": 2 });
   const icons = new Icons(["a.png"], source);
   await icons.load();
@@ -52,7 +52,7 @@ test("a picture that fails for a while is loaded again", async () => {
   expect(console.warn).not.toHaveBeenCalled();
 });
 
-test("when a picture cannot be had none is shown; the researcher is told, and nothing is held up", async () => {
+test("if one icon cannot be loaded none is shown, and the failure is reported", async () => {
   const { source, attempts } = aSource({ "a.png": 99 });
   const icons = new Icons(["a.png", "b.png"], source);
   const progress: string[] = [];
@@ -69,7 +69,7 @@ test("when a picture cannot be had none is shown; the researcher is told, and no
   expect(missing).toEqual(["a.png is not to be had"]);
 });
 
-test("a picture that was given up never comes back", async () => {
+test("an image that was given up never comes back", async () => {
   const { source, attempts } = aSource({ "a.png": 3 });
   const icons = new Icons(["a.png"], source);
   await icons.load();
@@ -79,7 +79,7 @@ test("a picture that was given up never comes back", async () => {
   expect(attempts.get("a.png")).toBe(3);
 });
 
-test("a picture that was loaded is shown although the browser cannot decode it in advance", async () => {
+test("an image that was loaded is shown although the browser cannot decode it in advance", async () => {
   const { source } = aSource();
   const icons = new Icons(["a.png"], source);
   await icons.load();

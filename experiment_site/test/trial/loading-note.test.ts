@@ -4,8 +4,8 @@ import { strings } from "../../src/strings";
 import { whileLoading } from "../../src/trial/loading-note";
 
 const display = document.createElement("main");
-const note = () => display.querySelector('[data-testid="loading-picture"]')?.textContent ?? null;
-const pictureAfter = (msec: number) => new Promise<string>((resolve) => setTimeout(resolve, msec, "picture"));
+const note = () => display.querySelector('[data-testid="loading-image"]')?.textContent ?? null;
+const imageAfter = (msec: number) => new Promise<string>((resolve) => setTimeout(resolve, msec, "image"));
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -16,26 +16,26 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("a picture that is here, or nearly, is waited for in silence, then and later", async () => {
-  const loading = whileLoading(display, pictureAfter(200));
+test("an image that loads quickly shows no note", async () => {
+  const loading = whileLoading(display, imageAfter(200));
   await vi.advanceTimersByTimeAsync(200);
-  expect(await loading).toBe("picture");
+  expect(await loading).toBe("image");
   await vi.advanceTimersByTimeAsync(60_000);
   expect(note()).toBeNull();
 });
 
-test("after a moment the participant is told what is waited for; the note leaves with the picture", async () => {
-  const loading = whileLoading(display, pictureAfter(30_000));
+test("a note appears after a moment and disappears with the image", async () => {
+  const loading = whileLoading(display, imageAfter(30_000));
   await vi.advanceTimersByTimeAsync(500);
-  expect(note()).toBe(strings.loadingPicture);
+  expect(note()).toBe(strings.loadingImage);
   await vi.advanceTimersByTimeAsync(15_000);
-  expect(note()).toBe(strings.stillLoadingPicture);
+  expect(note()).toBe(strings.stillLoadingImage);
   await vi.advanceTimersByTimeAsync(15_000);
-  expect(await loading).toBe("picture");
+  expect(await loading).toBe("image");
   expect(note()).toBeNull();
 });
 
-test("a picture that cannot be had fails as it would without the note", async () => {
+test("a failure to load passes through the note", async () => {
   await expect(whileLoading(display, Promise.reject(new Error("gone")))).rejects.toThrow("gone");
   await vi.advanceTimersByTimeAsync(60_000);
   expect(note()).toBeNull();

@@ -26,14 +26,14 @@ describe("choices stand on the ring", () => {
     }
   });
 
-  test("half-way between the picture and the edge of the field", () => {
+  test("half-way between the image and the edge of the field", () => {
     const { centres } = ringLayout(800, { stimulus: 200, choice: 60, n: 4 });
     expect(centres[0]).toEqual({ x: 400 + (100 + 400) / 2, y: 400 });
   });
 });
 
 describe.each(FIELDS)("in a field of %i px", (field) => {
-  test.each(NUMBERS)("%i choices overlap neither picture, neighbours nor edge, and stay legible", (n) => {
+  test.each(NUMBERS)("%i choices overlap neither image, neighbours nor edge, and stay legible", (n) => {
     for (const stimulus of [0.1, 0.35, 0.7, 1.4].map((part) => part * field)) {
       const layout = ringLayout(field, { stimulus, choice: 0.3 * field, n });
       const radius = layout.choice / 2;
@@ -51,7 +51,7 @@ describe.each(FIELDS)("in a field of %i px", (field) => {
   });
 });
 
-test("picture and choices have the size wished for where there is room", () => {
+test("image and choices have the size wished for where there is room", () => {
   expect(ringLayout(810, { stimulus: 315, choice: 90, n: 4 })).toMatchObject({ stimulus: 315, choice: 90 });
 });
 

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { RequestFailed } from "../../src/session/api";
 import { Stimuli, StimulusMissing } from "../../src/trial/stimuli";
 
-/** A network and a decoder in memory; pictures are strings. */
+/** A network and a decoder in memory; images are strings. */
 class Source {
   readonly attempts = new Map<string, number>();
   readonly asked: string[] = [];
@@ -46,11 +46,11 @@ class Source {
 
 const urls = Array.from({ length: 50 }, (_, i) => `stimuli/${i}.png`);
 const [first, second, third, fourth] = urls as [string, string, string, string];
-const notThere = new RequestFailed(404, "no such picture");
+const notThere = new RequestFailed(404, "no such image");
 const noNetwork = new RequestFailed(null, "no network");
 const downFor = (attempts: number) => (_: string, attempt: number) => (attempt <= attempts ? noNetwork : null);
 
-/** The pictures that were given up, in the order in which that became known. */
+/** The images that were given up, in the order in which that became known. */
 function missingFrom(stimuli: Stimuli): string[] {
   const missing: string[] = [];
   stimuli.onMissing = ({ url }) => missing.push(url);
@@ -62,14 +62,14 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test("all pictures are fetched in the order in which they are needed, four at a time", async () => {
+test("all images are fetched in the order in which they are needed, four at a time", async () => {
   const source = new Source();
   await new Stimuli(urls, urls.length, source).load();
   expect(source.asked).toEqual(urls);
   expect(source.busiest).toBe(4);
 });
 
-test("only the first pictures are waited for, and only they make the progress", async () => {
+test("loading waits for the first images only and counts only them", async () => {
   const source = new Source();
   const stimuli = new Stimuli(urls, 12, source);
   const progress: string[] = [];
@@ -81,7 +81,7 @@ test("only the first pictures are waited for, and only they make the progress", 
   await vi.waitFor(() => expect(source.asked).toEqual(urls));
 });
 
-test("a picture that is still on its way comes decoded as soon as it is here", async () => {
+test("an image that is still loading is decoded on arrival", async () => {
   const source = new Source();
   const stimuli = new Stimuli(urls, 1, source);
   await stimuli.load();
@@ -90,14 +90,14 @@ test("a picture that is still on its way comes decoded as soon as it is here", a
   expect(source.attempts.get(urls[20] ?? "")).toBe(1);
 });
 
-test("a picture that fails for a while is fetched again", async () => {
+test("an image that fails for a while is fetched again", async () => {
   const source = new Source();
   source.failing = downFor(3);
   await new Stimuli(urls.slice(0, 3), 3, source).load();
   expect([...source.attempts.values()]).toEqual([4, 4, 4]);
 });
 
-test("nothing is begun with a first picture that cannot be had; it is given up within a minute", async () => {
+test("a first image that cannot be loaded stops the study within a minute", async () => {
   const source = new Source();
   source.failing = (url) => (url === first ? noNetwork : null);
   const stimuli = new Stimuli(urls.slice(0, 3), 3, source);
@@ -107,7 +107,7 @@ test("nothing is begun with a first picture that cannot be had; it is given up w
   expect(source.waited).toBeLessThan(60_000);
 });
 
-test("a picture that nobody needs yet is waited for through an outage of ten minutes", async () => {
+test("an image that nobody needs yet is waited for through an outage of ten minutes", async () => {
   const source = new Source();
   source.failing = (url) => (url === third && source.waited < 600_000 ? noNetwork : null);
   const stimuli = new Stimuli(urls, 2, source);
@@ -118,7 +118,7 @@ test("a picture that nobody needs yet is waited for through an outage of ten min
   expect(missing).toEqual([]);
 });
 
-test("a first picture that is not there is named, at once", async () => {
+test("a first image that is not there is named, at once", async () => {
   const source = new Source();
   source.failing = (url) => (url === third ? notThere : null);
   const loading = new Stimuli(urls.slice(0, 5), 5, source).load();
@@ -136,10 +136,10 @@ test("a later one is named long before its trial, and holds up nothing until the
   await vi.waitFor(() => expect(source.asked).toEqual(urls));
   expect(missing).toEqual([fourth]);
   await expect(stimuli.decoded(second)).resolves.toMatchObject({ width: 1 });
-  await expect(stimuli.decoded(fourth)).rejects.toThrow(/stimuli\/3.png.*no such picture/);
+  await expect(stimuli.decoded(fourth)).rejects.toThrow(/stimuli\/3.png.*no such image/);
 });
 
-test("a picture that was given up is shown all the same if it is there when its trial comes", async () => {
+test("an image that was given up is shown all the same if it is there when its trial comes", async () => {
   const source = new Source();
   source.failing = (url, attempt) => (url === fourth && attempt === 1 ? notThere : null);
   const stimuli = new Stimuli(urls, 2, source);
@@ -149,7 +149,7 @@ test("a picture that was given up is shown all the same if it is there when its 
   await expect(stimuli.decoded(fourth)).resolves.toMatchObject({ width: 1 });
 });
 
-test("a file that is no picture is found out before the first trial, after a few attempts", async () => {
+test("a file that is no image is found out before the first trial, after a few attempts", async () => {
   const source = new Source();
   source.decode = async () => {
     throw new Error("not an image");
@@ -158,7 +158,7 @@ test("a file that is no picture is found out before the first trial, after a few
   expect(source.attempts.get(first)).toBe(3);
 });
 
-test("only the pictures of the next trials are kept decoded", async () => {
+test("only the images of the next trials are kept decoded", async () => {
   const source = new Source();
   const stimuli = new Stimuli(urls, urls.length, source);
   await stimuli.load();

@@ -80,7 +80,7 @@ const full = [
   },
 ];
 
-test("a trial has the settings of all, over them those of its kind, and its row's picture, choices and answer", () => {
+test("a trial has the settings of all, over them those of its kind, and its row's image, choices and answer", () => {
   expect(expandTrials(compact)).toStrictEqual(full);
 });
 
@@ -94,7 +94,7 @@ test("rows are read by the names of their columns, whatever the order", () => {
   expect(expandTrials({ ...compact, columns, rows })).toStrictEqual(full);
 });
 
-test("a session goes on at the first trial that is neither stored nor waiting to be sent", () => {
+test("a session resumes at the first trial that is neither stored nor queued", () => {
   expect(indices(remainingTrials(trials(5), 0, new Set()))).toEqual([0, 1, 2, 3, 4]);
   expect(indices(remainingTrials(trials(5), 2, new Set([2, 3])))).toEqual([4]);
   expect(indices(remainingTrials(trials(5), 5, new Set()))).toEqual([]);
@@ -141,12 +141,12 @@ test.each([
   expect(indices(firstBlocks(remainingTrials(list, next, new Set()), 2))).toEqual(expected);
 });
 
-test("a picture shown twice is loaded once, and calibration trials need none", () => {
+test("an image shown twice is loaded once, and calibration trials need none", () => {
   const list = ["a", null, "b", "a"].map((stimulus_url, index) => aTrial({ index, stimulus_url }));
   expect(stimulusUrls(list)).toEqual(["a", "b"]);
 });
 
-test("the picture of a choice is loaded once, and none where the page draws the choices", () => {
+test("the image of a choice is loaded once, and none where the page draws the choices", () => {
   expect(iconUrls(expandTrials(compact))).toEqual(ICONS);
   const again = aTrial({ choice_names: ["Tyro", "Leda"], choice_image_urls: [...ICONS].reverse() });
   expect(iconUrls([...expandTrials(compact), again])).toEqual(ICONS);

@@ -14,7 +14,7 @@ const log: string[] = [];
 vi.mock("../../src/trial/categorisation-trial", () => ({
   CategorisationTrial: class {
     static readonly info = {
-      name: "noted-trial",
+      name: "recorded-trial",
       version: "0",
       parameters: { index: { type: ParameterType.INT, default: undefined } },
       data: {},
@@ -83,7 +83,7 @@ test("the screening comes after its block and before the instructions of the tes
   expect(log).toEqual(["trial 0", "trial 1", "screening", "test instructions", "trial 2", "trial 3"]);
 });
 
-test("who does not pass sees nothing further", async () => {
+test("a participant who fails the screening sees nothing further", async () => {
   await run(0, { passesScreening: fail });
   expect(log).toEqual(["trial 0", "trial 1", "screening"]);
 });
@@ -91,17 +91,17 @@ test("who does not pass sees nothing further", async () => {
 test.each([
   [2, ["screening", "test instructions", "trial 2", "trial 3"]],
   [3, ["screening", "trial 3"]],
-])("who goes on with trial %i, behind the block, is screened first", async (next, expected) => {
+])("a session that resumes at trial %i, after the block, starts with the screening", async (next, expected) => {
   await run(next);
   expect(log).toEqual(expected);
 });
 
-test("who goes on behind the block and does not pass sees no trial", async () => {
+test("a session that resumes after the block and fails the screening shows no trial", async () => {
   await run(3, { passesScreening: fail });
   expect(log).toEqual(["screening"]);
 });
 
-test.each([null, 2])("nothing is asked when no trial is left for the decision (block %s)", async (screeningBlock) => {
+test.each([null, 2])("there is no screening without trials after it (block %s)", async (screeningBlock) => {
   await run(0, { screeningBlock });
   expect(log).toEqual(["trial 0", "trial 1", "test instructions", "trial 2", "trial 3"]);
 });
@@ -124,7 +124,7 @@ function requirement(name: string, lostWith: readonly string[]): Requirement {
   };
 }
 
-test("what must hold is asked for between trials, only when it does not", async () => {
+test("unmet requirements are asked for between trials", async () => {
   await run(0, {
     requirements: [requirement("full screen", ["trial 0", "trial 2"]), requirement("large window", ["trial 0"])],
   });

@@ -12,8 +12,8 @@ afterEach(() => {
 
 function screenOf(trial: Trial, icons: readonly string[] = [], pxPerDegree: number | null = null) {
   const events = { onFixation: vi.fn(), onChoice: vi.fn(), onContinue: vi.fn() };
-  const pictures = icons.map((url) => [url, document.createElement("img")] as const);
-  const screen = new DrawnTrialScreen(trial, { stimulus: null, icons: new Map(pictures) }, events, pxPerDegree);
+  const images = icons.map((url) => [url, document.createElement("img")] as const);
+  const screen = new DrawnTrialScreen(trial, { stimulus: null, icons: new Map(images) }, events, pxPerDegree);
   document.body.replaceChildren(screen.root);
   const button = (testId: string) => {
     const found = screen.root.querySelector<HTMLButtonElement>(`[data-testid="${testId}"]`);
@@ -27,7 +27,7 @@ const isHidden = (element: Element) => element.closest(".hidden") !== null;
 describe("the button of a choice", () => {
   const trial = aTrial({ choice_names: ["Leda", "Tyro"], choice_image_urls: ["Leda.png", "Tyro.png"] });
 
-  test("shows its picture in place of the name, which it keeps for those who cannot see it", () => {
+  test("shows its image in place of the name, which it keeps for those who cannot see it", () => {
     const { button } = screenOf(trial, ["Leda.png", "Tyro.png"]);
     for (const [i, name] of trial.choice_names.entries()) {
       const choice = button(`choice-${i}`);
@@ -46,14 +46,14 @@ describe("the button of a choice", () => {
     }
   });
 
-  test("shows its name where its picture could not be loaded", () => {
+  test("shows its name where its image could not be loaded", () => {
     const { button } = screenOf(trial, ["Tyro.png"]);
     expect(button("choice-0").querySelector(".label")?.textContent).toBe("Leda");
     expect(button("choice-0").querySelector("img")).toBeNull();
     expect(button("choice-1").querySelector("img")).not.toBeNull();
   });
 
-  test("shows the drawn shape on a calibration trial, though there be a picture", () => {
+  test("shows the drawn shape on a calibration trial, though there be an image", () => {
     const urls = ["circle.png", "Tyro.png", "triangle.png"];
     const names = ["circle", "Tyro", "triangle"];
     const check = aTrial({ shape: "circle", stimulus_url: null, choice_names: names, choice_image_urls: urls });
@@ -100,7 +100,7 @@ describe("the fixation cross", () => {
   });
 });
 
-describe("a picture and its choices are as wide as the study says", () => {
+describe("an image and its choices are as wide as the study says", () => {
   const trial = aTrial({ stimulus_width_degrees: 6, choice_width_degrees_default: 2 });
 
   beforeEach(() => {

@@ -5,7 +5,7 @@ import { aTrial, aTrialWithoutAnswer } from "../fixtures";
 
 const RATES = [60, 90, 120, 144];
 
-/** A screen that runs at an exact rate, drops the frames it is told to, and notes what was drawn in which frame. */
+/** A screen that runs at an exact rate, drops the given frames, and records what was drawn in which frame. */
 class Stepped {
   readonly log: { what: string; frame: number }[] = [];
   readonly answers: Answer[] = [];
@@ -224,7 +224,7 @@ describe("a frame that was missed", () => {
   });
 });
 
-describe("a stimulus without an end of its own", () => {
+describe("a stimulus that stays until the response", () => {
   test("comes with the choices and stays until the response", () => {
     const screen = new Stepped(aTrialWithoutAnswer()).step(30);
     expect(screen.frameOf("showChoices")).toBe(0);
@@ -313,7 +313,7 @@ describe("feedback", () => {
     expect(late.frameOf("showFeedback too_late 1")).toBe(60);
   });
 
-  test("lasts until the participant goes on, not before the lockout is over", () => {
+  test("lasts until the participant continues after the lockout", () => {
     const screen = new Stepped(aTrial()).step(5).respond(0, 50).step();
     screen.timeline.proceed();
     screen.step(89);

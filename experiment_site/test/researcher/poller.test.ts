@@ -1,11 +1,11 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Live } from "../../src/researcher/live";
+import { Poller } from "../../src/researcher/poller";
 
 let isHidden = false;
 const heard: string[] = [];
 const answers: (() => Promise<string>)[] = [];
-let live: Live<string>;
+let live: Poller<string>;
 
 const settle = () => vi.advanceTimersByTimeAsync(0);
 
@@ -21,7 +21,7 @@ beforeEach(() => {
   heard.length = 0;
   answers.length = 0;
   let asked = 0;
-  live = new Live(
+  live = new Poller(
     async () => {
       const answer = answers.shift();
       if (answer !== undefined) {
@@ -30,7 +30,7 @@ beforeEach(() => {
       asked += 1;
       return `news ${asked}`;
     },
-    { onNews: (news) => heard.push(news), onFailure: (error) => heard.push(String(error)) },
+    { onResult: (news) => heard.push(news), onFailure: (error) => heard.push(String(error)) },
     3_000,
   );
 });
@@ -51,7 +51,7 @@ test("it asks at once and then at intervals", async () => {
   expect(heard).toEqual(["news 1", "news 2", "news 3"]);
 });
 
-test("a failure is told, and it asks on", async () => {
+test("a failure is reported and polling continues", async () => {
   answers.push(() => Promise.reject(new Error("away")));
   await live.now();
   await vi.advanceTimersByTimeAsync(3_000);
