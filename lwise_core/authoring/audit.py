@@ -7,12 +7,13 @@ Standard library only.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lwise_core.experiments.study import CALIBRATION, REPEAT, Study
 from lwise_core.experiments.trialset import Trial, Trialset, build_trialset
+from lwise_core.progress import OnProgress
 
 
 class TrialGroup(NamedTuple):
@@ -69,7 +70,7 @@ class Audit:
         return max(counts) - min(counts), worst
 
 
-def audit(study: Study, n: int, *, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Audit:
+def audit(study: Study, n: int, *, on_progress: OnProgress = lambda done, total: None) -> Audit:
     """Count over the trial sets 0 to n - 1, or as many as the study has."""
     total = n if study.slots.count is None else min(n, study.slots.count)
     tally = _Tally(study)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from lwise_core.authoring.config_file import ConfigFile, read_config
 from lwise_core.errors import InputError
+from lwise_core.file_names import DIRMAP_FILE
 
 EXPERIMENTS = Path("experiment_site/experiments")
 """Folder of the studies that can be given by id."""
 
 CONFIG_FILE = "config.yaml"
 TRIALSETS_FILE = "trialsets.csv"
-DATA_FILES = ("dirmap.csv", "dataset_dirmap.csv", TRIALSETS_FILE)
+DATA_FILES = (DIRMAP_FILE, "dataset_dirmap.csv", TRIALSETS_FILE)
 """Default names of the data file; the second is L-WISE's name for the first."""
 DATA_SOURCE_FILE = "data_source.yaml"
 """Says where to get the data file, in a study that does not include it."""

@@ -19,6 +19,7 @@ from lwise_core.authoring.folder import CONFIG_FILE, TRIALSETS_FILE, StudyFolder
 from lwise_core.authoring.study_parts import CompiledStudy
 from lwise_core.authoring.template import write_instructions
 from lwise_core.errors import InputError
+from lwise_core.file_names import DIRMAP_FILE
 
 _STUDY_ID = re.compile(r"(?P<name>.+)_(?P<number>\d+)")
 
@@ -58,7 +59,7 @@ def import_study(
     target = _target(original, out, name, number)
     if target.exists() or (target != out and (out / CONFIG_FILE).exists()):
         raise InputError(f"{out} already contains a study; choose another folder with --out, --name or --number")
-    data_name = TRIALSETS_FILE if is_prespecified(original.data_file) else "dirmap.csv"
+    data_name = TRIALSETS_FILE if is_prespecified(original.data_file) else DIRMAP_FILE
     config = _with_own_sections(original, n_conditions, seed)
     with atomic_files.new_folder(target, keep=not dry_run) as new:
         atomic_files.write_text(new / CONFIG_FILE, config)

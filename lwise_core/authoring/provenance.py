@@ -11,6 +11,7 @@ from typing import Any
 from lwise_core import atomic_files
 from lwise_core.errors import InputError
 from lwise_core.experiments.study import VariantProvenance
+from lwise_core.file_names import PROVENANCE_FILE
 
 Provenance = Mapping[str, Any]
 """The content of a provenance.json; empty if there is none."""
@@ -24,7 +25,7 @@ def read_provenance(folder: Path) -> Provenance:
     InputError
         If its provenance.json is not a JSON object.
     """
-    return _json_object(folder / "provenance.json")
+    return _json_object(folder / PROVENANCE_FILE)
 
 
 def read_published_provenance(manifest: Path) -> dict[str, Provenance]:

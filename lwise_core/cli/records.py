@@ -10,6 +10,7 @@ import typer
 
 from lwise_core.cli.progress import console, say, step
 from lwise_core.cli.study_arguments import STUDY, compile_with_warnings
+from lwise_core.file_names import DIRMAP_FILE
 
 if TYPE_CHECKING:
     from lwise_core.cloud.deployed import Tables
@@ -131,7 +132,7 @@ def write_study_report(data: Path, variants: Path, model: Path, out: Path, *, ti
             out,
             trials=trials,
             sessions=sessions,
-            dirmap=variants / "dirmap.csv",
+            dirmap=variants / DIRMAP_FILE,
             variants=variants,
             guide_metrics=model_metrics(model),
             title=title,

@@ -63,8 +63,8 @@ def teardown(
 def _say_who_is_there(deployed: DeployedStudy) -> None:
     from lwise_core.cloud.aws_client import asking
     from lwise_core.cloud.deployed import open_store
+    from lwise_core.experiments.study import TEST_PLATFORM
     from lwise_core.sessions.overview import progress_of
-    from lwise_core.sessions.store import TEST_PLATFORM
 
     now = datetime.now(UTC)
     with step("Looking who takes part"), asking(deployed.stack):

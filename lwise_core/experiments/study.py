@@ -24,6 +24,9 @@ REPEAT = "repeat_stimulus"
 """Trial types that every study has: attention checks, and trials of the repeat image."""
 
 
+TEST_PLATFORM = "test"
+"""Platform of the researcher's own sessions. They take no slot, get no code and are excluded from every analysis."""
+
 PAGES = get_args(PageName)
 """Instruction pages; a study may lack any of them."""
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lwise_core.experiments.study import REPEAT
+from lwise_core.experiments.study import REPEAT, TEST_PLATFORM
 
-TEST_PLATFORM = "test"
 SIMULATED_PLATFORM = "simulated"
 _LABELLED_TYPES = 2
 

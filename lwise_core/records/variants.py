@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
-from lwise_core.file_names import NATURAL
+from lwise_core.file_names import NATURAL, PROVENANCE_FILE
 from lwise_core.records.tables import read_cells
 
 _MEASURED = ("logit_natural", "logit_enhanced", "l2")
@@ -107,7 +107,7 @@ def open_image(path: Path) -> Image.Image:
 
 
 def _variant(folder: Path) -> Variant:
-    provenance = _provenance(folder / "provenance.json")
+    provenance = _provenance(folder / PROVENANCE_FILE)
     epsilon = provenance.get("epsilon", math.nan)
     table = folder / "enhanced.csv"
     if table.exists():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from lwise_core.errors import InputError
-from lwise_core.sessions.store import TEST_PLATFORM
+from lwise_core.experiments.study import TEST_PLATFORM
 
 IN_PERSON = "inperson"
 PROLIFIC = "prolific"

@@ -13,9 +13,9 @@ from statistics import median
 from typing import Literal
 
 from lwise_core.experiments.conditions import condition_of
-from lwise_core.experiments.study import Study
+from lwise_core.experiments.study import TEST_PLATFORM, Study
 from lwise_core.experiments.trialset import trialset_of_slot
-from lwise_core.sessions.store import TEST_PLATFORM, Problem, Session
+from lwise_core.sessions.store import Problem, Session
 from lwise_core.wire_schema import ReleaseReason
 
 Progress = Literal["finished", "under_way", "dropped_out", "screened_out", "abandoned", "restarted"]

@@ -16,13 +16,13 @@ from functools import lru_cache
 from typing import Any
 
 from lwise_core.experiments.payloads import TrialsetPayload, expanded_trial, participant_view, provenance_fields
-from lwise_core.experiments.study import REPEAT, BonusTier, Study
+from lwise_core.experiments.study import REPEAT, TEST_PLATFORM, BonusTier, Study
 from lwise_core.experiments.trialset import build_trialset, trialset_of_slot
 from lwise_core.sessions.client_reports import email_address, problem_report
 from lwise_core.sessions.errors import InvalidRequest, NotYours, TrialsMissing, UnknownToken
 from lwise_core.sessions.overview import Overview, overview_of
 from lwise_core.sessions.responses import trial_record
-from lwise_core.sessions.store import TEST_PLATFORM, PlatformIds, Problem, Session, SessionStore
+from lwise_core.sessions.store import PlatformIds, Problem, Session, SessionStore
 from lwise_core.wire_schema import EndState, ReleaseReason, State
 
 MAX_TRIALS_PER_REQUEST = 50

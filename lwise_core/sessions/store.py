@@ -8,9 +8,6 @@ from typing import Any, Protocol
 
 from lwise_core.wire_schema import EndState, ProblemKind, ReleaseReason, State
 
-TEST_PLATFORM = "test"
-"""The platform of sessions that someone opens to try the study. They take no slot and are left out of analyses."""
-
 
 @dataclass(frozen=True)
 class PlatformIds:

@@ -20,6 +20,7 @@ import yaml
 from lwise_core import atomic_files
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
+from lwise_core.file_names import DIRMAP_FILE, NATURAL, PROVENANCE_FILE
 
 _INSTRUCTIONS = Path(__file__).parent / "instructions"
 _NATURAL_BLOCKS = 2
@@ -71,10 +72,10 @@ def new_taper_study(folder: Path, variants: Path, *, title: str, seed: int, dry_
     InputError
         If there are no such variants, the study's folder exists, or the data set is too small.
     """
-    rows = read_dirmap(variants / "dirmap.csv")
+    rows = read_dirmap(variants / DIRMAP_FILE)
     epsilons = {
         path.parent.name: epsilon
-        for path in sorted(variants.glob("*/provenance.json"))
+        for path in sorted(variants.glob(f"*/{PROVENANCE_FILE}"))
         if (epsilon := _epsilon(path)) is not None
     }
     if not epsilons:
@@ -137,7 +138,7 @@ def write_taper_study(
     }
     with atomic_files.new_folder(folder, keep=not dry_run) as new:
         atomic_files.write_text(new / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        write_dirmap(new / "dirmap.csv", rows)
+        write_dirmap(new / DIRMAP_FILE, rows)
         write_instructions(new)
 
 
@@ -152,7 +153,7 @@ def _training_blocks(study: TaperStudy, smallest_class: int) -> list[dict[str, A
     last = max(len(study.variants) - 1, 1)
     blocks = []
     for number in range(study.n_training_blocks):
-        taught: dict[str, Any] = {"variant": "natural"}
+        taught: dict[str, Any] = {"variant": NATURAL}
         if number < len(study.variants):
             fraction = _EASIEST_FIRST + (_EASIEST_LAST - _EASIEST_FIRST) * number / last
             enough = min(1.0, (study.per_class_train + 0.5) / available)
@@ -165,7 +166,7 @@ def _training_blocks(study: TaperStudy, smallest_class: int) -> list[dict[str, A
             "n_trials_per_class_train": study.per_class_train,
             "n_calibration_trials": _CALIBRATION_TRIALS if number == 1 else 0,
             "show_feedback": True,
-            "conditional_trial_types": [{"control": {"variant": "natural"}}, {"taper_curriculum": taught}],
+            "conditional_trial_types": [{"control": {"variant": NATURAL}}, {"taper_curriculum": taught}],
         }
         blocks.append({f"train_{number + 1}": block})
     return blocks
@@ -178,6 +179,6 @@ def _test_block(study: TaperStudy) -> dict[str, Any]:
             "n_calibration_trials": _CALIBRATION_TRIALS,
             "show_feedback": False,
             "show_test_instructions": True,
-            "trial_types": {"natural": {"variant": "natural"}},
+            "trial_types": {NATURAL: {"variant": NATURAL}},
         }
     }
