@@ -73,7 +73,7 @@ def researcher_calls(service: SessionService, researcher: Researcher) -> list[Ro
     def release(body: dict[str, Any], _: str) -> dict[str, Any]:
         platform, assignment_id, reason = (body.get(key) for key in ("platform", "assignment_id", "reason"))
         if not isinstance(platform, str) or not isinstance(assignment_id, str):
-            raise InvalidRequest("platform and assignment_id are not text")
+            raise InvalidRequest("platform and assignment_id must be text")
         if reason not in get_args(ReleaseReason):
             raise InvalidRequest(f"reason is not one of {', '.join(get_args(ReleaseReason))}")
         return {"released": service.release(platform, assignment_id, reason=cast(ReleaseReason, reason))}

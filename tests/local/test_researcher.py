@@ -190,8 +190,8 @@ def test_session_that_is_not_under_way_cannot_be_released(desk: httpx.Client) ->
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        ({}, "platform and assignment_id are not texts"),
-        ({"platform": "prolific", "assignment_id": 1, "reason": "returned"}, "platform and assignment_id are not"),
+        ({}, "platform and assignment_id must be text"),
+        ({"platform": "prolific", "assignment_id": 1, "reason": "returned"}, "platform and assignment_id must be text"),
         ({"platform": "prolific", "assignment_id": "a", "reason": "bored"}, "reason is not one of returned, timed_out"),
         ({"platform": "prolific", "assignment_id": "a", "reason": ["returned"]}, "reason is not one of"),
         ([], "expected a JSON object"),

@@ -88,6 +88,11 @@ def test_test_sessions_are_listed_but_counted_separately(study: Study) -> None:
     assert [one.may_be_released for one in seen.sessions] == [True, True, False]
 
 
+def test_platforms_are_listed_with_the_most_sessions_first(study: Study) -> None:
+    sessions = [_session(0, platform="inperson"), _session(1), _session(2)]
+    assert list(_seen(study, *sessions).platforms.items()) == [("prolific", 2), ("inperson", 1)]
+
+
 def test_median_time_is_that_of_finished_sessions(study: Study) -> None:
     screened = _session(3, state="screened_out", finished_at=_iso(-59))
     seen = _seen(study, _finished(0, 10), _finished(1, 30), _finished(2, 32.5), screened, _session(4))

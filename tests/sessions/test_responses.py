@@ -94,3 +94,16 @@ def test_answer_without_a_field_of_a_part_is_rejected(trial: dict[str, Any], nam
 def test_invalid_value_is_rejected(trial: dict[str, Any], name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"trial 0: {name} is missing or has a value it cannot have"):
         trial_record(trial, _answer_with(name, value))
+
+
+@pytest.mark.parametrize("choice", [3, -1, True, 0.0, "0"])
+def test_choice_that_the_trial_does_not_offer_is_rejected(trial: dict[str, Any], choice: Any) -> None:
+    assert len(trial["choice_names"]) == 3
+    with pytest.raises(InvalidRequest, match="trial 0: i_choice is not one of the 3 choices"):
+        trial_record(trial, answer(0, i_choice=choice))
+
+
+def test_answer_without_a_choice_field_is_rejected(trial: dict[str, Any]) -> None:
+    without = {name: value for name, value in answer(0).items() if name != "i_choice"}
+    with pytest.raises(InvalidRequest, match="i_choice is not one of"):
+        trial_record(trial, without)
