@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 PYTHON := .venv/bin/python
 SITE := lwise_core/local/site/index.html
 PYTEST_ON_2 := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-FAST_TESTS := $(addprefix tests/,authoring experiments records sessions test_architecture.py test_atomic_files.py test_dirmap.py test_keyed_random.py test_yaml_files.py) -k "not dynamodb and not test_report and not test_figures"
+FAST_TESTS := $(addprefix tests/,authoring experiments records sessions test_architecture.py test_atomic_files.py test_dirmap.py test_keyed_random.py test_yaml_files.py) -k "not dynamodb and not test_rules and not test_report and not test_figures"
 SITE_SOURCES := $(shell find experiment_site -type f -not -path '*/node_modules/*' -not -path '*/experiments/*')
 
 .PHONY: help demo test check mutants lint format site wheel clean
