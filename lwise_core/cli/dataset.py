@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from lwise_core.cli.image_options import DIRMAP, IMAGES
 from lwise_core.cli.progress import say, step, warn
+from lwise_core.cli.setting_options import choose_settings, with_settings
 from lwise_core.dirmap import DirmapRow, class_names, read_dirmap, write_dirmap
 from lwise_core.errors import InputError
+from lwise_core.vision.data.settings import BuildConfig
 
 if TYPE_CHECKING:
     from lwise_core.vision.data.description import DatasetDescription
+    from lwise_core.vision.data.selection import Selection
 
 app = typer.Typer(help="Data sets: list, split, measure, build.", no_args_is_help=True)
 
@@ -111,38 +115,15 @@ def stats(
 
 
 @app.command()
+@with_settings(BuildConfig)
 def build(
     source: Path = typer.Argument(help="A dirmap, or a folder of images as for `lwise dataset index`."),
     images: Path | None = typer.Option(
         None, "--images", help="Folder to which the dirmap's im_path is relative (default: that of SOURCE)."
     ),
     description: str | None = _DESCRIPTION,
-    classes: list[str] = typer.Option([], "--class", help="Take only this class; repeatable."),
-    containing: list[str] = typer.Option([], help="Take classes whose names contain this; repeatable."),
-    take: list[str] = typer.Option(
-        [], help="SPLIT=N random images of each class, or SPLIT for all; repeatable (default: everything)."
-    ),
-    recipe: Path | None = typer.Option(
-        None, help="CSV with split, class and n, the number of images (empty: all); replaces the above."
-    ),
-    distribute: bool = typer.Option(
-        False, "--distribute", help="Redistribute images over the splits of --take, whatever their present split."
-    ),
-    group_column: str | None = typer.Option(
-        None,
-        "--group",
-        help="With --distribute: column whose equal cells stay in one split (default: description's).",
-    ),
-    first_of: str | None = typer.Option(None, help="Column, e.g. lesion_id: take only the first image of each value."),
-    balance: bool = typer.Option(False, "--balance", help="Fill classes up to the largest with copies, __copy1 …"),
-    size: int | None = typer.Option(
-        None, min=1, help="Resize to squares of this side in pixels (default: copy the files)."
-    ),
-    stored_as: str | None = typer.Option(None, "--format", help="With --size: png, webp (lossless), png16 or jpeg."),
-    quality: int | None = typer.Option(None, min=1, max=100, help="JPEG quality (default: 95)."),
-    skip_bad: bool = _SKIP_BAD,
-    seed: int = typer.Option(0, help="Seed for what is taken, copied and held out."),
     out: Path = typer.Option(Path("dataset"), "--out", "-o", help="New folder for images and dirmap.csv."),
+    **options: Any,
 ) -> None:
     """Build a data set from images of another: a choice of classes and number of images, resized.
 
@@ -150,38 +131,22 @@ def build(
 
     Example: `lwise dataset build dirmap.csv --images photos --take train=100 --take val=50 --size 224 --out small`
     """
+    config = choose_settings(BuildConfig, options, command="lwise dataset build")
     from lwise_core.file_names import DIRMAP_FILE
     from lwise_core.vision.data.build import Storage, build_dataset
-    from lwise_core.vision.data.recipe import read_recipe
-    from lwise_core.vision.data.selection import Selection
 
-    if size is None and (stored_as or quality):
-        raise InputError("--format and --quality need --size; without it, files are copied")
-    if recipe is not None and (classes or containing or take or distribute):
-        raise InputError("--recipe replaces --class, --containing, --take and --distribute; drop them")
-    if group_column is not None and not distribute:
-        raise InputError("--group needs --distribute; without it, every image stays in its split")
+    _check_combinations(config)
     data_set = _description(description)
-    rows, root = _source_rows(source, images, data_set, seed=seed)
-    selection = Selection(
-        classes=tuple(classes),
-        containing=tuple(containing),
-        per_class=_per_class(take),
-        recipe=None if recipe is None else read_recipe(recipe),
-        distribute=distribute,
-        group_column=group_column or (data_set.group_column if data_set and distribute else None),
-        first_of=first_of,
-        balance=balance,
-        seed=seed,
-    )
+    rows, root = _source_rows(source, images, data_set, seed=config.seed)
+    selection = _selection(config, data_set)
     with step(f"Building {out}") as on_progress:
         skipped = build_dataset(
             out,
             images_root=root,
             rows=rows,
             selection=selection,
-            storage=Storage(size, stored_as or "png", quality),
-            skip_bad=skip_bad,
+            storage=Storage(config.size, config.format or "png", config.quality),
+            skip_bad=config.skip_bad,
             on_progress=on_progress,
         )
     _print_skipped(skipped)
@@ -202,6 +167,32 @@ def describe(name: str | None = typer.Argument(None, help="Name of a known data 
         return
     for known in known_descriptions():
         typer.echo(f"{known:12} {load_dataset_description(known).about}")
+
+
+def _check_combinations(config: BuildConfig) -> None:
+    if config.size is None and (config.format or config.quality):
+        raise InputError("--format and --quality need --size; without it, files are copied")
+    if config.recipe is not None and (config.classes or config.containing or config.take or config.distribute):
+        raise InputError("--recipe replaces --class, --containing, --take and --distribute; drop them")
+    if config.group_column is not None and not config.distribute:
+        raise InputError("--group needs --distribute; without it, every image stays in its split")
+
+
+def _selection(config: BuildConfig, data_set: DatasetDescription | None) -> Selection:
+    from lwise_core.vision.data.recipe import read_recipe
+    from lwise_core.vision.data.selection import Selection
+
+    return Selection(
+        classes=config.classes,
+        containing=config.containing,
+        per_class=_per_class(config.take),
+        recipe=None if config.recipe is None else read_recipe(config.recipe),
+        distribute=config.distribute,
+        group_column=config.group_column or (data_set.group_column if data_set and config.distribute else None),
+        first_of=config.first_of,
+        balance=config.balance,
+        seed=config.seed,
+    )
 
 
 def _description(name_or_path: str | None) -> DatasetDescription | None:
@@ -244,7 +235,7 @@ def _shares(texts: list[str]) -> dict[str, float]:
     return shares
 
 
-def _per_class(texts: list[str]) -> dict[str, int | None] | None:
+def _per_class(texts: Sequence[str]) -> dict[str, int | None] | None:
     counts: dict[str, int | None] = {}
     for text in texts:
         name, equals, n = text.partition("=")

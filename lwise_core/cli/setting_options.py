@@ -18,7 +18,7 @@ from lwise_core.vision.settings import Settings, fields_of, read_settings, setti
 Command = TypeVar("Command", bound=Callable[..., Any])
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
-_FLAGS = {"epsilon": "--eps", "best": "--best/--last"}
+_FLAGS = {"epsilon": "--eps", "best": "--best/--last", "classes": "--class", "group_column": "--group"}
 """Flags that differ from the setting's name."""
 
 

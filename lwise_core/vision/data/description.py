@@ -94,71 +94,62 @@ _Members = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_e
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
 
 class Table(_Part):
     """A table with the class of each raw image."""
 
-    file: str = Field(
-        pattern="^[^/]",
-        description="Path in the folder of the raw files, may contain `*`; a CSV file with a header.",
-    )
-    image_column: str = Field(description="Column with the names of the images, with or without suffix.")
-    class_column: str = Field(description="Column with the class.")
-    split_column: str | None = Field(None, description="Column with the split; without it, all images are `train`.")
-    class_separator: str | None = Field(
-        None, min_length=1, description="Text that ends the class in its cell, if the cell contains more."
-    )
+    file: str = Field(pattern="^[^/]")
+    """Path in the folder of the raw files, may contain `*`; a CSV file with a header."""
+    image_column: str
+    """Column with the names of the images, with or without suffix."""
+    class_column: str
+    """Column with the class."""
+    split_column: str | None = None
+    """Column with the split; without it, all images are `train`."""
+    class_separator: str | None = Field(default=None, min_length=1)
+    """Text that ends the class in its cell, if the cell contains more."""
 
 
 class DatasetDescription(_Part):
     """A data set: the keys of its file, and its `name`, which is the file name."""
 
     name: str
-    about: str = Field(description="What the data set is and where it comes from.")
-    classes: tuple[str, ...] | None = Field(
-        None,
-        description="Names of the classes in the order of their numbers (default: those of `class_of` or "
-        "`superclasses`, else the labels in alphabetical order).",
-    )
-    n_classes: int | None = Field(None, gt=0, description="Number of classes; only if no other key names them.")
-    class_of: Mapping[str, str | None] | None = Field(
-        None,
-        description="Label -> class. A label is the name of a folder or a cell of `class_column`; `null` skips its "
-        "images. Without this key, a label is the name of a class.",
-    )
-    mean: _Means = Field(
-        description="Mean of red, green and blue in [0, 1], for normalisation; from `lwise dataset stats`."
-    )
-    std: _Deviations = Field(description="Standard deviation of red, green and blue, for normalisation.")
-    size: int = Field(224, gt=0, description="Side of the square images in pixels.")
-    augment: str | None = Field(None, description="Augmentation for training: a preset of `lwise train --augment`.")
-    part_of: str | None = Field(
-        None,
-        description="Name of the larger data set with the raw files, to whose class numbers `superclasses` refers.",
-    )
-    superclasses: Mapping[str, _Members] | None = Field(
-        None,
-        description="Class -> numbers of the classes of the larger data set that belong to it, which are those of a "
-        "model's logits; `151-268` is a range. Images of other classes are skipped.",
-    )
-    class_num_col: str = Field(
-        "class_num", description="Column of the dirmap with the numbers of a model's logits, as in `--class-num-col`."
-    )
-    group_column: str | None = Field(
-        None, description="Column whose equal cells belong together, e.g. images of one lesion: never in two splits."
-    )
-    val_fraction: float = Field(0.25, ge=0, lt=1, description="Share held out as `val` if there is no such split.")
-    table: Table | None = Field(
-        None, description="Table that lists the images; without it, there is one folder per class."
-    )
-
-    loose: Table | None = Field(
-        None,
-        description="Table with the classes of images that are directly in the folder of a split, such as ImageNet's "
-        "validation images.",
-    )
+    about: str
+    """What the data set is and where it comes from."""
+    classes: tuple[str, ...] | None = None
+    """Names of the classes in the order of their numbers (default: those of `class_of` or `superclasses`, else the
+    labels in alphabetical order)."""
+    n_classes: int | None = Field(default=None, gt=0)
+    """Number of classes; only if no other key names them."""
+    class_of: Mapping[str, str | None] | None = None
+    """Label -> class. A label is the name of a folder or a cell of `class_column`; `null` skips its images. Without
+    this key, a label is the name of a class."""
+    mean: _Means
+    """Mean of red, green and blue in [0, 1], for normalisation; from `lwise dataset stats`."""
+    std: _Deviations
+    """Standard deviation of red, green and blue, for normalisation."""
+    size: int = Field(default=224, gt=0)
+    """Side of the square images in pixels."""
+    augment: str | None = None
+    """Augmentation for training: a preset of `lwise train --augment`."""
+    part_of: str | None = None
+    """Name of the larger data set with the raw files, to whose class numbers `superclasses` refers."""
+    superclasses: Mapping[str, _Members] | None = None
+    """Class -> numbers of the classes of the larger data set that belong to it, which are those of a model's logits;
+    `151-268` is a range. Images of other classes are skipped."""
+    class_num_col: str = "class_num"
+    """Column of the dirmap with the numbers of a model's logits, as in `--class-num-col`."""
+    group_column: str | None = None
+    """Column whose equal cells belong together, e.g. images of one lesion: never in two splits."""
+    val_fraction: float = Field(default=0.25, ge=0, lt=1)
+    """Share held out as `val` if there is no such split."""
+    table: Table | None = None
+    """Table that lists the images; without it, there is one folder per class."""
+    loose: Table | None = None
+    """Table with the classes of images that are directly in the folder of a split, such as ImageNet's validation
+    images."""
 
     @classmethod
     def file_keys(cls) -> list[str]:
