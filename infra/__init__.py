@@ -1,1 +1,1 @@
-"""What runs on AWS, as CDK stacks and constructs. Knows AWS; knows nothing of trials or tensors."""
+"""CDK stacks and constructs: everything that is deployed to AWS. Knows nothing of trials or tensors."""

@@ -1,4 +1,4 @@
-"""`AccountStack`: what an account and region need once, whatever studies come and go."""
+"""`AccountStack`: what an account needs once per region, independent of its studies."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from constructs import Construct
 from infra.acknowledgements import acknowledge
 from infra.private_bucket import private_bucket
 
-_LOGS_KEPT = Duration.days(90)
+_LOG_RETENTION = Duration.days(90)
 
 
 def log_bucket_name(stack: Stack) -> str:
-    """Name of the bucket that keeps access logs. Fixed, so that other stacks can name it without depending on it."""
+    """Name of the access-log bucket. Fixed, so that other stacks can use it without a cross-stack reference."""
     return f"lwise-logs-{stack.account}-{stack.region}"
 
 
 class AccountStack(Stack):
-    """The role with which API Gateway writes logs, and the bucket for access logs of buckets with participants' data.
+    """The role with which API Gateway writes logs, and the access-log bucket of all buckets with participants' data.
 
-    Both outlive every study: an account has one such role, and logs that arrive late would keep a study's stack from
-    being deleted. The bucket goes with this stack, and may then be made again; the role stays.
+    Both outlive every study: an account has one such role, and access logs that arrive late would block the deletion of
+    a study's stack. Destroying this stack deletes the bucket and retains the role.
     """
 
     def __init__(self, scope: Construct, id_: str, **options: Any) -> None:
@@ -45,11 +45,11 @@ class AccountStack(Stack):
         acknowledge(
             role,
             "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
-            "the policy that API Gateway asks for; it may write logs and nothing else",
+            "the managed policy that API Gateway requires; it allows writing logs and nothing else",
         )
         account = apigateway.CfnAccount(self, "ApiGatewayAccount", cloud_watch_role_arn=role.role_arn)
         account.node.add_dependency(role)
-        # Without it every API of the account would stop logging.
+        # Deleting it would stop logging for every API of the account.
         account.apply_removal_policy(RemovalPolicy.RETAIN)
         role.apply_removal_policy(RemovalPolicy.RETAIN)
 
@@ -59,7 +59,7 @@ class AccountStack(Stack):
             "Logs",
             keep=False,
             bucket_name=log_bucket_name(self),
-            lifecycle_rules=[s3.LifecycleRule(expiration=_LOGS_KEPT)],
+            lifecycle_rules=[s3.LifecycleRule(expiration=_LOG_RETENTION)],
         )
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
@@ -69,4 +69,4 @@ class AccountStack(Stack):
                 conditions={"StringEquals": {"aws:SourceAccount": self.account}},
             )
         )
-        acknowledge(bucket, "AwsSolutions-S1", "it is itself the bucket that logs go to")
+        acknowledge(bucket, "AwsSolutions-S1", "this is the access-log bucket itself")

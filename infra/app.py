@@ -1,4 +1,4 @@
-"""The CDK app: `cdk ls` says what can be deployed, `cdk deploy ExperimentStack-idaea4-10` puts a study online."""
+"""The CDK app: `cdk ls` lists the stacks, `cdk deploy ExperimentStack-idaea4-10` puts a study online."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from lwise_core.errors import InputError
 
 _PAGE = Path(__file__).parents[1] / "lwise_core" / "local" / "site"
 _READABLE_BUCKETS = "readable_buckets"
-"""Buckets with data sets that jobs may read."""
+"""Other buckets that jobs may read."""
 _BUDGET = ("budget_usd", "budget_email")
-"""What jobs may cost in a month, and who is told of more."""
+"""Monthly budget for jobs in USD, and the address that is notified."""
 _IN_VPC = "jobs_in_vpc"
-"""Given with anything, e.g. `true`, jobs may run in subnets of the account's own."""
+"""Any value, e.g. `true`, lets jobs run in subnets of the account's VPC."""
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def build(app: App, studies: Sequence[StudyFolder], *, page: Path, work: Path) -> None:
-    """Every stack of the app."""
+    """Add every stack to the app."""
     environment = Environment(
         account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
     )
@@ -48,9 +48,9 @@ def build(app: App, studies: Sequence[StudyFolder], *, page: Path, work: Path) -
     ComputeStack(
         app,
         aws_names.COMPUTE_STACK,
-        readable_buckets=_named(app, _READABLE_BUCKETS),
+        readable_buckets=_names(app, _READABLE_BUCKETS),
         budget=Budget.of(*(str(app.node.try_get_context(key) or "") for key in _BUDGET)),
-        in_vpc=bool(_named(app, _IN_VPC)),
+        in_vpc=bool(_names(app, _IN_VPC)),
         env=environment,
     )
     refuse_twins(study.study_id for study in studies)
@@ -62,7 +62,7 @@ def build(app: App, studies: Sequence[StudyFolder], *, page: Path, work: Path) -
 
 
 def _add_stimulus_stacks(app: App, studies: Sequence[StudyFolder], environment: Environment) -> None:
-    """One for every data set that a study shows; a config with an error is its study's own to complain of."""
+    """One for every data set that a study shows. Errors in a config are reported by the study's own stack."""
     datasets: dict[str, str] = {}
     for study in studies:
         with contextlib.suppress(InputError):
@@ -72,6 +72,6 @@ def _add_stimulus_stacks(app: App, studies: Sequence[StudyFolder], environment: 
         StimulusStack(app, name, dataset=dataset, env=environment)
 
 
-def _named(app: App, key: str) -> list[str]:
-    """Names with commas between them, which `cdk` was given with `-c key=…`."""
+def _names(app: App, key: str) -> list[str]:
+    """Comma-separated names from `cdk -c key=…`."""
     return [name for name in str(app.node.try_get_context(key) or "").split(",") if name]

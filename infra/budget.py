@@ -1,4 +1,4 @@
-"""An e-mail when jobs cost more in a month than was meant."""
+"""A monthly budget for jobs, with e-mails when it is nearly used or exceeded."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from constructs import Construct
 
 from lwise_core.errors import InputError
 
-_MAILS = (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
-"""(what is compared, per cent of the budget above which a mail is sent)."""
+_NOTIFICATIONS = (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
+"""(cost that is compared, percentage of the budget above which an e-mail is sent)."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """USD a month, above 0, and who is told."""
+    """USD per month, above 0, and the address that is notified."""
 
     usd: float
     email: str
 
     @classmethod
     def of(cls, usd: str, email: str) -> Budget | None:
-        """As given on the command line; None where neither is.
+        """The budget from the two values on the command line; None if both are empty.
 
         Raises
         ------
         InputError
-            If one is missing, or has a value that it cannot have.
+            If one of them is missing or invalid.
         """
         if not usd and not email:
             return None
@@ -40,7 +40,7 @@ class Budget:
 
 
 def monthly_budget(scope: Construct, id_: str, budget: Budget, *, tag: str, values: Sequence[str]) -> None:
-    """A budget of what carries a tag with one of these values; the tag has to be activated for cost allocation."""
+    """A budget for resources whose tag has one of `values`; activate the tag for cost allocation in the account."""
     budgets.CfnBudget(
         scope,
         id_,
@@ -53,13 +53,13 @@ def monthly_budget(scope: Construct, id_: str, budget: Budget, *, tag: str, valu
         notifications_with_subscribers=[
             budgets.CfnBudget.NotificationWithSubscribersProperty(
                 notification=budgets.CfnBudget.NotificationProperty(
-                    notification_type=compared,
+                    notification_type=cost,
                     comparison_operator="GREATER_THAN",
                     threshold=percent,
                     threshold_type="PERCENTAGE",
                 ),
                 subscribers=[budgets.CfnBudget.SubscriberProperty(subscription_type="EMAIL", address=budget.email)],
             )
-            for compared, percent in _MAILS
+            for cost, percent in _NOTIFICATIONS
         ],
     )

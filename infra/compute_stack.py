@@ -1,4 +1,4 @@
-"""`ComputeStack`: what jobs on SageMaker need: a bucket for what they make, and a role to make it with."""
+"""`ComputeStack`: the artefact bucket and the role of jobs on SageMaker."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ IMAGE_ACCOUNTS = {
     "us-isof-south-1": "454834333376",
 }
 _IMAGE_REPOSITORY = "pytorch"
-_JOBS_REPORTS = f"{aws_names.JOB_LOGS}*"
-"""Log groups and namespaces of metrics that SageMaker gives to jobs."""
-_UPLOADS_GIVEN_UP_AFTER = Duration.days(7)
-_CHECKPOINTS_KEPT_FOR = Duration.days(30)
+_JOB_LOGS = f"{aws_names.JOB_LOGS}*"
+"""Log groups and metric namespaces of jobs; SageMaker names them."""
+_INCOMPLETE_UPLOAD_EXPIRY = Duration.days(7)
+_CHECKPOINT_EXPIRY = Duration.days(30)
 
 
 _FOLDERS = {
@@ -60,9 +60,9 @@ _FOLDERS = {
     aws_names.JOBS: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
     aws_names.CHECKPOINTS: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
 }
-"""What jobs may do in each folder of their bucket; `sagemaker_jobs.artefacts` says what lies where."""
-_DESCRIBED_OF_VPC = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
-_OF_VPC = {
+"""Folder of the bucket -> what jobs may do in it; `sagemaker_jobs.artefacts` describes the folders."""
+_VPC_DESCRIPTIONS = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+_VPC_ACTIONS = {
     "network-interface": [
         *("ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission"),
         *("ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"),
@@ -70,16 +70,16 @@ _OF_VPC = {
     "subnet": ["ec2:CreateNetworkInterface"],
     "security-group": ["ec2:CreateNetworkInterface"],
 }
-"""Kind of resource -> what jobs in subnets may do with those of the account."""
+"""Resource type -> what jobs in subnets may do with those of the account."""
 
 
 class ComputeStack(Stack):
-    """The bucket outlives the stack: models in it took days to make.
+    """The bucket outlives the stack: its models took days to train.
 
     Attributes
     ----------
-    bucket : for code, checkpoints, scores and variants.
-    role : as which jobs run.
+    bucket : code, checkpoints, scores and variants.
+    role : execution role of jobs.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class ComputeStack(Stack):
         """
         Parameters
         ----------
-        readable_buckets : names of further buckets that jobs may read, such as those with data sets.
-        budget : of all jobs together; None: nobody is told what they cost.
-        in_vpc : whether jobs may run in subnets of the account's own.
+        readable_buckets : names of other buckets that jobs may read, e.g. buckets with data sets.
+        budget : monthly budget of all jobs; None: no budget.
+        in_vpc : whether jobs may run in subnets of the account's VPC.
         """
         super().__init__(scope, id_, description="lwise jobs on SageMaker", **options)
         self.bucket = self._build_bucket()
@@ -117,14 +117,14 @@ class ComputeStack(Stack):
             self,
             "Artefacts",
             keep=True,
-            # A checkpoint whose upload broke off costs as much as a whole one.
+            # An incomplete upload costs as much as a complete one.
             lifecycle_rules=[
-                s3.LifecycleRule(abort_incomplete_multipart_upload_after=_UPLOADS_GIVEN_UP_AFTER),
-                # Only a training that was interrupted goes on from them; its model is among what jobs leave.
-                s3.LifecycleRule(prefix=f"{aws_names.CHECKPOINTS}/", expiration=_CHECKPOINTS_KEPT_FOR),
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=_INCOMPLETE_UPLOAD_EXPIRY),
+                # Only interrupted trainings read them; the finished model is in jobs/.
+                s3.LifecycleRule(prefix=f"{aws_names.CHECKPOINTS}/", expiration=_CHECKPOINT_EXPIRY),
             ],
         )
-        acknowledge(bucket, "AwsSolutions-S1", "holds no data of anyone, and only jobs and their owners read it")
+        acknowledge(bucket, "AwsSolutions-S1", "holds no personal data; only jobs and their owners read it")
         return bucket
 
     def _build_role(self, readable_buckets: Sequence[str]) -> iam.Role:
@@ -137,7 +137,7 @@ class ComputeStack(Stack):
         )
         self._allow_buckets(role, readable_buckets)
         self._allow_images(role)
-        self._allow_reports(role)
+        self._allow_logs_and_metrics(role)
         return role
 
     def _allow_buckets(self, role: iam.Role, readable: Sequence[str]) -> None:
@@ -148,14 +148,14 @@ class ComputeStack(Stack):
                 role,
                 actions,
                 self.bucket.arn_for_objects(f"{folder}/*"),
-                because="jobs name what they make, in a bucket that is theirs alone",
+                because="jobs choose the names of their files, in a bucket for jobs only",
             )
         for bucket in others:
             _allow_below(
                 role,
                 ["s3:GetObject"],
                 bucket.arn_for_objects("*"),
-                because="whoever deployed the stack named this bucket for jobs to read",
+                because="whoever deployed the stack listed this bucket as readable by jobs",
             )
 
     def _allow_images(self, role: iam.Role) -> None:
@@ -163,7 +163,7 @@ class ComputeStack(Stack):
             role,
             ["ecr:GetAuthorizationToken"],
             "*",
-            because="signing in to ECR, and metrics, know no narrower resource",
+            because="ECR sign-in and metrics support no narrower resource",
         )
         account = IMAGE_ACCOUNTS.get(self.region, _DEFAULT_IMAGE_ACCOUNT)
         _allow(
@@ -173,34 +173,34 @@ class ComputeStack(Stack):
         )
 
     def _allow_vpc(self, role: iam.Role) -> None:
-        """What SageMaker asks for to connect machines to subnets."""
-        _allow(role, [f"ec2:Describe{what}" for what in _DESCRIBED_OF_VPC], "*")  # describing knows no resource
-        for resource, actions in _OF_VPC.items():
+        """What SageMaker needs to attach instances to subnets. Describe actions support no narrower resource."""
+        _allow(role, [f"ec2:Describe{what}" for what in _VPC_DESCRIPTIONS], "*")
+        for resource, actions in _VPC_ACTIONS.items():
             _allow_below(
                 role,
                 actions,
                 self.format_arn(service="ec2", resource=resource, resource_name="*"),
-                because="a job's machines come and go, and each job names its own subnets",
+                because="network interfaces are created per job, and each job names its own subnets",
             )
 
-    def _allow_reports(self, role: iam.Role) -> None:
-        """Log lines and metrics of jobs, nothing else's."""
+    def _allow_logs_and_metrics(self, role: iam.Role) -> None:
+        """Allow writing logs and metrics of jobs only."""
         _allow_below(
             role,
             ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
             self.format_arn(
                 service="logs",
                 resource="log-group",
-                resource_name=_JOBS_REPORTS,
+                resource_name=_JOB_LOGS,
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             ),
-            because="SageMaker itself names the log groups of jobs",
+            because="SageMaker names the log groups of jobs",
         )
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["cloudwatch:PutMetricData"],
                 resources=["*"],
-                conditions={"StringLike": {"cloudwatch:namespace": _JOBS_REPORTS}},
+                conditions={"StringLike": {"cloudwatch:namespace": _JOB_LOGS}},
             )
         )
 
@@ -210,6 +210,6 @@ def _allow(role: iam.Role, actions: list[str], *resources: str) -> None:
 
 
 def _allow_below(role: iam.Role, actions: list[str], resource: str, *, because: str) -> None:
-    """Allow something on a resource with a wildcard, for a reason."""
+    """Allow actions on a wildcard resource, and accept cdk-nag's finding on it."""
     _allow(role, actions, resource)
     acknowledge(role, finding_on(role, resource), because)

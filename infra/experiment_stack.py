@@ -1,4 +1,4 @@
-"""`ExperimentStack`: one study online. Wires the parts together; what each of them is stands in its own module."""
+"""`ExperimentStack`: one study online. Only wires constructs; each has its own module."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from lwise_core.experiments.study import CodeReferences
 from lwise_core.sessions.links import platform_links
 from lwise_core.sessions.page_headers import page_headers
 
-_ANY_ADDRESS = "https://address"
+_PLACEHOLDER_ADDRESS = "https://address"
 
 
 class ExperimentStack(Stack):
-    """Page, pictures, API, function, tables and alarms of one study.
+    """Page, images, API, function, tables and alarms of one study.
 
-    Participants' data are kept when the stack is destroyed, unless the study says `on_destroy: delete`. A study that
-    cannot be deployed, because its data file was not fetched or its config has an error, is a stack without resources
-    that says why: it is listed, and keeps no other study from being deployed. Of a study that was not asked for, as by
-    `cdk ls`, `cdk destroy` or `cdk deploy --exclusively` of another, no more than the name is needed, and made.
+    Destroying the stack retains participants' data, unless the study says `on_destroy: delete`. A study that cannot be
+    deployed (missing data file, error in its config) becomes a stack without resources and with an error annotation: it
+    is listed, and does not block other studies. Stacks that `cdk` did not select (`cdk ls`, `cdk destroy`,
+    `cdk deploy --exclusively`) only get their name, which saves compiling the study.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class ExperimentStack(Stack):
         Parameters
         ----------
         page : folder of the built page.
-        work : where a folder may be made for files that are put together for the deployment.
+        work : folder for the assembled files of the deployment.
         """
         super().__init__(scope, id_, stack_name=_name_of(study), description=f"lwise study {study.study_id}", **options)
         if not self.bundling_required:
-            self._build_nothing()
+            self._build_placeholder()
             return
         try:
             if not (page / "index.html").is_file():
@@ -58,21 +58,21 @@ class ExperimentStack(Stack):
             compiled = compile_study(study)
             parameters = _parameters(compiled.study.codes)
         except InputError as error:
-            self._build_nothing()
+            self._build_placeholder()
             Annotations.of(self).add_error(str(error))
         else:
             self._build(compiled, parameters=parameters, page=page, work=work / id_)
 
-    def _build_nothing(self) -> None:
-        CfnWaitConditionHandle(self, "Nothing")  # CloudFormation knows no template without resources
+    def _build_placeholder(self) -> None:
+        CfnWaitConditionHandle(self, "Nothing")  # CloudFormation rejects templates without resources
 
     def _build(self, compiled: CompiledStudy, *, parameters: Sequence[str], page: Path, work: Path) -> None:
         deployment, dataset = compiled.config.deployment, compiled.config.stimuli.dataset
         files = compiled.files if dataset is None else {}
         self.termination_protection = deployment.termination_protection
-        code, pictures = work / "function", work / "pictures"
+        code, images = work / "function", work / "pictures"
         assemble_session_api(code, to_bundle(compiled.study))
-        _gather(files, pictures)
+        _copy_images(files, images)
         self.storage = SessionStorage(self, "Storage", keep=deployment.on_destroy == "keep")
         self.sessions = SessionApi(
             self,
@@ -89,7 +89,7 @@ class ExperimentStack(Stack):
             api=self.sessions.api,
             headers=page_headers(compiled.study),
             page=page,
-            own_pictures=pictures if files else None,
+            own_images=images if files else None,
             stimulus_bucket=None if dataset is None else self._stimulus_bucket(dataset),
             domain=deployment.domain,
         )
@@ -99,7 +99,7 @@ class ExperimentStack(Stack):
         self._add_outputs(compiled)
 
     def _stimulus_bucket(self, dataset: str) -> s3.IBucket:
-        """The bucket of a `StimulusStack`, whose own policy lets the distribution read it."""
+        """The bucket of a `StimulusStack`; its own policy lets the distribution read it."""
         return s3.Bucket.from_bucket_name(self, "Stimuli", stimulus_bucket_name(dataset, self.account, self.region))
 
     def _add_outputs(self, compiled: CompiledStudy) -> None:
@@ -111,15 +111,16 @@ class ExperimentStack(Stack):
             aws_names.SESSION_TABLE: storage.session_table.table_name,
             aws_names.COUNTER_TABLE: storage.counter_table.table_name,
         }
-        # The address is known to CloudFormation only; links are made for another one, which then gives way to it.
-        for link in platform_links(_ANY_ADDRESS, compiled.study.platforms):
-            outputs[f"{aws_names.LINK}{_letters(link.platform)}"] = link.url.replace(_ANY_ADDRESS, self.site.url, 1)
+        # Only CloudFormation knows the address: make links for a placeholder and replace it.
+        for link in platform_links(_PLACEHOLDER_ADDRESS, compiled.study.platforms):
+            name = f"{aws_names.LINK}{_letters(link.platform)}"
+            outputs[name] = link.url.replace(_PLACEHOLDER_ADDRESS, self.site.url, 1)
         for id_, value in outputs.items():
             CfnOutput(self, id_, value=value).override_logical_id(id_)
 
 
 def _name_of(study: StudyFolder) -> str:
-    """The stack's name in the account; with a config that cannot be read there will be no such stack."""
+    """The stack's name in the account. Without a valid config the stack is never deployed, so the default will do."""
     try:
         return name_in_account(study)
     except InputError:
@@ -132,7 +133,7 @@ def _parameters(codes: CodeReferences) -> list[str]:
     Raises
     ------
     InputError
-        If a code is somewhere else, where the function could not find it when somebody has earned it.
+        If a code is not in SSM, where the function looks it up.
     """
     references = [reference for reference in vars(codes).values() if reference is not None]
     for reference in references:
@@ -144,12 +145,12 @@ def _parameters(codes: CodeReferences) -> list[str]:
 
 
 def _letters(platform: str) -> str:
-    """A platform's label as part of an output's id."""
+    """A platform's label, for use in an output's id."""
     return "".join(character for character in platform.title() if character.isascii() and character.isalnum())
 
 
-def _gather(files: Mapping[str, Path], folder: Path) -> None:
-    """The pictures of a study under their opaque names in one folder."""
+def _copy_images(files: Mapping[str, Path], folder: Path) -> None:
+    """Copy a study's images into one folder, under their opaque names."""
     folder.mkdir(parents=True)
     for name, path in files.items():
         shutil.copyfile(path, folder / name)

@@ -1,4 +1,4 @@
-"""A log group that goes with its stack and keeps lines for a limited time."""
+"""A log group with limited retention that is deleted with its stack."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from constructs import Construct
 
 
 def log_group(scope: Construct, id_: str, *, name: str | None = None) -> logs.LogGroup:
-    """Three months of lines; none of ours names a person.
+    """A log group that retains three months; our log lines name no participant.
 
     Parameters
     ----------
-    name : of a group that AWS would otherwise make itself, and leave behind.
+    name : name of a group that AWS would otherwise create itself, and leave behind.
     """
     return logs.LogGroup(
         scope,

@@ -1,4 +1,4 @@
-"""`Monitoring`: alarms for what a researcher must know at once, and a dashboard for the rest."""
+"""`Monitoring`: alarms on what needs attention at once, and a dashboard for the rest."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lwise_core import aws_names
 
 _FIVE_MINUTES = Duration.minutes(5)
 _SLOW_MSEC = 3_000
-_HOURS_WITHOUT_ENDING = 6
+_HOURS_WITHOUT_FINISH = 6
 _NAMESPACE = "lwise"
 
 
 class Monitoring(Construct):
-    """Alarms on errors, throttling, slow answers, and on starts that lead to no finished session.
+    """Alarms on errors, throttling, slow answers, and sessions that start but never finish.
 
-    They go to an SNS topic with one subscriber if the study names an address, else they only show in the console.
+    With an e-mail address they notify it through an SNS topic; without one they only show in the console.
     """
 
     def __init__(self, scope: Construct, id_: str, *, function: lambda_.Function, email: str | None) -> None:
@@ -50,11 +50,11 @@ class Monitoring(Construct):
         ]
 
     def _stuck_alarm(self, started: cloudwatch.IMetric, ended: cloudwatch.IMetric) -> cloudwatch.Alarm:
-        meaning = f"nobody has finished for {_HOURS_WITHOUT_ENDING} hours, though some have started"
+        meaning = f"nobody has finished for {_HOURS_WITHOUT_FINISH} hours, though some have started"
         stuck = cloudwatch.MathExpression(
             expression="IF(started > 2 AND FILL(ended, 0) == 0, 1, 0)",
             using_metrics={"started": started, "ended": ended},
-            period=Duration.hours(_HOURS_WITHOUT_ENDING),
+            period=Duration.hours(_HOURS_WITHOUT_FINISH),
             label="participants start and none finishes",
         )
         return self._alarm(
@@ -77,7 +77,7 @@ class Monitoring(Construct):
         )
 
     def _count(self, id_: str, call: str) -> cloudwatch.Metric:
-        """Successful calls of one kind, counted from the function's own log lines."""
+        """Count successful calls of one kind from the function's log lines."""
         counted = logs.MetricFilter(
             self,
             id_,
@@ -90,7 +90,7 @@ class Monitoring(Construct):
             metric_name=f"{Stack.of(self).stack_name}-{id_}",
             metric_value="1",
         )
-        return counted.metric(statistic="sum", period=Duration.hours(_HOURS_WITHOUT_ENDING))
+        return counted.metric(statistic="sum", period=Duration.hours(_HOURS_WITHOUT_FINISH))
 
     def _build_topic(self, email: str) -> sns.Topic:
         topic = sns.Topic(self, "Topic", display_name=f"{Stack.of(self).stack_name} alarms", enforce_ssl=True)

@@ -1,4 +1,4 @@
-"""A bucket as all of ours are: nobody reads it without being allowed to, and only over TLS."""
+"""The kind of bucket that all stacks use: private, encrypted, TLS only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def private_bucket(scope: Construct, id_: str, *, keep: bool, **options: Any) ->
 
     Parameters
     ----------
-    keep : whether it and what is in it outlives its stack. Otherwise it is emptied and deleted with the stack.
+    keep : whether the bucket and its objects outlive the stack. Otherwise they are deleted with it.
     """
     bucket = s3.Bucket(
         scope,
@@ -32,16 +32,16 @@ def private_bucket(scope: Construct, id_: str, *, keep: bool, **options: Any) ->
         **options,
     )
     if keep:
-        # Without it, what is kept could be asked for without TLS.
+        # The retained bucket stays TLS only.
         assert bucket.policy is not None, "enforce_ssl makes one"  # noqa: S101
         bucket.policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
     else:
-        _give_logs_to_what_empties_it(Stack.of(bucket))
+        _set_log_group_of_emptying_function(Stack.of(bucket))
     return bucket
 
 
-def _give_logs_to_what_empties_it(stack: Stack) -> None:
-    """Lambda would make a log group for the CDK's function itself, and leave it behind."""
+def _set_log_group_of_emptying_function(stack: Stack) -> None:
+    """Give the CDK's function that empties buckets a log group; the one that Lambda creates would be left behind."""
     if stack.node.try_find_child("EmptyingLogs") is not None:
         return
     provider = stack.node.find_child("Custom::S3AutoDeleteObjectsCustomResourceProvider")

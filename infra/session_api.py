@@ -1,4 +1,4 @@
-"""`SessionApi`: the function that holds the rules of a session, and the REST API before it."""
+"""`SessionApi`: the session function and the REST API in front of it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from lwise_core import aws_names
 from lwise_core.sessions.api import CALLS
 
 _MEMORY_MB = 512
-"""A third of a core; with less, a cold start takes longer than it saves."""
-_LONGEST = Duration.seconds(15)
+"""A third of a core; less memory costs more in cold starts than it saves."""
+_TIMEOUT = Duration.seconds(15)
 _STAGE = "prod"
-_COMPRESSED_FROM = Size.kibibytes(2)
+_MIN_COMPRESSION_SIZE = Size.kibibytes(2)
 _KEY_ACTIONS = ("GetItem", "Query", "PutItem", "UpdateItem")
 _EMAIL_KEYS = f"{aws_names.EMAILS}/*"
 _JSON_TYPE: Mapping[type, apigateway.JsonSchemaType] = {
@@ -37,7 +37,7 @@ class SessionApi(Construct):
     Attributes
     ----------
     api : the REST API, with stage `prod`.
-    function : what answers its calls.
+    function : the session function, which answers all calls.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class SessionApi(Construct):
             handler=HANDLER,
             code=lambda_.Code.from_asset(str(code)),
             memory_size=_MEMORY_MB,
-            timeout=_LONGEST,
+            timeout=_TIMEOUT,
             role=role.without_policy_updates(),
             log_group=logs,
             environment={
@@ -90,7 +90,7 @@ class SessionApi(Construct):
         )
 
     def _statements(self, storage: SessionStorage, parameters: Sequence[str]) -> list[iam.PolicyStatement]:
-        """Exactly what the store and the codes need."""
+        """The permissions that the session store and completion codes need, and no others."""
         table, counter = storage.session_table.table_arn, storage.counter_table.table_arn
         statements = [
             iam.PolicyStatement(
@@ -116,7 +116,7 @@ class SessionApi(Construct):
         acknowledge(
             role,
             f"AwsSolutions-IAM5[Resource::<{logical_id(storage.counter_table)}.Arn>/index/*]",
-            "the index of free slots, which is the table's only one",
+            "the index of free slots, the only index of the table",
         )
 
     def _build_api(self, rate_limit: float, burst_limit: int) -> apigateway.RestApi:
@@ -128,24 +128,24 @@ class SessionApi(Construct):
             description="Participants' calls; reached through the study's own address",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,
-            # A participant's trials are a long and repetitive JSON, which comes once more after every reload.
-            min_compression_size=_COMPRESSED_FROM,
+            # A session's trials are long, repetitive JSON, sent again after every reload.
+            min_compression_size=_MIN_COMPRESSION_SIZE,
             deploy_options=apigateway.StageOptions(
                 stage_name=_STAGE,
                 throttling_rate_limit=rate_limit,
                 throttling_burst_limit=burst_limit,
                 access_log_destination=apigateway.LogGroupLogDestination(logs),
                 access_log_format=_access_log_format(),
-                # Of a request's body nothing is logged: it holds ids and answers.
+                # Request bodies are not logged: they hold ids and responses.
                 logging_level=apigateway.MethodLoggingLevel.ERROR,
                 data_trace_enabled=False,
                 metrics_enabled=True,
             ),
         )
         for finding in ("AwsSolutions-APIG4", "AwsSolutions-COG4"):
-            acknowledge(api, finding, "participants have no account; a session's own token opens it and nothing else")
+            acknowledge(api, finding, "participants have no account; a token gives access to its session only")
         acknowledge(api.deployment_stage, "AwsSolutions-APIG3", NO_FIREWALL)
-        # Where the stage logs its errors; it would make the group itself, and leave it behind.
+        # The stage logs errors to this group; the one that it creates itself would be left behind.
         errors = log_group(self, "ApiErrorLogs", name=f"API-Gateway-Execution-Logs_{api.rest_api_id}/{_STAGE}")
         api.deployment_stage.node.add_dependency(errors)
         return api
@@ -174,7 +174,7 @@ class SessionApi(Construct):
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:
-    """When, which call, how it went and how long it took: nothing of who asked."""
+    """Time, call, status and latency; nothing that identifies the caller."""
     context = apigateway.AccessLogField
     fields = {
         "at": context.context_request_time(),

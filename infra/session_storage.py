@@ -1,4 +1,4 @@
-"""`SessionStorage`: where a study's sessions are kept, apart from everything that can be made anew."""
+"""`SessionStorage`: tables and bucket with a study's sessions; everything else can be deployed again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEXT, _NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
 
 
 class SessionStorage(Construct):
-    """Counter table, session table and data bucket. With `keep` all three outlive the stack."""
+    """Session table, counter table and data bucket. With `keep`, all three outlive the stack."""
 
     def __init__(self, scope: Construct, id_: str, *, keep: bool) -> None:
         super().__init__(scope, id_)

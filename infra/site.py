@@ -1,4 +1,4 @@
-"""`Site`: the participant's page, a study's own pictures, and the one address under which all of a study is served."""
+"""`Site`: the participant's page, a study's images, and the CloudFront distribution that serves all of a study."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from infra.site_deployments import SiteDeployments
 from lwise_core.authoring.config import Domain
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
 
-_FOR_EVER = "public, max-age=31536000, immutable"
-_ASK_ANEW = "no-cache"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATED = "no-cache"
 
 
 class Site(Construct):
-    """A private bucket for the page, and a CloudFront distribution before it, the API and the pictures.
+    """A private bucket for the page, and a distribution in front of page, API and images.
 
     Attributes
     ----------
-    url : where the study is, without a slash at its end.
+    url : address of the study, without a trailing slash.
     """
 
     def __init__(
@@ -40,25 +40,25 @@ class Site(Construct):
         api: apigateway.RestApi,
         headers: Mapping[str, str],
         page: Path,
-        own_pictures: Path | None,
+        own_images: Path | None,
         stimulus_bucket: s3.IBucket | None,
         domain: Domain | None,
     ) -> None:
         """
         Parameters
         ----------
-        headers : security headers of every answer.
+        headers : security headers of every response.
         page : folder of the built page.
-        own_pictures : folder of pictures that go with the page; None: there are none.
-        stimulus_bucket : the bucket of a `StimulusStack` that has the pictures instead.
-        domain : the lab's own address for the study; None: CloudFront makes one up.
+        own_images : folder of images to upload with the page; None: there are none.
+        stimulus_bucket : the bucket of a `StimulusStack` that has the images instead.
+        domain : the lab's own domain for the study; None: a name under cloudfront.net.
         """
         super().__init__(scope, id_)
         self.bucket = private_bucket(self, "Bucket", keep=False)
-        acknowledge(self.bucket, "AwsSolutions-S1", "holds no data of anyone, and only CloudFront reads it")
+        acknowledge(self.bucket, "AwsSolutions-S1", "holds no personal data; only CloudFront reads it")
         self.distribution = self._build_distribution(api, headers, stimulus_bucket, domain)
         self.url = f"https://{self.distribution.distribution_domain_name if domain is None else domain.name}"
-        self._deploy(page, own_pictures)
+        self._deploy(page, own_images)
 
     def _build_distribution(
         self,
@@ -69,11 +69,9 @@ class Site(Construct):
     ) -> cloudfront.Distribution:
         with_headers = self._build_headers(headers)
         site = origins.S3BucketOrigin.with_origin_access_control(self.bucket)
-        pictures = (
-            site if stimulus_bucket is None else origins.S3BucketOrigin.with_origin_access_control(stimulus_bucket)
-        )
+        images = site if stimulus_bucket is None else origins.S3BucketOrigin.with_origin_access_control(stimulus_bucket)
 
-        def kept(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:
+        def cached(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:
             return cloudfront.BehaviorOptions(
                 origin=origin,
                 cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
@@ -86,7 +84,7 @@ class Site(Construct):
             "Distribution",
             comment=Stack.of(self).stack_name,
             default_root_object="index.html",
-            # Of an edge's copy of the page nothing would be gained but a day's delay of every change.
+            # Caching the page at the edge would only delay changes by a day.
             default_behavior=cloudfront.BehaviorOptions(
                 origin=site,
                 cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
@@ -102,22 +100,22 @@ class Site(Construct):
                     response_headers_policy=with_headers,
                     viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
                 ),
-                "assets/*": kept(site),
-                f"{STIMULUS_FOLDER}/*": kept(pictures),
+                "assets/*": cached(site),
+                f"{STIMULUS_FOLDER}/*": cached(images),
             },
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
-            **({} if domain is None else self._at(domain)),
+            **({} if domain is None else self._domain_options(domain)),
         )
         if stimulus_bucket is not None:
             acknowledge(
                 distribution,
                 "Annotation::@aws-cdk/aws-cloudfront-origins:updateImportedBucketPolicyOac",
-                "StimulusStack lets every distribution of the account read its pictures",
+                "StimulusStack lets every distribution of the account read its images",
             )
         acknowledge(
             distribution,
             "AwsSolutions-CFR3",
-            "access logs of CloudFront hold participants' IP addresses and, in the query, their ids",
+            "CloudFront access logs hold participants' IP addresses and, in the query, their ids",
         )
         acknowledge(distribution, "AwsSolutions-CFR1", "participants may be anywhere")
         acknowledge(distribution, "AwsSolutions-CFR2", NO_FIREWALL)
@@ -129,8 +127,8 @@ class Site(Construct):
             )
         return distribution
 
-    def _at(self, domain: Domain) -> Mapping[str, Any]:
-        """What a distribution needs to answer to the lab's own address."""
+    def _domain_options(self, domain: Domain) -> Mapping[str, Any]:
+        """Options of a distribution that serves the lab's own domain."""
         return {
             "domain_names": [domain.name],
             "certificate": acm.Certificate.from_certificate_arn(self, "Certificate", domain.certificate),
@@ -157,12 +155,12 @@ class Site(Construct):
             ),
         )
 
-    def _deploy(self, page: Path, own_pictures: Path | None) -> None:
-        """Files named by their content first, which browsers keep for ever; index.html last, which names them."""
+    def _deploy(self, page: Path, own_images: Path | None) -> None:
+        """Upload files named by their content first, cached for ever; index.html, which names them, last."""
         deployments = SiteDeployments(self, "Deployments", bucket=self.bucket)
-        first = [deployments.deploy("Assets", page / "assets", cache_control=_FOR_EVER, prefix="assets")]
-        if own_pictures is not None:
-            pictures = deployments.deploy("Pictures", own_pictures, cache_control=_FOR_EVER, prefix=STIMULUS_FOLDER)
-            first.append(pictures)
-        index = deployments.deploy("Page", page, cache_control=_ASK_ANEW, leave_out=("*", "!index.html"))
+        first = [deployments.deploy("Assets", page / "assets", cache_control=_IMMUTABLE, prefix="assets")]
+        if own_images is not None:
+            images = deployments.deploy("Pictures", own_images, cache_control=_IMMUTABLE, prefix=STIMULUS_FOLDER)
+            first.append(images)
+        index = deployments.deploy("Page", page, cache_control=_REVALIDATED, exclude=("*", "!index.html"))
         index.node.add_dependency(*first)

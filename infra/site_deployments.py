@@ -1,4 +1,4 @@
-"""`SiteDeployments`: files of this machine into a bucket, as part of a deployment."""
+"""`SiteDeployments`: uploads local folders to a bucket as part of a deployment."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from infra.acknowledgements import acknowledge, logical_id
 from infra.log_group import log_group
 
 _MEMORY_MB = 1769
-"""One whole core: with less, larger folders take longer than a function may."""
+"""One full core: with less, large folders exceed a function's time limit."""
 
 
 class SiteDeployments(Construct):
-    """Copies folders into one bucket, with a role that can do this and no more. Nothing is deleted from the bucket."""
+    """Uploads folders to one bucket, with a role that may do only this. Deletes nothing from the bucket."""
 
     def __init__(self, scope: Construct, id_: str, *, bucket: s3.Bucket) -> None:
         super().__init__(scope, id_)
@@ -33,15 +33,15 @@ class SiteDeployments(Construct):
         acknowledge(
             self._role,
             f"AwsSolutions-IAM5[Resource::<{logical_id(bucket)}.Arn>/*]",
-            "it writes the files of the page, whose names change, into a bucket that holds nothing else",
+            "it writes the page's files, whose names change, to a bucket that holds nothing else",
         )
 
     def deploy(
-        self, id_: str, folder: Path, *, cache_control: str, prefix: str = "", leave_out: Sequence[str] = ()
+        self, id_: str, folder: Path, *, cache_control: str, prefix: str = "", exclude: Sequence[str] = ()
     ) -> Construct:
-        """Copy a folder below `prefix`; `leave_out` are patterns as in .gitignore."""
+        """Upload a folder below `prefix`; `exclude` are patterns as in .gitignore."""
         asset = s3_assets.Asset(
-            self, f"{id_}Files", path=str(folder), exclude=list(leave_out), ignore_mode=IgnoreMode.GIT
+            self, f"{id_}Files", path=str(folder), exclude=list(exclude), ignore_mode=IgnoreMode.GIT
         )
         self._allow(["s3:GetObject"], [asset.bucket.arn_for_objects(asset.s3_object_key)])
         self._allow(["s3:ListBucket"], [asset.bucket.bucket_arn])
@@ -65,7 +65,7 @@ class SiteDeployments(Construct):
     def _acknowledge_provider(self) -> None:
         for child in Stack.of(self).node.children:
             if child.node.id.startswith("Custom::CDKBucketDeployment"):
-                acknowledge(child, "AwsSolutions-L1", "the CDK's own function, whose runtime the CDK sets")
+                acknowledge(child, "AwsSolutions-L1", "a function of the CDK, which sets its runtime")
 
     def _allow(self, actions: list[str], resources: list[str]) -> None:
         self._role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))

@@ -1,4 +1,4 @@
-"""`StimulusStack`: the pictures of a data set, put online once for every study that shows them."""
+"""`StimulusStack`: the images of a data set, online once for all studies that show them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lwise_core.cloud.naming import stimulus_bucket_name
 class StimulusStack(Stack):
     """A private bucket that the CloudFront distributions of this account may read. `lwise stimuli publish` fills it.
 
-    Its name is fixed, so that studies can name it without depending on its stack. It goes with its stack, pictures and
-    all, which is protected because studies may be showing them; they are copies of what a researcher has.
+    Its name is fixed, so that studies can use it without a cross-stack reference. Destroying the stack deletes the
+    images, which are copies; the stack is protected because studies may be showing them.
     """
 
     def __init__(self, scope: Construct, id_: str, *, dataset: str, **options: Any) -> None:
@@ -26,13 +26,13 @@ class StimulusStack(Stack):
         bucket = private_bucket(
             self, "Pictures", keep=False, bucket_name=stimulus_bucket_name(dataset, self.account, self.region)
         )
-        acknowledge(bucket, "AwsSolutions-S1", "holds no data of anyone, and only CloudFront reads it")
+        acknowledge(bucket, "AwsSolutions-S1", "holds no personal data; only CloudFront reads it")
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["s3:GetObject"],
                 principals=[iam.ServicePrincipal("cloudfront.amazonaws.com")],
                 resources=[bucket.arn_for_objects("*")],
-                # Any distribution: studies come and go, and a bucket's policy has room for few names.
+                # Any distribution of the account: a bucket policy has room for few names.
                 conditions={
                     "StringEquals": {"aws:SourceAccount": self.account},
                     "ArnLike": {
