@@ -176,7 +176,7 @@ def test_a_study_is_done_with_keys_alone(tmp_path: Path, context: BrowserContext
 
 
 @pytest.mark.parametrize(("wish", "moves"), [("reduce", False), ("no-preference", True)])
-def test_nothing_moves_for_who_wishes_for_less_motion(tmp_path: Path, browser: Browser, wish: Any, moves: bool) -> None:
+def test_reduced_motion_stops_all_transitions(tmp_path: Path, browser: Browser, wish: Any, moves: bool) -> None:
     with quick_study(tmp_path) as study:
         opened = browser.new_context(reduced_motion=wish)
         page = opened.new_page()

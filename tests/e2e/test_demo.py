@@ -194,7 +194,7 @@ def test_every_learner_was_taught_and_every_trial_is_there(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("demo", ["moths"], indirect=True)
-def test_a_finished_demo_goes_on_where_it_stopped_and_is_served(demo: Demo) -> None:
+def test_a_finished_demo_resumes_and_is_served(demo: Demo) -> None:
     """Started again, it makes nothing anew but serves the study; who takes part then is in the report afterwards."""
 
     def made() -> dict[Path, int]:

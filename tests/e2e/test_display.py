@@ -39,7 +39,7 @@ _LEAST_FONT_PX = 11
 _WIDTH_DEGREES = 12
 
 
-def _write_picture(path: Path, number: int) -> None:
+def _write_image(path: Path, number: int) -> None:
     """A colour ramp with a frame along its edge, so that one sees where it ends."""
     picture = Image.linear_gradient("L").resize((224, 224)).convert("RGB")
     picture.paste((40 * number % 256, 120, 200 - 10 * number), (60, 60, 164, 164))
@@ -51,7 +51,7 @@ def _write_picture(path: Path, number: int) -> None:
 def _study(folder: Path, n_choices: int, **trial_config: Any) -> Path:
     rows = scored_rows((_FEW if n_choices <= len(_FEW) else _MANY)[:n_choices], {"train": 1})
     for number, row in enumerate(rows):
-        _write_picture(folder / "images" / "natural" / row.im_path, number)
+        _write_image(folder / "images" / "natural" / row.im_path, number)
     block = {"n_trials_per_class_train": 1, "show_feedback": True}
     config = {
         "session_config": [{"only": block}],
@@ -87,7 +87,7 @@ def _boxes(page: Page, selector: str) -> list[Mapping[str, float]]:
     return [box for box in boxes if box is not None]
 
 
-def _picture_box(page: Page) -> Mapping[str, float]:
+def _image_box(page: Page) -> Mapping[str, float]:
     """Where the picture's pixels are: the canvas is as large as the field and transparent elsewhere."""
     box: Mapping[str, float] = page.evaluate(
         """() => {
@@ -127,12 +127,12 @@ def _gap(circle: Mapping[str, float], rectangle: Mapping[str, float]) -> float:
 
 @pytest.mark.parametrize("window", [_SMALL, _USUAL, _LARGE], ids=lambda window: "x".join(map(str, window)))
 @pytest.mark.parametrize("n_choices", [2, 4, 16])
-def test_choices_stand_round_the_picture_and_can_be_read(
+def test_choices_surround_the_image_and_are_legible(
     n_choices: int, window: tuple[int, int], browser: Browser, tmp_path: Path
 ) -> None:
     with _first_trial(_study(tmp_path, n_choices), browser, window) as page:
         page.screenshot(path=tmp_path / f"{n_choices}-{window[0]}.png")
-        choices, picture = _boxes(page, '[data-testid^="choice-"]'), _picture_box(page)
+        choices, picture = _boxes(page, '[data-testid^="choice-"]'), _image_box(page)
         assert len(choices) == n_choices
         for box in (*choices, picture):
             assert box["x"] >= 0
@@ -167,7 +167,7 @@ def test_two_choices_answered_by_f_and_j_say_so(browser: Browser, tmp_path: Path
 
 
 @pytest.mark.parametrize("window", [_SMALL, _USUAL], ids=lambda window: "x".join(map(str, window)))
-def test_feedback_shows_the_picture_the_verdict_and_the_right_name(
+def test_feedback_shows_the_image_the_verdict_and_the_correct_name(
     window: tuple[int, int], browser: Browser, tmp_path: Path
 ) -> None:
     seen = set()
@@ -180,7 +180,7 @@ def test_feedback_shows_the_picture_the_verdict_and_the_right_name(
             page.screenshot(path=tmp_path / f"{verdict}-{window[0]}.png")
             seen.add(verdict)
             assert page.locator(".feedback .name").inner_text() in _FEW
-            assert _picture_box(page)["width"] > 0
+            assert _image_box(page)["width"] > 0
             for box in (*_boxes(page, ".feedback"), *_boxes(page, '[data-testid="next"]')):
                 assert box["y"] >= 0
                 assert box["y"] + box["height"] <= window[1]

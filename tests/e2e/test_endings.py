@@ -1,4 +1,4 @@
-"""The last page in a real browser: an address may be left, and who may not go on is told so after all was sent."""
+"""The last page in a real browser: an e-mail address is stored, and an abandoned session says so after the upload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.quick_study import answer, begin, leave_with_an_answer_on_its_way
 pytestmark = pytest.mark.browser
 
 
-def test_an_address_may_be_left_and_is_kept_apart(tmp_path: Path, browser: Browser) -> None:
+def test_an_email_address_is_stored_apart_from_the_answers(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path, site={"ask_email": True}) as study:
         context = browser.new_context()
         page = context.new_page()
@@ -33,7 +33,7 @@ def test_an_address_may_be_left_and_is_kept_apart(tmp_path: Path, browser: Brows
         context.close()
 
 
-def test_who_may_not_go_on_is_told_so_once_the_last_answers_are_stored(
+def test_an_abandoned_session_says_so_once_the_last_answers_are_stored(
     tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DONE_CODE", "CDONE42")

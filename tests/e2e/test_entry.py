@@ -1,4 +1,4 @@
-"""Coming into a study in a real browser: what is asked first, who is turned away, and that neither costs a place."""
+"""Coming into a study in a real browser: what is asked first, who is rejected, and that neither takes a place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PHONE: dict[str, Any] = {
 }
 
 
-def test_who_reads_the_consent_and_leaves_takes_no_place(tmp_path: Path, browser: Browser) -> None:
+def test_reading_the_consent_takes_no_place(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path) as study:
         context = browser.new_context()
         page = context.new_page()
@@ -42,7 +42,7 @@ def test_who_reads_the_consent_and_leaves_takes_no_place(tmp_path: Path, browser
         context.close()
 
 
-def test_a_phone_is_turned_away_before_anything_is_started(tmp_path: Path, browser: Browser) -> None:
+def test_a_phone_is_rejected_before_a_session_starts(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path) as study:
         context = browser.new_context(**_PHONE)
         page = context.new_page()
@@ -53,7 +53,7 @@ def test_a_phone_is_turned_away_before_anything_is_started(tmp_path: Path, brows
         context.close()
 
 
-def test_a_phone_takes_part_where_the_study_says_so(tmp_path: Path, browser: Browser) -> None:
+def test_a_phone_takes_part_if_the_study_allows_it(tmp_path: Path, browser: Browser) -> None:
     site = {"desktop_only": False, "min_window_px": 300, "calibrate_screen": True}
     with quick_study(tmp_path, site=site) as study:
         context = browser.new_context(**_PHONE)
@@ -93,7 +93,7 @@ def test_a_small_window_waits_until_it_has_grown(tmp_path: Path, browser: Browse
         context.close()
 
 
-def test_a_second_tab_is_refused_while_the_first_one_lives(tmp_path: Path, browser: Browser) -> None:
+def test_a_second_tab_is_rejected_while_the_first_is_open(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path) as study:
         context = browser.new_context()
         first = context.new_page()

@@ -85,7 +85,7 @@ def _dealt(faults: Sequence[Fault], chance: Random) -> Iterator[Fault]:
         yield from chance.sample(faults, len(faults))
 
 
-def test_a_bad_network_loses_doubles_and_changes_nothing(
+def test_a_bad_network_loses_duplicates_and_changes_nothing(
     long_study: CompiledStudy, tmp_path: Path, browser: Browser
 ) -> None:
     with behind_a_bad_line(long_study, tmp_path / "data") as line:
@@ -107,7 +107,7 @@ def test_an_outage_of_ten_minutes_costs_nothing(long_study: CompiledStudy, tmp_p
         _start(page, line.link("outage"))
         for index in range(_N_TRIALS):
             if index == _MINUTES_AWAY.start:
-                _await_pictures(page, line.proxy)
+                _await_images(page, line.proxy)
                 line.proxy.judge = _lost
             if index == _MINUTES_AWAY.stop:
                 line.proxy.judge = no_fault
@@ -141,14 +141,14 @@ def test_the_end_waits_for_the_last_answer(long_study: CompiledStudy, tmp_path: 
         _assert_all_stored(line)
 
 
-def test_what_is_under_way_when_the_page_is_left_arrives_without_it(
+def test_unsent_answers_arrive_after_the_page_closes(
     long_study: CompiledStudy, tmp_path: Path, browser: Browser
 ) -> None:
     with behind_a_bad_line(long_study, tmp_path / "data") as line:
         page = browser.new_page()
         page.clock.install()
         _start(page, line.link("left"))
-        _await_pictures(page, line.proxy)
+        _await_images(page, line.proxy)
         line.proxy.judge = _lost
         for index in range(_N_TRIALS - 1):
             choose(page, index, _i_choice(index))
@@ -163,7 +163,7 @@ def test_what_is_under_way_when_the_page_is_left_arrives_without_it(
         assert len(line.proxy.of("/api/trials")[-1].sent["trials"]) == _N_TRIALS - 1
 
 
-def test_the_study_begins_with_its_first_blocks_and_a_late_picture_is_waited_for(
+def test_the_study_starts_with_its_first_blocks_and_waits_for_a_late_image(
     long_study: CompiledStudy, tmp_path: Path, browser: Browser
 ) -> None:
     with behind_a_bad_line(long_study, tmp_path / "data") as line:
@@ -188,7 +188,7 @@ def test_the_study_begins_with_its_first_blocks_and_a_late_picture_is_waited_for
         assert line.service.problems() == []
 
 
-def test_a_picture_that_is_gone_is_reported_at_once_and_ends_in_a_clear_page(
+def test_a_missing_image_is_reported_at_once_and_shows_a_clear_page(
     long_study: CompiledStudy, tmp_path: Path, browser: Browser
 ) -> None:
     trials = expanded(long_study.study, build_trialset(long_study.study, 0))
@@ -200,7 +200,7 @@ def test_a_picture_that_is_gone_is_reported_at_once_and_ends_in_a_clear_page(
         page = browser.new_page()
         _start(page, line.link("gone"))
         choose(page, 0, _i_choice(0))
-        _await_pictures(page, line.proxy)
+        _await_images(page, line.proxy)
         for index in range(1, _GONE):
             choose(page, index, _i_choice(index))
         ((_, problem),) = line.service.problems()
@@ -219,6 +219,6 @@ def test_a_picture_that_is_gone_is_reported_at_once_and_ends_in_a_clear_page(
         assert len(line.service.problems()) == 1
 
 
-def _await_pictures(page: Page, proxy: FaultProxy) -> None:
+def _await_images(page: Page, proxy: FaultProxy) -> None:
     """Let the rest of the pictures come."""
     wait_until(page, lambda: sum(exchange.path.startswith("/stimuli/") for exchange in proxy.exchanges) >= _N_TRIALS)

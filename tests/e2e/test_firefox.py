@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 _SITE = Path(__file__).parent.parent.parent / "experiment_site"
 
 
-def test_what_is_answered_in_firefox_is_what_is_stored(short_study: Path, tmp_path: Path) -> None:
+def test_answers_given_in_firefox_are_stored(short_study: Path, tmp_path: Path) -> None:
     executable = firefox()
     if executable is None:
         skip_or_fail("no Firefox on this machine: run `make test`, which installs one where it can")

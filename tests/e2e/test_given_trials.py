@@ -84,7 +84,7 @@ def _take_part(page: Page, link: str) -> None:
 
 
 @pytest.mark.parametrize("with_icons", [True, False], ids=["icons", "no icons"])
-def test_given_trials_are_shown_as_given_and_who_comes_too_late_is_told(
+def test_given_trials_are_shown_as_given_and_late_participants_are_rejected(
     given: Path, photographs: Path, tmp_path: Path, browser: Browser, with_icons: bool
 ) -> None:
     with served(given, tmp_path / "data") as address:
@@ -112,7 +112,7 @@ def test_given_trials_are_shown_as_given_and_who_comes_too_late_is_told(
     assert {row["stimulus_image_url"] for row in rows} < set(asked)
 
 
-def test_icons_stand_on_the_choices_and_names_where_one_is_missing(
+def test_choices_show_icons_or_all_names_if_one_is_missing(
     given: Path, photographs: Path, tmp_path: Path, browser: Browser
 ) -> None:
     with open_study(compile_study(given), tmp_path / "data") as local, serving(local.app) as address:

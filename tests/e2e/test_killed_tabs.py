@@ -1,4 +1,4 @@
-"""The tab is killed at every trial of a study: the participant goes on at the first trial that the server lacks."""
+"""The tab is killed at every trial of a study: the participant resumes at the first trial that the server lacks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _go_on(page: Page, next_trial: int) -> None:
         page.get_by_test_id("start" if next_trial == 0 else "continue").click()
 
 
-def test_whoever_loses_the_tab_at_any_trial_goes_on_there_and_nothing_is_lost_or_doubled(
+def test_a_session_resumes_after_a_killed_tab_without_loss_or_duplicates(
     long_study: CompiledStudy, tmp_path: Path, browser: Browser
 ) -> None:
     given: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Mechanical Turk in a real browser: a task is looked at, accepted, done and handed in. The test plays mturk.com."""
+"""Mechanical Turk in a real browser: a task is previewed, accepted, done and submitted. The test plays mturk.com."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _answer_for_mturk(context: BrowserContext) -> list[Request]:
     return posted
 
 
-def test_the_preview_shows_what_the_task_is_and_takes_no_place(tmp_path: Path, browser: Browser) -> None:
+def test_the_preview_shows_the_task_and_takes_no_place(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path, deployment=_FOR_MTURK) as study:
         context = browser.new_context()
         page = context.new_page()
@@ -49,7 +49,7 @@ def test_the_preview_shows_what_the_task_is_and_takes_no_place(tmp_path: Path, b
         context.close()
 
 
-def test_the_finished_task_is_handed_in_by_the_browser_itself(tmp_path: Path, browser: Browser) -> None:
+def test_the_browser_submits_the_finished_task(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path, deployment=_FOR_MTURK) as study:
         context = browser.new_context()
         posted = _answer_for_mturk(context)
@@ -73,7 +73,7 @@ def test_the_finished_task_is_handed_in_by_the_browser_itself(tmp_path: Path, br
         context.close()
 
 
-def test_who_is_screened_out_hands_the_task_in_as_well(tmp_path: Path, browser: Browser) -> None:
+def test_a_screened_out_worker_submits_the_task_as_well(tmp_path: Path, browser: Browser) -> None:
     unreachable = {"screening": {"block": "main", "min_correct": 3, "min_correct_per_class": 1}}
     with quick_study(tmp_path, deployment=_FOR_MTURK, site=unreachable) as study:
         context = browser.new_context()
@@ -113,7 +113,7 @@ def test_the_study_runs_inside_mechanical_turks_own_page(tmp_path: Path, browser
         context.close()
 
 
-def test_work_is_not_begun_for_a_stranger_who_calls_himself_mechanical_turk(tmp_path: Path, browser: Browser) -> None:
+def test_an_unknown_submission_address_starts_no_session(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path, deployment=_FOR_MTURK) as study:
         context = browser.new_context()
         page = context.new_page()

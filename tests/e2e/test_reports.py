@@ -22,7 +22,7 @@ def _open(browser: Browser, line: BadLine, *, with_clock: bool = False) -> Page:
     return page
 
 
-def test_who_rests_is_still_there_and_learns_at_once_that_the_study_goes_on_elsewhere(
+def test_heartbeats_keep_the_place_and_reveal_a_session_opened_elsewhere(
     long_study: CompiledStudy, tmp_path: Path, browser: Browser
 ) -> None:
     with behind_a_bad_line(long_study, tmp_path / "data") as line:
@@ -38,7 +38,7 @@ def test_who_rests_is_still_there_and_learns_at_once_that_the_study_goes_on_else
         assert line.service.problems() == []
 
 
-def test_an_error_of_the_page_is_reported_without_ids_and_disturbs_no_one(
+def test_a_page_error_is_reported_without_ids_and_does_not_interrupt(
     long_study: CompiledStudy, tmp_path: Path, browser: Browser
 ) -> None:
     with behind_a_bad_line(long_study, tmp_path / "data") as line:

@@ -101,7 +101,7 @@ def test_a_study_is_watched_while_people_take_part(desk: Desk, page: Page) -> No
     _number(page, "finished", "1")
 
 
-def test_a_place_is_given_back_after_a_question(desk: Desk, page: Page) -> None:
+def test_a_place_is_released_after_confirmation(desk: Desk, page: Page) -> None:
     def released() -> list[str | None]:
         return [record["released"] for record in desk.service.session_records()]
 
@@ -145,7 +145,7 @@ def test_a_link_is_copied_with_a_click(desk: Desk, context: BrowserContext, page
     assert page.evaluate("navigator.clipboard.readText()") == f"{desk.address}/?PLATFORM=inperson"
 
 
-def test_it_says_when_the_server_does_not_answer_and_goes_on_when_it_does(desk: Desk, page: Page) -> None:
+def test_the_page_shows_an_unreachable_server_and_recovers(desk: Desk, page: Page) -> None:
     page.goto(desk.link)
     _number(page, "under_way", "0")
     page.route("**/api/researcher/overview", lambda route: route.abort())
@@ -157,7 +157,7 @@ def test_it_says_when_the_server_does_not_answer_and_goes_on_when_it_does(desk: 
     expect(page.get_by_role("status").first).to_have_text("Live")
 
 
-def test_without_the_right_link_nothing_is_shown_and_with_it_the_same_tab_goes_on(desk: Desk, page: Page) -> None:
+def test_a_wrong_link_shows_nothing_and_the_right_one_works_in_the_same_tab(desk: Desk, page: Page) -> None:
     desk.arrive("anna").close()
     for wrong in ("", "#wrong"):
         page.goto(f"{desk.address}/researcher{wrong}")

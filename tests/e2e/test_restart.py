@@ -1,4 +1,4 @@
-"""A study in which who comes back begins anew: nothing of the first run gets into the second."""
+"""A study that restarts for returning participants: nothing of the first session gets into the second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.quick_study import answer, begin, leave_with_an_answer_on_its_way
 pytestmark = pytest.mark.browser
 
 
-def test_an_answer_that_was_still_on_its_way_does_not_count_in_the_new_run(tmp_path: Path, browser: Browser) -> None:
+def test_an_unsent_answer_does_not_count_after_a_restart(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path, deployment={"on_return": "restart"}) as study:
         context = browser.new_context()
         page = context.new_page()

@@ -1,4 +1,4 @@
-"""The screening in a real browser: who fails goes no further, who passes ends with the code for the platform."""
+"""The screening in a real browser: a failed screening ends the session, a passed one leads to the completion code."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _choose(page: Page, trial: dict[str, Any], *, is_right: bool) -> None:
     shown.locator("button.choice").nth(choice).click()
 
 
-def test_the_server_decides_who_goes_on(
+def test_the_server_decides_who_passes_the_screening(
     study: Path, tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DONE_CODE", "CDONE42")

@@ -38,7 +38,7 @@ def test_full_screen_is_entered_by_the_start_and_asked_for_again_between_trials(
         context.close()
 
 
-def test_lost_focus_and_the_size_of_the_window_stand_in_the_records(tmp_path: Path, browser: Browser) -> None:
+def test_lost_focus_and_window_size_are_recorded(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path) as study:
         context = browser.new_context(viewport={"width": 1000, "height": 800})
         page = context.new_page()
@@ -101,7 +101,7 @@ def test_the_measured_scale_makes_degrees_true(tmp_path: Path, browser: Browser)
         context.close()
 
 
-def test_who_cannot_measure_goes_on_with_the_usual_scale(tmp_path: Path, browser: Browser) -> None:
+def test_without_a_measurement_the_usual_scale_applies(tmp_path: Path, browser: Browser) -> None:
     with quick_study(tmp_path, site={"calibrate_screen": True}, trials={"stimulus_width_degrees": 6}) as study:
         context = browser.new_context(viewport={"width": 1400, "height": 900}, screen={"width": 1600, "height": 1000})
         page = context.new_page()

@@ -92,7 +92,7 @@ def test_every_duration_is_exact_to_the_frame(hz: int, tmp_path: Path, browser: 
         assert {name: record[name] for name in expected} == expected
 
 
-def test_missed_frames_stand_in_the_record_of_their_trial(tmp_path: Path, browser: Browser) -> None:
+def test_missed_frames_are_recorded_with_their_trial(tmp_path: Path, browser: Browser) -> None:
     timings = [Timing(200, 12, 100, 6)] * 8
     missed = [
         {"trial": 1, "phase": "stimulus", "frame": 4, "count": 2},
@@ -118,9 +118,7 @@ def test_missed_frames_stand_in_the_record_of_their_trial(tmp_path: Path, browse
 
 
 @pytest.mark.parametrize(("before", "after"), [(60, 144), (144, 60), (60, 90)])
-def test_a_window_on_another_screen_is_noticed_and_followed(
-    before: int, after: int, tmp_path: Path, browser: Browser
-) -> None:
+def test_a_move_to_another_screen_is_detected(before: int, after: int, tmp_path: Path, browser: Browser) -> None:
     timings = [Timing(200, 0, 800, 0)] * 4
     records, _ = _stepped(browser, tmp_path, timings, hz=before, rates={1: after})
     assert [record["timing_ok"] for record in records] == [True, False, True, True]
@@ -147,7 +145,7 @@ _STALLS = """
 """
 
 
-def test_no_miss_goes_without_its_flag(tmp_path: Path, browser: Browser) -> None:
+def test_every_missed_frame_is_flagged(tmp_path: Path, browser: Browser) -> None:
     """In real time, with a page that is kept busy at every place of some trials and left alone in others."""
     timings = [Timing(100, 6, 100, 6)] * 16
     stalls = {trial: frame for frame, trial in enumerate(range(2, 15))}
