@@ -1,8 +1,9 @@
 """The machines of a job, as SageMaker would start them, from the very request that it was sent.
 
 What a request names in S3 is brought into a tree like /opt/ml, the request's own entry point is run on it, with the
-SDK's own start scripts, and what is left goes back to S3. What differs: the tree is not at /opt/ml, of which every
-script is told; machines are processes here, reached by loopback; nothing is installed, since everything is.
+SDK's own start scripts, and its results go back to S3. What differs: the tree is not at /opt/ml, and every script is
+told where it is; machines are processes here, reached by loopback; nothing is installed, since everything is. Unless a
+test asks for real interpreters, entry points run in forks that have PyTorch loaded, on the code that was shipped.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from sagemaker_jobs.container.entrypoint import ROOT
 from sagemaker_jobs.container.opt_ml import Container
 from tests.aws import StandIn
+from tests.sagemaker_jobs import forked_python
 
 _ML = "/opt/ml"
 
@@ -30,18 +32,26 @@ class Machine:
     """One machine of a job."""
 
     def __init__(
-        self, request: Mapping[str, Any], account: StandIn, root: Path, hosts: Sequence[str], rank: int
+        self,
+        request: Mapping[str, Any],
+        account: StandIn,
+        root: Path,
+        hosts: Sequence[str],
+        rank: int,
+        *,
+        forked: bool,
     ) -> None:
         """
         Parameters
         ----------
         request : what `CreateTrainingJob` or `CreateProcessingJob` was called with.
         root : new folder of this machine.
+        forked : whether entry points run in forks that have PyTorch loaded.
         """
         self.request, self._s3, self.root = request, account.client("s3"), root
         self.is_training = "TrainingJobName" in request
         self.container = Container(root / "ml")
-        self._hosts, self._rank = hosts, rank
+        self._hosts, self._rank, self._forked = hosts, rank, forked
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, port: int) -> None:
@@ -154,6 +164,7 @@ class Machine:
         for name, text in {"pip": "#!/bin/sh\n", "pip3": "#!/bin/sh\n"}.items():
             (commands / name).write_text(text)
             (commands / name).chmod(0o755)
+        forking = forked_python.commands(commands) if self._forked else {}
         path = os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]])
         return {
             "PATH": path,
@@ -161,6 +172,7 @@ class Machine:
             "PET_MASTER_PORT": str(port),
             "TRAINING_JOB_NAME": self.request.get("TrainingJobName", ""),
             "OMP_NUM_THREADS": "1",
+            **forking,
         }
 
     def _adapt(self, folder: Path, port: int) -> None:
@@ -190,12 +202,12 @@ class Machine:
                 self._s3.upload_file(str(path), bucket, f"{prefix.rstrip('/')}/{path.relative_to(folder)}")
 
 
-def machines_of(request: Mapping[str, Any], account: StandIn, root: Path) -> list[Machine]:
-    """All machines of a job, begun."""
+def machines_of(request: Mapping[str, Any], account: StandIn, root: Path, *, forked: bool = True) -> list[Machine]:
+    """Start all machines of a job."""
     cluster = request.get("ResourceConfig") or request["ProcessingResources"]["ClusterConfig"]
     # Two names of this machine, since those of a training find each other by them.
     hosts = [f"127.0.0.{number}" for number in range(1, cluster["InstanceCount"] + 1)]
-    machines = [Machine(request, account, root / host, hosts, rank) for rank, host in enumerate(hosts)]
+    machines = [Machine(request, account, root / host, hosts, rank, forked=forked) for rank, host in enumerate(hosts)]
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -213,7 +225,7 @@ def all_end(machines: Sequence[Machine]) -> None:
 
 def until(condition: Callable[[], bool], machines: Sequence[Machine]) -> None:
     """Wait for something that a machine does while it works."""
-    for _ in range(1200):
+    for _ in range(3600):
         if condition():
             return
         for machine in machines:

@@ -90,7 +90,9 @@ def test_a_training_whose_machine_is_taken_away_goes_on_and_ends_as_if_it_had_no
     how: str, bucket: Any, account: StandIn, tmp_path: Path, undisturbed: Path
 ) -> None:
     name, request, _ = sent(_training(1, epochs=6))
-    (first,) = machines_of(request, account, tmp_path / "first")
+    # Real interpreters and a real torchrun for the one, so that a signal takes its whole way.
+    forked = how != "told"
+    (first,) = machines_of(request, account, tmp_path / "first", forked=forked)
     until(lambda: "epoch=2" in first.log, [first])
     if how == "told":
         first.terminate()
@@ -98,7 +100,7 @@ def test_a_training_whose_machine_is_taken_away_goes_on_and_ends_as_if_it_had_no
         assert "the state is in the job's checkpoints" in first.log
     else:
         first.kill()
-    (second,) = machines_of(request, account, tmp_path / "second")
+    (second,) = machines_of(request, account, tmp_path / "second", forked=forked)
     all_end([second])
     assert "epoch=1" not in second.log, "it must not begin anew"
     assert _weights(_fetched(name, tmp_path / "model")) == _weights(undisturbed)

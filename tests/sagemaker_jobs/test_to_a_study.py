@@ -30,7 +30,8 @@ _BLOCK = {"n_trials_per_class_val": 4, "trial_types": {"easy": {"variant": "eps2
 def _done(job: Any, account: StandIn, machines: Path) -> str:
     """A job, launched and worked through; its name."""
     name, request, _ = sent(job)
-    all_end(machines_of(request, account, machines / name))
+    # Training has real interpreters in `test_on_machines`, the other kinds here.
+    all_end(machines_of(request, account, machines / name, forked=job.kind == "train"))
     return name
 
 
