@@ -1,12 +1,12 @@
-"""How long the session function takes from nothing to its first answer, split by what the time goes into.
+"""Time from a cold start of the session function to its first response, split into parts.
 
     .venv/bin/python benchmarks/cold_start.py [--data FOLDER] [--n N]
 
-Every start is a Python of its own on one core, with the function's folder as it is deployed and no package but boto3.
-The folder holds no compiled Python, as on AWS: what is imported is compiled anew. The first answer is to a new
-participant, with its trial set, against a stand-in for AWS on the other cores; the time that boto3 takes for its calls,
-waiting included, is set apart, because it says nothing of AWS. The goal is judged by the 95th percentile; the exit code
-is 0 whether or not it is met. Linux or macOS.
+Every start is a new Python process on one core, with the deployed folder of the function and boto3 only. The folder has
+no compiled Python, as on AWS: imports compile. The first response is to a new participant, with its trial set, against
+an emulated AWS on the other cores; the time of boto3's calls, waiting included, is listed separately, because it says
+nothing about AWS. The goal is judged by the 95th percentile; the exit code is 0 whether or not it is met. Linux or
+macOS.
 
 Last measured 2026-11-25 on an AMD EPYC (2 cores, 1 used, load 0.5 to 1), Linux 6.18, Python 3.11.7, boto3 1.44.8; the
 published moth study; n = 60 starts. Median (95th percentile).

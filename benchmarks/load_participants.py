@@ -1,10 +1,10 @@
 """Participants who answer on schedule, whatever the server does: the open-loop half of `server_load.py`.
 
 A seat is one participant at a time on one kept-alive connection: start, an answer per second, finish, and the next
-participant. What is due is sent when it is due, or as soon as the request before it has been answered; its latency
-counts from when it was due, so that a server that stalls cannot hide it. Run as a program, it takes a `Plan` as JSON
+participant. Requests are sent when they are due, or as soon as the previous one has a response; latency
+counts from when they were due, so that a stalled server cannot hide it. Run as a program, it takes a `Plan` as JSON
 and writes an `Outcome` as JSON; it knows nothing of how the server works. Standard library only, and
-requests are written by hand, because it shares the machine with what it measures.
+requests are written by hand, because it shares the machine with the server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zlib import crc32
 
 TRIALS_PER_CATCH_UP = 50
 HEARTBEAT_EVERY = 30
-"""Answers between two signs of life."""
+"""Answers between two heartbeats."""
 _FASTEST_MSEC, _RANGE_MSEC = 300, 2_000
 _PATIENCE_SECONDS = 30
 
@@ -49,10 +49,10 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """What was seen: (due, milliseconds) of every request by kind, what went wrong, and what the server has confirmed.
+    """The result: (due, milliseconds) of every request by kind, errors, and what the server has acknowledged.
 
-    `lateness_msec` is how long after they were due the answers were handed in: the generator's own delay, which the
-    latencies include. `acknowledged` counts the trials of each assignment, always 0, 1, 2 … without a gap.
+    `lateness_msec` is how late the answers were sent: the generator's own delay, which the latencies include.
+    `acknowledged` counts the trials of each assignment, always 0, 1, 2 … without a gap.
     """
 
     latencies: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Seat(asyncio.Protocol):
         self._number = number
         self._plan = plan
         self._outcome = outcome
-        # Who is there when measuring begins is anywhere in the study, the same in every run.
+        # At the start of the measurement, participants are anywhere in the study, the same in every run.
         self._share_done = Random(number).random()  # noqa: S311 - a schedule, no secret
         self._phase = Random(-number - 1).random()  # noqa: S311
         self._due: deque[tuple[float, str | None]] = deque()

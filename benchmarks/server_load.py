@@ -1,17 +1,17 @@
-"""How `lwise serve` bears a thousand participants at once, each of whom answers a trial per second.
+"""Load test: `lwise serve` with a thousand participants, each of whom answers a trial per second.
 
     .venv/bin/python benchmarks/server_load.py [--participants N] [--seconds S]
 
-The real server in a process of its own, asked over HTTP by `load_participants.py` in another: a study of the shape of
-`idaea4_learn_10`, one connection per participant, people who finish and others who come in their place. Latencies count
-from the moment at which a request was due, not from when it could be sent. Afterwards the data file is read: every
-trial that the server has acknowledged must be there, once, with the answer that was sent. What one commit per answer
-could reach is measured on the same disk in the same run. Exit code 1 if a request failed or a trial is missing, whether
-or not the goal for the latency is met. Linux; more than 1,000 participants need `ulimit -n` to allow as many files.
+The real server runs in one process and `load_participants.py` in another: a study of the shape of `idaea4_learn_10`,
+one connection per participant, and new participants in place of those who finish. Latencies count from when a request
+was due, not from when it could be sent. Afterwards, the data file must have every acknowledged trial once, with the
+answer that was sent. As a reference, one commit per answer is measured on the same disk in the same run. Exit code 1 if
+a request failed or a trial is missing, whether or not the goal for the latency is met. Linux; more than 1,000
+participants need `ulimit -n` to allow as many files.
 
 Last measured 2026-11-25 on an idle AMD EPYC (2 cores), Linux 6.18, Python 3.11.7, SQLite 3.40.1, lwise 0.1.0, uvicorn
 0.54.0 with httptools and uvloop; n = 60,000 trials of 1,000 participants in 60 s. record: p50 1.5, p95 8.0, p99 48,
-most 174 ms; start: p50 4.1, p99 33 ms; 0 of 65,994 requests failed; all 157,406 acknowledged trials kept as sent.
+most 174 ms; start: p50 4.1, p99 33 ms; 0 of 65,994 requests failed; all 157,406 acknowledged trials stored as sent.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ def differences(path: Path, sent: Outcome) -> tuple[list[str], str]:
             if found != expected or len(records) < n_acknowledged:
                 wrong.append(f"{assignment}: {n_acknowledged} trials acknowledged, kept: {found}")
             if assignment in sent.finished and session.state != "completed":
-                wrong.append(f"{assignment}: told that it is completed, kept as {session.state}")
+                wrong.append(f"{assignment}: acknowledged as completed, stored as {session.state}")
             if records:
                 sample = json.dumps(records[0], ensure_ascii=False)
     return wrong, sample

@@ -1,1 +1,1 @@
-"""The one-machine server: the participant's page, the pictures and the session service behind one origin."""
+"""The one-machine server: the participant's page, the images and the session service on one origin."""

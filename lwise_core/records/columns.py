@@ -98,14 +98,14 @@ _TRIAL_COLUMNS: Sequence[Column] = (
     _whole("calibration", "1 for an attention check (a plain shape), else 0"),
     _flag(
         "show_feedback",
-        "Whether the participant was told the right answer: true in training, false in a test",
+        "Whether the participant saw the correct answer: true in training, false in a test",
     ),
     _text("stimulus_name", "Name that stood for the class on the participant's screen"),
     _text("choice_name", "Name that was chosen; empty if the deadline passed", nullable=True),
     Column("choice_names", "list", "Names offered, in the order of their places on the screen"),
     *_measured((CHOICE,)),
-    _whole("i_correct_choice", "Index of the right choice in choice_names"),
-    _whole("perf", "1 if the choice was right, else 0 (also after a missed deadline)"),
+    _whole("i_correct_choice", "Index of the correct choice in choice_names"),
+    _whole("perf", "1 if the choice was correct, else 0 (also after a missed deadline)"),
     *_measured(ANSWER),
     _text("stimulus_image_url", "Address of the image; empty for an attention check", nullable=True),
     _number("difficulty", "0 (easiest image) to 1 (hardest); empty if not scored", nullable=True),
@@ -116,7 +116,7 @@ _TRIAL_COLUMNS: Sequence[Column] = (
     _number("pre_choice_lockout_delay_duration_msec", "Time in which the choices do not respond yet", "ms"),
     _number("choice_duration_msec", "Deadline for the response", "ms"),
     *_measured((*SIZES, *SURROUNDINGS, *FRAME_LOG)),
-    _number("bonus_usd_if_correct", "Bonus that a right answer earns", "USD"),
+    _number("bonus_usd_if_correct", "Bonus for a correct answer", "USD"),
     _text("query_string", "Question on the screen", nullable=True),
     _whole("trial_number", "obs + 1"),
     _whole("trialset_id", "Trial set of the participant"),
@@ -141,8 +141,8 @@ SESSION_COLUMNS: Sequence[Column] = (
     _whole("condition_idx", "Condition of the participant, from 0"),
     _text(
         "state",
-        "started; completed; screened_out; abandoned: left, and not to be gone on with; restarted: left, and begun "
-        "anew as another session",
+        "started; completed; screened_out; abandoned: left, and not allowed to resume; restarted: left, and started "
+        "over as another session",
     ),
     _flag(
         "holds_slot",

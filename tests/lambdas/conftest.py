@@ -1,4 +1,4 @@
-"""A study with screening, codes in the cloud and the wish for e-mail addresses, as the function serves it."""
+"""A study with screening, codes in AWS parameters and e-mail addresses, as the function serves it."""
 
 from __future__ import annotations
 

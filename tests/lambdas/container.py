@@ -1,4 +1,4 @@
-"""The function as it runs on AWS: its folder, a Python without any package but boto3, events in and answers out."""
+"""The function as it runs on AWS: its folder, a Python with boto3 only, events in and responses out."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Container:
 
 @contextmanager
 def container(folder: Path, study: Study, aws: StandIn, place: Place) -> Iterator[Container]:
-    """Start the function for a study, in a folder of its own."""
+    """Start the function for a study, in its own folder."""
     code, packages, log = folder / "code", folder / "packages", folder / "log"
     code.mkdir()
     assemble_session_api(code, to_bundle(study))

@@ -1,4 +1,4 @@
-"""Where completion codes come from in the cloud."""
+"""Completion codes of deployed studies."""
 
 from __future__ import annotations
 

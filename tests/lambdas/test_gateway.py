@@ -1,4 +1,4 @@
-"""Events become calls and their outcomes answers, with the status that tells the page what to do."""
+"""Events become calls, and results become responses with the right status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The function's own files, with boto3 and nothing else, against a stand-in for AWS."""
+"""The assembled function, with boto3 only, against an emulated AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server on a free port of this machine, with a small study, real pictures and a page of two files."""
+"""A real server on a free port of this machine, with a small study, real images and a page of two files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the access log says of every request, and what it never says."""
+"""What the access log has of every request, and what it never has."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ([A-Z?]+) (\S+) (\d{
 
 @dataclass(frozen=True)
 class Logged:
-    """A running server with an access log of its own."""
+    """A running server with its own access log."""
 
     server: Server
     researcher: Researcher
@@ -44,7 +44,7 @@ class Logged:
 
 @pytest.fixture
 def logged(compiled: CompiledStudy, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Logged]:
-    """The study gives a code to who completes it."""
+    """The study has a completion code."""
     monkeypatch.setenv("DONE_CODE", "CDONE42")
     compiled = replace(compiled, study=replace(compiled.study, codes=CodeReferences("env:DONE_CODE", None)))
     researcher = Researcher(lambda _, folder: None)

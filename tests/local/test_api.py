@@ -26,7 +26,7 @@ _NUMBERS = itertools.count()
 
 @pytest.fixture
 def somebody() -> dict[str, str]:
-    """The ids of a person who has not been here before."""
+    """The ids of a new person."""
     number = next(_NUMBERS)
     return _IDS | {"assignment_id": f"session of person {number}", "worker_id": f"person {number}"}
 
@@ -248,7 +248,7 @@ _BODIES = st.one_of(
 def test_any_json_body_gets_a_valid_response(
     client: httpx.Client, somebody: dict[str, str], path: str, body: object
 ) -> None:
-    """One client for all examples: whatever one of them left behind must not trouble the next."""
+    """One client for all examples, which must not affect each other."""
     if "Authorization" not in client.headers:
         _start(client, somebody)
     answered = client.post(path, content=json.dumps(body))

@@ -1,6 +1,6 @@
-"""A script that speaks HTTP instead of a participant: what it must neither get, nor change, nor read before the end.
+"""A script that speaks HTTP instead of a participant: what it must not get, change, or read before the end.
 
-The cheat has the page's calls and whatever the server says. What it must not find is known to the tests alone.
+The cheat has the page's calls and the server's responses. Only the tests know the secrets.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def compiled(place: Path) -> Iterator[CompiledStudy]:
 
 @pytest.fixture
 def cheat(client: httpx.Client) -> Cheat:
-    """A person on a real platform who has not been here before."""
+    """A new person on a real platform."""
     return _somebody(client)
 
 
@@ -234,7 +234,7 @@ def test_screened_out_worker_cannot_start_another_assignment(server: Server, che
 
 
 def test_test_platform_gets_no_code(server: Server, cheat: Cheat) -> None:
-    """Or who failed the screening could repeat it as `test` until it is passed."""
+    """Otherwise a screened-out participant could repeat the screening as `test` until it is passed."""
     _take_part(server, cheat, passes=False)
     trying = _somebody(cheat.client, platform="test", trialset_id=cheat.trialset_id)
     ending = _take_part(server, trying, passes=True)
@@ -564,7 +564,7 @@ def test_test_platform_does_not_reveal_correct_answers(server: Server, cheat: Ch
 
 
 def test_test_platform_does_not_reveal_the_screening(server: Server, cheat: Cheat) -> None:
-    """Or a script tries the screening of its own trial set until it knows the right answers."""
+    """Otherwise a script could try the screening of its own trial set until it knows the answers."""
     told = []
     for right in (True, False):
         trying = _somebody(cheat.client, platform="test", trialset_id=cheat.trialset_id)
@@ -615,7 +615,7 @@ def test_trial_position_does_not_reveal_the_class(server: Server) -> None:
 
 
 def test_image_headers_do_not_reveal_the_file_time(server: Server, cheat: Cheat) -> None:
-    """Pictures are written class by class: who sorts them by their time has sorted them by class."""
+    """Images are written class by class: sorting them by time would sort them by class."""
     for name in [row["file"] for row in cheat.rows if row["file"] is not None]:
         told = []
         for written in (1_700_000_000, 1_700_003_600):
@@ -625,7 +625,7 @@ def test_image_headers_do_not_reveal_the_file_time(server: Server, cheat: Cheat)
 
 
 def test_correct_answers_cannot_be_computed_from_public_data(server: Server, cheat: Cheat) -> None:
-    """The script tries seeds until the training comes out as the page was told, then reads on into the test."""
+    """The script tries seeds until the training matches the page's, then reads the test."""
     guesses = [
         guess for seed in range(_GUESSES) if (guess := _computed_answers(seed, cheat.trialset_id, cheat)) is not None
     ]

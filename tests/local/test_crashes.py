@@ -1,4 +1,4 @@
-"""The real server is killed again and again while participants answer: what was acknowledged is never lost or changed.
+"""The real server is killed repeatedly while participants answer: acknowledged answers are never lost or changed.
 
 Participants do what a page does: send trial by trial, come back under the same ids when the server is gone, and go on
 at the trial that they are told to.

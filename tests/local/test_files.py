@@ -1,4 +1,4 @@
-"""Pages and pictures: what may be fetched, what may not, and what browsers are told about it."""
+"""Pages and images: what can be downloaded, what cannot, and the response headers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.local.conftest import PAGE, SCRIPT, Server, picture_away
 
 
 def _raw_get(server: Server, path: str) -> tuple[int, bytes]:
-    """Status and body for a path sent as it stands; httpx would resolve the dots before sending it."""
+    """Status and body for a path sent unchanged; httpx would resolve the dots."""
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()

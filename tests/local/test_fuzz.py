@@ -1,4 +1,4 @@
-"""Thousands of requests that no page would send: each is answered or refused, nothing breaks, nothing else is kept.
+"""Thousands of requests that no page would send: each gets a response, nothing breaks, only valid data are stored.
 
 Requests are drawn from a seeded source and written to the socket as bytes, for a client library would put them right.
 Each draw says what it expects: `VALID` (answered with success), `REFUSED` (with 4xx), or `EITHER`, where chance decides
@@ -63,7 +63,7 @@ class Ledger:
 
 
 class _Connection:
-    """A connection that is kept while the server keeps it."""
+    """A connection that is reused until the server closes it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -172,7 +172,7 @@ class _Draw:
         return valid
 
     def _answer(self) -> dict[str, Any]:
-        """A right answer to any trial, told apart from all others by its reaction time."""
+        """A valid answer to any trial, with a unique reaction time."""
         index = self._chance.randrange(_N_TRIALS)
         time = self._number + self._chance.random()
         return answer(index, i_choice=self._pick([0, 1, 2, None]), reaction_time_msec=time, perf=1)
@@ -187,7 +187,7 @@ class _Draw:
         return self._post("sessions", _json({**ids, name: wrong}), _REFUSED)
 
     def _wrong_answers(self) -> Drawn:
-        """One wrong value among right answers: nothing of the request is kept."""
+        """One invalid value among valid answers: nothing of the request is stored."""
         answers: list[Any] = [self._answer() for _ in range(self._chance.choice([1, 1, 2, 50]))]
         place = self._chance.randrange(len(answers))
         name, wrong = self._pick(_WRONG_FIELDS)

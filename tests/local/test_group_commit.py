@@ -1,4 +1,4 @@
-"""Calls that come at the same time share a commit, and nothing else."""
+"""Concurrent calls share a commit, and nothing else."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _in_one_batch(
 
 
 def _run(coming: Coroutine[Any, Any, Any]) -> Any:
-    """In a thread of its own: a browser that an earlier test has opened keeps an event loop in this one."""
+    """In a separate thread: the browser of an earlier test has an event loop in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coming).result()
 

@@ -1,4 +1,4 @@
-"""The address that people are told to open."""
+"""The address for other machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session may send so much and not more; it never waits for another one."""
+"""The rate of a session is limited, independently of others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.sessions.conftest import answer
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""The researcher's calls: nothing without the token, and with it the study under way, places given back, the data."""
+"""The researcher's calls: nothing without the token; with it the overview, released slots and the data."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def desk(watched: Server, researcher: Researcher) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def ids() -> dict[str, Any]:
-    """The ids of a person who has not been here before."""
+    """The ids of a new person."""
     number = next(_NUMBERS)
     return {"platform": "prolific", "assignment_id": f"session {number}", "worker_id": f"person {number}"}
 

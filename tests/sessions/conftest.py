@@ -121,7 +121,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture
 def service(study: Study, store: SessionStore) -> SessionService:
-    """A service whose clock goes on by a minute each time it is read."""
+    """A service whose clock advances by a minute each time it is read."""
     minutes = count()
     return SessionService(
         study, store, clock=lambda: datetime(2026, 1, 31, 12, tzinfo=UTC) + timedelta(minutes=next(minutes))

@@ -1,4 +1,4 @@
-"""However many leave in the middle, every condition ends with as many finished participants as the others."""
+"""All conditions end with equally many finished participants, however many drop out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Clock:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    """Two trials in seven conditions; a place is kept for half an hour."""
+    """Two trials in seven conditions; leases last half an hour."""
     data_set = write_data_set(tmp_path / "images", classes=("a", "b"), per_class={"val": 2})
     config = {
         "session_config": [{"test": {"n_trials_per_class_val": 1}}],

@@ -1,4 +1,4 @@
-"""What a page reports besides answers: kept if it can be understood, bounded, and apart from the answers."""
+"""Problems and e-mail addresses from a page: validated, limited, and stored apart from the answers."""
 
 from __future__ import annotations
 

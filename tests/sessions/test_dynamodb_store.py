@@ -1,4 +1,4 @@
-"""The store in the cloud where it differs from one file: others in the way, answers that get lost, half a start."""
+"""What is specific to the DynamoDB store: conflicts, lost responses, interrupted functions."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def _open(
 
 
 class _Died(Exception):  # noqa: N818 - what happens to a function
-    """The function ends here: out of time, or its machine is gone."""
+    """The function is interrupted: timed out, or its machine failed."""
 
 
 def _dying_at(store: DynamoStore, operation: str) -> Any:
-    """While the store's process dies when it is about to call this operation."""
+    """While active, the store's process dies before it calls this operation."""
     return mock.patch.object(store._dynamodb, operation, side_effect=_Died)
 
 
-# --- others in the way
+# --- conflicts
 
 
 @pytest.fixture
 def conflicts() -> Iterator[Callable[[int], Any]]:
-    """Makes that many of the next transactions fail as they do when another one is under way at the same place."""
+    """Makes so many of the next transactions fail with a conflict."""
     transact, left = DynamoDBBackend.transact_write_items, itertools.count()
 
     def patched(n_conflicts: int) -> Any:
@@ -112,7 +112,7 @@ def test_concurrent_starts_succeed_when_every_second_transaction_conflicts(aws: 
         list(threads.map(lambda n: _open(stores[n % 2], f"person {n}", lease_until=_LATER), range(20)))
     slots = sorted(session.slot for session in stores[0].sessions())
     assert len(set(slots)) == 20
-    # Those who were in each other's way may have left numbers to the next ones, which get them before any new number.
+    # Conflicts may have freed numbers, which the next arrivals get before any new one.
     gaps = set(range(max(slots))) - set(slots)
     assert {_open(stores[0], f"late {n}").slot for n in range(len(gaps))} == gaps
 
@@ -186,7 +186,7 @@ def test_change_is_retried_when_the_session_is_reopened_meanwhile(aws: StandIn, 
     assert here.session_with_token("t person") is None
 
 
-# --- a function dies half-way
+# --- interrupted functions
 
 
 def test_number_of_a_session_that_was_never_stored_is_reused_after_its_lease(store: DynamoStore) -> None:
@@ -242,7 +242,7 @@ def test_no_trial_is_listed_before_its_record_is_written(store: DynamoStore, n_w
     assert (store.trial_indices(participant), store.trials(participant)) == ({0, 1}, [{"n": 0}, {"n": 1}])
 
 
-# --- an answer gets lost, and boto3 sends the request again
+# --- lost responses, which boto3 retries
 
 
 def test_retried_request_draws_one_number(store: DynamoStore) -> None:
@@ -257,7 +257,7 @@ def test_retried_request_draws_one_number(store: DynamoStore) -> None:
     assert _open(store, "next").slot == 1
 
 
-# --- more than one answer of DynamoDB holds
+# --- more than one page of results
 
 
 def test_trials_of_more_than_a_megabyte_are_read_completely(store: DynamoStore) -> None:
@@ -295,7 +295,7 @@ def test_full_study_rejects_without_drawing_a_number(store: DynamoStore) -> None
 
 
 def test_requests_read_only_items_of_their_own_session(aws: StandIn, store: DynamoStore) -> None:
-    """Among ten others; of a session's trials `trials` alone reads all."""
+    """Among ten other sessions. Only `trials` reads all trials of a session."""
     for number in range(10):
         _open(store, f"other {number}", lease_until=_LATER)
     called: list[str] = []

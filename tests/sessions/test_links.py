@@ -1,4 +1,4 @@
-"""The links of every platform are those that the participant's page understands."""
+"""The participant's page understands the links of every platform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a page sends is kept in a form that analysis can read, or refused as a whole: never anything in between."""
+"""Whatever a page sends is stored in a form that analysis can read, or rejected as a whole."""
 
 from __future__ import annotations
 

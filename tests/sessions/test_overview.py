@@ -1,4 +1,4 @@
-"""A study under way at one moment: who is where, how even the conditions are, what went wrong."""
+"""The overview of a running study: states, conditions, problems."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _iso(minutes: float) -> str:
 
 
 def _session(slot: int, *, platform: str = "prolific", **changes: Any) -> Session:
-    """A session that began an hour ago and was last seen a minute ago."""
+    """A session that started an hour ago and was last seen a minute ago."""
     ids = PlatformIds(platform, f"session {slot}")
     began: dict[str, Any] = {"started_at": _iso(-60), "lease_until": _iso(_LEASE - 1), "holds_slot": True}
     return Session(**{"participant": f"p{platform}{slot}", "ids": ids, "slot": slot} | began | changes)

@@ -1,4 +1,4 @@
-"""What an answer says of timing and screen stands in the record under its own names, or the answer is refused."""
+"""Timing and display fields of an answer are recorded under their own names, or the answer is rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who left amid the trials and comes back: goes on, begins anew, or is told that it is over, as the study says."""
+"""Participants who return in the middle of the trials resume, restart or are blocked, as the study says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who goes on after the screening, and what is paid for: the server decides, from what it has stored."""
+"""Screening and completion codes: the server decides, from the stored answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of a session: where it goes on, what it is worth, and that nothing is believed that the server can know."""
+"""The rules of a session: where it resumes, its score, and that the server trusts no field that it knows itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SQLite file: what was acknowledged outlives a crash and a full disk, and other files are refused."""
+"""The SQLite file: acknowledged data survive a crash and a full disk, and other files are rejected."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class _DiskFullError(Exception):
 
 
 def test_session_resumes_before_an_uncommitted_answer(study: Study, path: Path) -> None:
-    """Whoever comes back must be shown the trial again, or could never finish."""
+    """Otherwise the participant would not see the trial again and could never finish."""
     with closing(SqliteStore(path)) as store:
         service = SessionService(study, store)
         token = service.start(_PERSON).token

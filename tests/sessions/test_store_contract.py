@@ -1,4 +1,4 @@
-"""What every store must be able to do, said once for all of them."""
+"""The contract of `SessionStore`, tested on every store."""
 
 from __future__ import annotations
 
