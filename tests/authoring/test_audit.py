@@ -57,6 +57,14 @@ def test_exposures_and_runs_are_those_of_a_count_by_hand(taper: CompiledStudy) -
     assert found.repeated == 0
 
 
+def test_trials_of_the_repeat_image_are_no_exposures(taper: CompiledStudy) -> None:
+    first, *others = taper.study.blocks
+    repeating = replace(taper.study, blocks=(replace(first, n_repeats=3), *others), repeat_split="train")
+    counts = audit(repeating, 5)
+    assert sum(counts.exposures) == sum(audit(taper.study, 5).exposures)
+    assert counts.repeated == 0
+
+
 def test_positions_of_attention_checks_are_counted_per_block(taper: CompiledStudy) -> None:
     found = audit(taper.study, _N).calibration_positions
     assert {block: len(places) for block, places in found.items()} == {1: 11, 5: 23}

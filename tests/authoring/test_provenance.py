@@ -89,6 +89,14 @@ def test_a_provenance_that_is_not_a_json_object_is_rejected(own: DataSet, tmp_pa
         _study(own, tmp_path)
 
 
+def test_only_true_means_lower_and_only_a_finite_epsilon_is_known(own: DataSet, tmp_path: Path) -> None:
+    _write_provenance(own, "eps4", {"objective": "logit", "lower": "no"})
+    (own.root / "eps2" / "provenance.json").write_text('{"epsilon": 1e999, "method": "clahe"}', encoding="utf-8")
+    known = _study(own, tmp_path).provenance_of
+    assert known["eps4"].method == "logit"
+    assert known["eps2"].epsilon is None
+
+
 def test_invalid_provenance_values_are_unknown(own: DataSet, tmp_path: Path) -> None:
     _write_provenance(own, "eps4", {"epsilon": "four", "model_sha256": 7, "package_version": "1"})
     assert _study(own, tmp_path).provenance == (VariantProvenance("eps4", None, None, None, "1"),)

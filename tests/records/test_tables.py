@@ -245,7 +245,7 @@ class TestBadFiles:
     def test_rows_longer_than_the_header_do_not_shift_the_columns(self, written: Path) -> None:
         path = written / "sessions.csv"
         rewrite(path, lambda rows: [row.append("stray") for row in rows[1:]])
-        with pytest.raises(InputError, match=rf"sessions\.csv: .* more cells than the {len(SESSION_COLUMNS)} headings"):
+        with pytest.raises(InputError, match=rf"sessions\.csv: .* more cells than the {len(SESSION_COLUMNS)} columns"):
             read_sessions(path)
 
     @pytest.mark.parametrize("content", [b"", b"participant\n\xff\xfe\n", b'participant\n"open'])
