@@ -24,16 +24,16 @@ def served() -> Iterator[ServedFile]:
 
 def _fetch(served: ServedFile, path: Path, *, sha256: str | None = None, max_bytes: int = 2 * _N_BYTES) -> list[int]:
     """Bytes received at each call of on_progress."""
-    told: list[int] = []
+    n_bytes: list[int] = []
     url = f"{served.address}/models.zip"
     download_to(
         path,
         url,
         sha256=sha256 or served.sha256,
         max_bytes=max_bytes,
-        on_progress=lambda done, total: told.append(done if total == _N_BYTES else -1),
+        on_progress=lambda done, total: n_bytes.append(done if total == _N_BYTES else -1),
     )
-    return told
+    return n_bytes
 
 
 def _break_off(served: ServedFile, path: Path) -> None:
@@ -53,9 +53,9 @@ def _assert_there_alone(served: ServedFile, path: Path) -> None:
 
 def test_download_saves_the_file(served: ServedFile, tmp_path: Path) -> None:
     path = tmp_path / "new" / "models.zip"
-    told = _fetch(served, path)
-    assert told == sorted(told)
-    assert told[-1] == _N_BYTES
+    n_bytes = _fetch(served, path)
+    assert n_bytes == sorted(n_bytes)
+    assert n_bytes[-1] == _N_BYTES
     _assert_there_alone(served, path)
 
 
@@ -63,10 +63,10 @@ def test_download_saves_the_file(served: ServedFile, tmp_path: Path) -> None:
 def test_interrupted_transfer_resumes(served: ServedFile, tmp_path: Path, headers: dict[str, str]) -> None:
     served.headers = headers
     _break_off(served, tmp_path / "models.zip")
-    told = _fetch(served, tmp_path / "models.zip")
+    n_bytes = _fetch(served, tmp_path / "models.zip")
     assert served.ranges == [None, f"bytes={_HALF}-"]
-    assert min(told) > _HALF
-    assert told[-1] == _N_BYTES
+    assert min(n_bytes) > _HALF
+    assert n_bytes[-1] == _N_BYTES
     _assert_there_alone(served, tmp_path / "models.zip")
 
 
@@ -84,9 +84,9 @@ def test_changed_file_is_downloaded_again(served: ServedFile, tmp_path: Path) ->
     _break_off(served, tmp_path / "models.zip")
     served.content = Random(1).randbytes(_N_BYTES)  # noqa: S311
     served.headers = {"ETag": '"second"'}
-    told = _fetch(served, tmp_path / "models.zip")
+    n_bytes = _fetch(served, tmp_path / "models.zip")
     assert served.ranges == [None, f"bytes={_HALF}-"]
-    assert min(told) <= _HALF
+    assert min(n_bytes) <= _HALF
     _assert_there_alone(served, tmp_path / "models.zip")
 
 

@@ -187,9 +187,9 @@ def draw_moth(moth: Moth, *, size: int = 96, seed: int) -> Image.Image:
     _draw_body(layer, rng, x, y, pixel, wing_colour)
     side = size * _SUPERSAMPLING
     small = layer.reshape(4, side // _SUPERSAMPLING, _SUPERSAMPLING, -1, _SUPERSAMPLING).mean(axis=(2, 4))
-    picture = ground * (1 - _shadow(small[3], light)) * (1 - small[3]) + small[:3]
-    picture = _lit(rng, picture, light)
-    return Image.fromarray((picture.clip(0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
+    image = ground * (1 - _shadow(small[3], light)) * (1 - small[3]) + small[:3]
+    image = _lit(rng, image, light)
+    return Image.fromarray((image.clip(0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
 
 
 def _table(moths: list[Moth]) -> str:
@@ -423,12 +423,12 @@ def _shadow(coverage: Floats, light: Floats) -> Floats:
     return np.asarray(moved.filter(ImageFilter.GaussianBlur(0.022 * size)), dtype=np.float32) / 255 * 0.5
 
 
-def _lit(rng: np.random.Generator, picture: Floats, light: Floats) -> Floats:
+def _lit(rng: np.random.Generator, image: Floats, light: Floats) -> Floats:
     """Light the image from one side, with random brightness and colour temperature."""
-    line = np.linspace(-1, 1, picture.shape[1], dtype=np.float32)
+    line = np.linspace(-1, 1, image.shape[1], dtype=np.float32)
     gradient = light[0] * line[None, :] + light[1] * line[:, None]
     warmth = rng.normal(0, 0.015)
     tint = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)[:, None, None]
-    grain = 0.012 * _noise(rng, picture.shape[1], 160, 160)
-    lit: Floats = picture * tint * (rng.uniform(0.90, 1.06) + rng.uniform(0.03, 0.11) * gradient) + grain
+    grain = 0.012 * _noise(rng, image.shape[1], 160, 160)
+    lit: Floats = image * tint * (rng.uniform(0.90, 1.06) + rng.uniform(0.03, 0.11) * gradient) + grain
     return lit

@@ -21,10 +21,10 @@ def test_index_split_stats_and_build(tmp_path: Path, photographs: Path) -> None:
     assert "dataset index --skip-bad" in refused.stderr
     assert "119 images of 3 classes" in succeed("dataset", "index", photographs, "--skip-bad", folder=tmp_path)
     shares = ("--share", "train=0.5", "--share", "test=0.5")
-    told = succeed("dataset", "split", "dirmap.csv", *shares, "--out", "halves.csv", folder=tmp_path)
+    output = succeed("dataset", "split", "dirmap.csv", *shares, "--out", "halves.csv", folder=tmp_path)
     rows = read_dirmap(tmp_path / "halves.csv")
     counts = Counter(row.split for row in rows)
-    assert told == f"halves.csv: 119 images, {counts['train']} train, {counts['test']} test\n"
+    assert output == f"halves.csv: 119 images, {counts['train']} train, {counts['test']} test\n"
     assert counts.keys() == {"train", "test"}
 
     printed = succeed("dataset", "stats", "halves.csv", "--images", photographs, "--size", 32, folder=tmp_path)

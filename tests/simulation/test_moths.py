@@ -122,8 +122,8 @@ def test_larger_image_shows_the_same_scene() -> None:
 
 def test_no_moth_is_in_two_splits(tmp_path: Path) -> None:
     root = write_moths(tmp_path / "moths", n_per_species={"train": 4, "val": 4, "test": 4}, seed=0, size=32)
-    pictures = [digest for path, digest in digests(root).items() if path.endswith(".png")]
-    assert len(set(pictures)) == len(pictures) == 3 * 4 * 4
+    images = [digest for path, digest in digests(root).items() if path.endswith(".png")]
+    assert len(set(images)) == len(images) == 3 * 4 * 4
     moths = sample_moths(n_per_species={"train": 4, "val": 4, "test": 4}, seed=0)
     assert len({moth.traits for moth in moths}) == len(moths)
 
@@ -195,8 +195,8 @@ def test_background_does_not_reveal_the_species() -> None:
     edge = [0, 1, 2, 3, -4, -3, -2, -1]
     statistics = []
     for moth in moths:
-        picture = pixels(moth, size=48)
-        corners = picture[np.ix_(edge, edge)].reshape(-1, 3)
+        image = pixels(moth, size=48)
+        corners = image[np.ix_(edge, edge)].reshape(-1, 3)
         statistics.append([*corners.mean(axis=0), *corners.std(axis=0)])
     by_species = np.array(statistics).reshape(len(SPECIES), 80, -1)
     assert f_oneway(*by_species).pvalue.min() > 0.01

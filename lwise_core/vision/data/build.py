@@ -28,7 +28,7 @@ _IMAGES = "images"
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _NewImage:
     """An image of the new data set: its row there, and the path of its source."""
 
     row: DirmapRow
@@ -82,24 +82,24 @@ def build_dataset(
     """
     chosen, how = selection or Selection(), storage or Storage()
     encoder = None if how.size is None else encoding(how.format, quality=how.quality)
-    pictures = _pictures(select(rows, chosen), encoder)
+    images = _new_images(select(rows, chosen), encoder)
     provenance = {"selection": asdict(chosen), "storage": asdict(how), "package_version": __version__}
     plan = {
         **provenance,
         "images": str(images_root.resolve()),
-        "pictures_sha256": hashlib.sha256(repr(pictures).encode()).hexdigest(),
+        "pictures_sha256": hashlib.sha256(repr(images).encode()).hexdigest(),
     }
     folder = ResumableFolder(out, plan)
-    paths = [folder.root / picture.row.im_path for picture in pictures]
+    paths = [folder.root / image.row.im_path for image in images]
     for parent in {path.parent for path in paths}:
         parent.mkdir(parents=True, exist_ok=True)
 
     def store(index: int) -> Finished:
-        content = _write(images_root / pictures[index].source, paths[index], encoder, how.size)
+        content = _write(images_root / images[index].source, paths[index], encoder, how.size)
         return Finished(index, {}, {_IMAGES: hashlib.sha256(content).hexdigest()})
 
     outcome = run_batches(
-        cut_batches(range(len(pictures)), 1),
+        cut_batches(range(len(images)), 1),
         in_threads(store),
         images_root=images_root,
         folder=folder,
@@ -114,12 +114,10 @@ def build_dataset(
             unreadable,
         )
     if unreadable:
-        lines = ([pictures[index].source, why] for index, why in sorted(outcome.unreadable.items()))
+        lines = ([images[index].source, why] for index, why in sorted(outcome.unreadable.items()))
         write_csv(folder.root / SKIPPED_FILE, ["im_path", "reason"], lines)
     atomic_files.write_text(folder.root / PROVENANCE_FILE, json.dumps(provenance, indent=2) + "\n")
-    write_dirmap(
-        folder.root / DIRMAP_FILE, renumber_classes([pictures[index].row for index in sorted(outcome.finished)])
-    )
+    write_dirmap(folder.root / DIRMAP_FILE, renumber_classes([images[index].row for index in sorted(outcome.finished)]))
     folder.complete()
     return unreadable
 
@@ -137,11 +135,11 @@ def _write(source: Path, path: Path, encoder: Encoding | None, size: int | None)
     return content
 
 
-def _pictures(selected: Sequence[SelectedImage], encoder: Encoding | None) -> list[_Picture]:
+def _new_images(selected: Sequence[SelectedImage], encoder: Encoding | None) -> list[_NewImage]:
     names = Counter(
         (image.row.split, image.row.class_name, _stored_name(image, encoder)) for image in selected if image.copy == 0
     )
-    pictures = []
+    images = []
     for image in selected:
         row = image.row
         name = _stored_name(image, encoder)
@@ -152,9 +150,9 @@ def _pictures(selected: Sequence[SelectedImage], encoder: Encoding | None) -> li
             name = f"{PurePosixPath(name).stem}__copy{image.copy}{PurePosixPath(name).suffix}"
         im_path = inside_root(f"{row.split}/{row.class_name}/{name}", "im_path")
         extra = {"orig_im_path": row.im_path, **row.extra}
-        pictures.append(_Picture(replace(row, im_path=im_path, extra=extra), source=row.im_path))
-    _reject_shared_paths(pictures)
-    return pictures
+        images.append(_NewImage(replace(row, im_path=im_path, extra=extra), source=row.im_path))
+    _reject_shared_paths(images)
+    return images
 
 
 def _stored_name(image: SelectedImage, encoder: Encoding | None) -> str:
@@ -162,9 +160,9 @@ def _stored_name(image: SelectedImage, encoder: Encoding | None) -> str:
     return PurePosixPath(path).name
 
 
-def _reject_shared_paths(pictures: Sequence[_Picture]) -> None:
+def _reject_shared_paths(images: Sequence[_NewImage]) -> None:
     source_of: dict[str, str] = {}
-    for picture in pictures:
-        other = source_of.setdefault(picture.row.im_path, picture.source)
-        if other != picture.source:
-            raise InputError(f"{other} and {picture.source} would both be saved as {picture.row.im_path}; rename one")
+    for image in images:
+        other = source_of.setdefault(image.row.im_path, image.source)
+        if other != image.source:
+            raise InputError(f"{other} and {image.source} would both be saved as {image.row.im_path}; rename one")

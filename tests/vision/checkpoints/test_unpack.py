@@ -50,10 +50,10 @@ def _assert_rejected(archive: Path, complaint: str) -> None:
 def test_unpack_restores_files_and_folders(tmp_path: Path, write: object) -> None:
     archive = write(tmp_path / "archive", _FILES)  # type: ignore[operator]
     assert is_archive(archive)
-    told: list[tuple[int, int]] = []
-    names = unpack(archive, tmp_path / "models", on_progress=lambda done, total: told.append((done, total)))
+    calls: list[tuple[int, int]] = []
+    names = unpack(archive, tmp_path / "models", on_progress=lambda done, total: calls.append((done, total)))
     assert names == list(_FILES)
-    assert told == [(1, 2), (2, 2)]
+    assert calls == [(1, 2), (2, 2)]
     assert {name: (tmp_path / "models" / name).read_bytes() for name in names} == _FILES
 
 

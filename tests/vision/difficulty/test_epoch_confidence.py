@@ -37,8 +37,8 @@ def test_command_adds_the_mean_probability_of_the_true_class(tmp_path: Path) -> 
         save_model(tmp_path / f"epoch-{number}.safetensors", model, training={}, metrics={})
         options += ["--model", f"epoch-{number}.safetensors"]
     succeed("difficulty", "confidence", "dirmap.csv", *options, folder=tmp_path)
-    pictures, labels = DirmapDataset(photographs, rows, size=32).load()
-    probabilities = torch.stack([model(as_float(pictures)).softmax(dim=1) for model in models]).mean(dim=0)
+    images, labels = DirmapDataset(photographs, rows, size=32).load()
+    probabilities = torch.stack([model(as_float(images)).softmax(dim=1) for model in models]).mean(dim=0)
     expected = [float(of_one[label]) for of_one, label in zip(probabilities, labels, strict=True)]
     found = [float(row.extra["epoch_confidence"]) for row in read_dirmap(tmp_path / "dirmap.csv")]
     assert found == pytest.approx(expected, abs=2e-6)
@@ -56,10 +56,10 @@ def test_present_only_ignores_classes_without_images(tmp_path: Path) -> None:
     write_dirmap(tmp_path / "dirmap.csv", rows)
     model = _model(1)
     save_model(tmp_path / "guide.safetensors", model, training={}, metrics={})
-    pictures, labels = DirmapDataset(photographs, rows, size=32).load()
+    images, labels = DirmapDataset(photographs, rows, size=32).load()
     settings = "--images photographs --model guide.safetensors --class-num-col logit --present-only"
     succeed("difficulty", "confidence", "dirmap.csv", *settings.split(), folder=tmp_path)
-    probabilities = model(as_float(pictures))[:, [0, 2]].softmax(dim=1)
+    probabilities = model(as_float(images))[:, [0, 2]].softmax(dim=1)
     expected = probabilities[torch.arange(len(rows)), labels].tolist()
     found = [float(row.extra["epoch_confidence"]) for row in read_dirmap(tmp_path / "dirmap.csv")]
     assert found == pytest.approx(expected, abs=2e-6)

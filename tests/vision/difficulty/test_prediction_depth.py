@@ -54,11 +54,11 @@ def test_probes_solve_the_normal_equations(model: GuideModel, rows: list[DirmapR
     train = [row for row in rows if row.split == "train"]
     targets = targets_for(model.description, rows, present_only=True)
     probes = fit_probes(model, train, images_root=photographs, targets=targets, engine=_ENGINE, layers=["blocks.0"])
-    pictures, labels = DirmapDataset(photographs, train, size=32).load()
+    images, labels = DirmapDataset(photographs, train, size=32).load()
     exact = model.double()
     network = exact.network
     assert isinstance(network, nn.Module)
-    inputs = (pictures.double() / 255 - exact.mean) / exact.std
+    inputs = (images.double() / 255 - exact.mean) / exact.std
     features = network.blocks[0](network.stem(inputs)).mean(dim=(2, 3)).numpy()  # type: ignore[operator,index]
     x = np.hstack([np.ones((len(features), 1)), features])
     y = np.eye(3)[labels.numpy()]

@@ -183,10 +183,10 @@ def test_head_of_many_architectures_is_found(architecture: str, head: str) -> No
 def test_fine_tuning_keeps_weights_and_normalisation_and_replaces_the_head(data: Data) -> None:
     four = GuideDescription("small_resnet", ("a", "b", "c", "d"), size=32, settings={"width": 8})
     source = new_model(four, data.train, seed=1)
-    begun = from_pretrained(source, ("x", "y"), size=32, seed=2)
-    assert begun.description.classes == ("x", "y")
-    assert begun.network.head.weight.shape[0] == 2
-    kept, weights = source.state_dict(), begun.state_dict()
+    tuned = from_pretrained(source, ("x", "y"), size=32, seed=2)
+    assert tuned.description.classes == ("x", "y")
+    assert tuned.network.head.weight.shape[0] == 2
+    kept, weights = source.state_dict(), tuned.state_dict()
     assert all(torch.equal(kept[name], weights[name]) for name in kept if not name.startswith("network.head"))
 
 

@@ -11,7 +11,7 @@ from lwise_core.errors import InputError
 from lwise_core.vision.training.augment import augmentation, presets
 
 
-def _picture(side: int) -> torch.Tensor:
+def _image(side: int) -> torch.Tensor:
     return torch.randint(0, 256, (3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
@@ -22,9 +22,9 @@ def test_presets_are_documented() -> None:
 @pytest.mark.parametrize("name", ["ham10000", "histology", "imagenet", "small"])
 def test_preset_depends_on_the_seed_alone(name: str) -> None:
     made = augmentation(name, size=48)
-    picture = _picture(made.loaded_size)
-    first, again = (made.apply(picture, seed=7) for _ in range(2))
-    others = [made.apply(picture, seed=seed) for seed in range(8, 14)]
+    image = _image(made.loaded_size)
+    first, again = (made.apply(image, seed=7) for _ in range(2))
+    others = [made.apply(image, seed=seed) for seed in range(8, 14)]
     assert first.shape == (3, 48, 48)
     assert first.dtype == torch.uint8
     assert torch.equal(first, again)
@@ -32,8 +32,8 @@ def test_preset_depends_on_the_seed_alone(name: str) -> None:
 
 
 def test_none_does_not_change_an_image() -> None:
-    picture = _picture(48)
-    assert torch.equal(augmentation("none", size=48).apply(picture, seed=1), picture)
+    image = _image(48)
+    assert torch.equal(augmentation("none", size=48).apply(image, seed=1), image)
 
 
 def test_custom_file_with_percentages_of_the_side(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_custom_file_with_percentages_of_the_side(tmp_path: Path) -> None:
     made = augmentation(str(path), size=48)
     assert made.loaded_size == 72
     assert made.transforms[0].size == [48, 24]
-    assert made.apply(_picture(72), seed=0).shape == (3, 48, 48)
+    assert made.apply(_image(72), seed=0).shape == (3, 48, 48)
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,9 @@ def test_from_fine_tunes_and_logs_every_epoch(folder: Path, data: Data) -> None:
     options = ("--images", "photographs", "--from", "start.safetensors", "--config", "settings.yaml", "--eps", 0.5)
     done = lwise("train", "dirmap.csv", *options, folder=folder)
     assert done.returncode == 0, done.stderr
-    begun, model = (load_model(folder / name) for name in ("start.safetensors", "guide.safetensors"))
+    initial, model = (load_model(folder / name) for name in ("start.safetensors", "guide.safetensors"))
     assert model.description.classes == ("blue", "green", "red")
-    assert model.network.stem.weight.equal(begun.network.stem.weight)
+    assert model.network.stem.weight.equal(initial.network.stem.weight)
     lines = [line for line in done.stderr.splitlines() if line.startswith("epoch=")]
     assert [line.split()[0] for line in lines] == ["epoch=1", "epoch=2"]
     assert {pair.partition("=")[0] for pair in lines[0].split()} == set(COLUMNS) - {"mfu"}

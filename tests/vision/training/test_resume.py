@@ -35,16 +35,16 @@ def _cut_short(folder: Path, *, number: int) -> subprocess.CompletedProcess[str]
     command = [*COMMAND, *map(str, _arguments("cut.safetensors"))]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stderr is not None
-        told = ""
+        log = ""
         for line in process.stderr:
-            told += line
+            log += line
             if line.startswith("epoch=2 "):
                 break
         # An epoch has fifteen batches, each longer than that.
         time.sleep(0.05)
         process.send_signal(number)
-        told += process.stderr.read()
-    return subprocess.CompletedProcess(command, process.returncode, "", told)
+        log += process.stderr.read()
+    return subprocess.CompletedProcess(command, process.returncode, "", log)
 
 
 def _log(folder: Path, name: str) -> list[dict[str, str]]:

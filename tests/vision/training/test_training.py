@@ -48,9 +48,9 @@ def _bright_or_dark(n: int, *, seed: int) -> InMemoryImages:
     sign = labels.float() * 2 - 1
     brightness_sign = torch.where(torch.rand(n, generator=random) < 0.8, sign, -sign)
     pattern = torch.randint(0, 2, (3, 16, 16), generator=torch.Generator().manual_seed(99)).repeat(1, 2, 2) * 2 - 1
-    pictures = 128 + 25 * brightness_sign[:, None, None, None] + 5 * sign[:, None, None, None] * pattern
-    pictures += 8 * torch.randn(pictures.shape, generator=random)
-    return InMemoryImages(pictures.clamp(0, 255).round().to(torch.uint8), labels)
+    images = 128 + 25 * brightness_sign[:, None, None, None] + 5 * sign[:, None, None, None] * pattern
+    images += 8 * torch.randn(images.shape, generator=random)
+    return InMemoryImages(images.clamp(0, 255).round().to(torch.uint8), labels)
 
 
 def test_adversarial_training_gains_accuracy_under_attack() -> None:
@@ -186,9 +186,9 @@ def test_epoch_has_every_image_once_in_batches_of_equal_size() -> None:
     ],
 )
 def test_impossible_training_is_rejected(data: Data, change: dict[str, object], complaint: str) -> None:
-    pictures = data.train
-    assert isinstance(pictures, InMemoryImages)
-    one_more = [torch.cat([part, part[:1]]) for part in (pictures.images, pictures.labels)]
+    images = data.train
+    assert isinstance(images, InMemoryImages)
+    one_more = [torch.cat([part, part[:1]]) for part in (images.images, images.labels)]
     with pytest.raises(InputError, match=complaint):
         trained(replace(data, train=InMemoryImages(*one_more)), **change)
 
@@ -204,9 +204,9 @@ def test_saved_model_loads_unchanged(tmp_path: Path, data: Data) -> None:
     path = tmp_path / "model.safetensors"
     save_model(path, done.model, training={}, metrics=asdict(done.accuracy))
     again = load_model(path)
-    pictures = as_float(torch.stack([data.validation[number][0] for number in range(5)]))
+    images = as_float(torch.stack([data.validation[number][0] for number in range(5)]))
     assert again.description == TINY
-    assert torch.equal(again(pictures), done.model(pictures))
+    assert torch.equal(again(images), done.model(images))
     assert Accuracy(**model_metrics(path)) == done.accuracy
     save_model(tmp_path / "again.safetensors", again, training={}, metrics=asdict(done.accuracy))
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
