@@ -227,9 +227,9 @@ def test_other_file_is_rejected(tmp_path: Path, content: bytes | None, complaint
 @pytest.mark.parametrize(
     ("metadata", "complaint"),
     [
-        ({}, "does not say what model it holds"),
+        ({}, "does not describe its model"),
         ({"lwise": "{"}, "not JSON"),
-        ({"lwise": "[]"}, "does not say what model it holds"),
+        ({"lwise": "[]"}, "does not describe its model"),
     ],
 )
 def test_third_party_safetensors_file_is_rejected(tmp_path: Path, metadata: dict[str, str], complaint: str) -> None:
