@@ -1,1 +1,1 @@
-"""Image work as jobs on SageMaker: the entry points of its containers, and what launches them from here."""
+"""Image work as jobs on SageMaker: `container` ships with every job; the other modules launch and monitor jobs."""

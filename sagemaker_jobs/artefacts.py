@@ -1,10 +1,10 @@
-"""Where everything of the jobs lies in S3: the bucket of the `ComputeStack`, and its layout.
+"""The artefact bucket of the `ComputeStack` and its layout.
 
 datasets/<dataset>/dirmap.csv, datasets/<dataset>/images/…    what jobs read
-jobs/<job>/input/{job,dirmap,model}/                          what one job was given: its record
+jobs/<job>/input/{job,dirmap,model}/                          the inputs of one job, copied
 jobs/<job>/code/…                                             the code that it ran
-jobs/<job>/output/…                                           what its machines left
-checkpoints/<job>/                                            of a training, until it is done
+jobs/<job>/output/…                                           what its machines wrote
+checkpoints/<job>/                                            of an unfinished training
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _REMEDY = f"Jobs need it: `npx cdk deploy {aws_names.COMPUTE_STACK}`"
 
 @dataclass(frozen=True)
 class Artefacts:
-    """The bucket, and the role as which jobs run."""
+    """The artefact bucket and the execution role of jobs."""
 
     bucket: str
     role: str
 
     def uri(self, key: str) -> str:
-        """Of an object, or of all whose keys begin so."""
+        """URI of an object, or of a prefix."""
         return f"s3://{self.bucket}/{key}"
 
 
 @dataclass(frozen=True)
 class S3Place:
-    """A bucket and what keys begin with; without a slash at the end."""
+    """A bucket and a key prefix without trailing slash."""
 
     bucket: str
     prefix: str
@@ -55,19 +55,19 @@ class S3Place:
 
 
 def artefacts() -> Artefacts:
-    """As the account's `ComputeStack` says.
+    """Read bucket and role from the outputs of the account's `ComputeStack`.
 
     Raises
     ------
     InputError
-        If it was not deployed, or AWS cannot be asked.
+        If the stack is not deployed, or AWS cannot be reached.
     """
     outputs = stack_outputs(aws_names.COMPUTE_STACK, remedy=_REMEDY)
     return Artefacts(outputs[aws_names.ARTEFACT_BUCKET], outputs[aws_names.JOB_ROLE])
 
 
 def dataset_place(dataset: str, where: Artefacts) -> S3Place:
-    """Where a data set is: named, in the artefact bucket; or as the URI says.
+    """Location of a data set, given by its name in the artefact bucket or by its URI.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""SageMaker's refusals of a job as sentences: its own words, and the page of the console where it can be mended."""
+"""SageMaker's errors at launch as one sentence: its message, and the page of the console that helps."""
 
 from __future__ import annotations
 

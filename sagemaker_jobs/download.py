@@ -35,7 +35,7 @@ def fetch(name: str, out: Path, *, on_progress: OnProgress) -> list[str]:
     if out.exists():
         raise InputError(f"{out} exists already; choose another name or remove it first")
     status = job_status(name)
-    if status.is_going_on:
+    if status.is_active:
         raise InputError(f"job {name} is {status.status}; wait for it with `lwise jobs wait {name}`")
     folder, here = folder_of(name, artefacts()), out.with_name(f"{out.name}.fetched")
     download(S3Place(folder.bucket, f"{folder.prefix}/input/job"), here / "input" / "job")

@@ -1,4 +1,4 @@
-"""A job to SageMaker, by its SDK. The requests are the SDK's; what is asked for stands here."""
+"""Launch a job on SageMaker. The SDK builds the requests from what is given here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PYTORCH = "2.11"
 """Version of PyTorch in AWS's image; this project's own."""
 
 IMAGES = "images"
-"""The input that is not copied for a job."""
+"""The input that is read in place, not copied for the job."""
 
 _NO_TELEMETRY = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
 _CODE_OF_TRAINING = "/opt/ml/input/data/code"
@@ -38,12 +38,12 @@ _HOUR_S = 3600
 
 @dataclass(frozen=True)
 class Launch:
-    """A job on its way.
+    """A job and its inputs, ready to launch.
 
     Attributes
     ----------
-    id : begins the names of the job on SageMaker and is that of its folder in the artefact bucket.
-    inputs : name -> where it is in S3; all but `images` were copied for this job.
+    id : begins the job's name on SageMaker, and names its folder in the artefact bucket.
+    inputs : name -> S3 URI; all but `images` were copied for this job.
     """
 
     id: str
@@ -60,7 +60,7 @@ def new_id(job: Job) -> str:
 
 
 def launch(launched: Launch, session: boto3.Session) -> str:
-    """Send the request; returns the name of the job on SageMaker. Nothing waits for it.
+    """Send the request, without waiting for the job; returns its name on SageMaker.
 
     Raises
     ------
@@ -247,5 +247,5 @@ def _tags(launched: Launch) -> list[dict[str, Any]]:
 
 
 def folder_of(name: str, where: Artefacts) -> S3Place:
-    """Of a job by its name on SageMaker: its folder in the artefact bucket."""
+    """Folder of a job in the artefact bucket, by the job's name on SageMaker."""
     return S3Place(where.bucket, f"{aws_names.JOBS}/{name.rpartition('-')[0]}")

@@ -1,6 +1,6 @@
-"""A job on this machine: the entry point that runs in the cloud, on a tree like SageMaker's, from folder to result.
+"""Run a job locally: the same entry point as in the cloud, on a tree like SageMaker's.
 
-A job that was cut short goes on where it stopped when it is run again.
+Running an interrupted job again resumes it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, MODEL_FILE, Container
 from sagemaker_jobs.local_container import fabricate, started
 from sagemaker_jobs.results import complete, take_model
 
-_BETWEEN_LOOKS_S = 0.2
+_POLL_INTERVAL_S = 0.2
 
 
 def run_locally(job: Job, dataset: Path, model: Path | None, out: Path, *, on_line: Callable[[str], None]) -> list[str]:
@@ -57,7 +57,7 @@ def run_locally(job: Job, dataset: Path, model: Path | None, out: Path, *, on_li
             current=host,
             inputs=inputs,
             hyperparameters={name: json.dumps(value) for name, value in job.settings.items()},
-            # What all machines leave, and keep, is in one place, as in S3.
+            # All machines write to one place, as in S3.
             shared=work,
         )
         for host in hosts
@@ -104,9 +104,9 @@ def _run(job: Job, containers: Sequence[Container], on_line: Callable[[str], Non
             while any(process.poll() is None for process in running) and not any(one.returncode for one in running):
                 for line in told:
                     on_line(line.rstrip("\n"))
-                time.sleep(_BETWEEN_LOOKS_S)
+                time.sleep(_POLL_INTERVAL_S)
         finally:
-            # With a request to stop, which a training heeds with its state saved.
+            # On SIGTERM, a training saves its state.
             for process in running:
                 process.terminate()
             for process in running:

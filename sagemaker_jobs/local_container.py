@@ -1,4 +1,4 @@
-"""A tree like SageMaker's, made on this machine, and a job's entry point run on it as SageMaker would."""
+"""A local tree like SageMaker's, and a job's entry point run on it as SageMaker would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that were launched: which there are, how they are, what they log; stop one, wait for one."""
+"""Launched jobs: list them, read their status and logs, stop them, wait for them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lwise_core.cloud.aws_client import asking, client
 from lwise_core.errors import InputError
 
 _OURS = "lwise-"
-_GOING_ON = ("InProgress", "Stopping")
-_BETWEEN_LOOKS_S = 15.0
+_ACTIVE = ("InProgress", "Stopping")
+_POLL_INTERVAL_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class JobStatus:
     Attributes
     ----------
     status : SageMaker's word: InProgress, Completed, Failed, Stopping or Stopped.
-    step : what it is doing just now, where SageMaker says so.
+    step : current step, if SageMaker reports one.
     machines : number and kind.
     reason : why it failed.
     """
@@ -38,9 +38,9 @@ class JobStatus:
     reason: str = ""
 
     @property
-    def is_going_on(self) -> bool:
-        """Whether it has not ended."""
-        return self.status in _GOING_ON
+    def is_active(self) -> bool:
+        """Whether the job has not ended."""
+        return self.status in _ACTIVE
 
 
 def list_jobs(n: int) -> list[JobStatus]:
@@ -66,7 +66,7 @@ def list_jobs(n: int) -> list[JobStatus]:
 
 
 def job_status(name: str) -> JobStatus:
-    """How a job is.
+    """Status of a job.
 
     Raises
     ------
@@ -75,25 +75,25 @@ def job_status(name: str) -> JobStatus:
     """
     with asking(f"job {name}"):
         if _is_training(name):
-            told = client("sagemaker").describe_training_job(TrainingJobName=name)
-            cluster, kind = told["ResourceConfig"], "Training"
+            description = client("sagemaker").describe_training_job(TrainingJobName=name)
+            cluster, kind = description["ResourceConfig"], "Training"
         else:
-            told = client("sagemaker").describe_processing_job(ProcessingJobName=name)
-            cluster, kind = told.get("ProcessingResources", {}).get("ClusterConfig"), "Processing"
+            description = client("sagemaker").describe_processing_job(ProcessingJobName=name)
+            cluster, kind = description.get("ProcessingResources", {}).get("ClusterConfig"), "Processing"
     return JobStatus(
         name=name,
-        status=told[f"{kind}JobStatus"],
-        created=told["CreationTime"],
-        ended=told.get(f"{kind}EndTime"),
-        step=told.get("SecondaryStatus", ""),
+        status=description[f"{kind}JobStatus"],
+        created=description["CreationTime"],
+        ended=description.get(f"{kind}EndTime"),
+        step=description.get("SecondaryStatus", ""),
         machines=f"{cluster['InstanceCount']} x {cluster['InstanceType']}" if cluster else "",
-        # A processing job says in its exit message what its entry point left as the reason.
-        reason=told.get("ExitMessage") or told.get("FailureReason", ""),
+        # For processing jobs, ExitMessage has the reason that the entry point wrote.
+        reason=description.get("ExitMessage") or description.get("FailureReason", ""),
     )
 
 
 def log_lines(name: str) -> Iterator[str]:
-    """The lines of a job's log by their time, each with the machine that wrote it.
+    """The lines of a job's log in order of time, each with its machine.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def log_lines(name: str) -> Iterator[str]:
 
 
 def stop_job(name: str) -> None:
-    """Ask a job to stop; a training keeps its state.
+    """Ask a job to stop; a training saves its state.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def stop_job(name: str) -> None:
 def wait_for(
     name: str, *, on_status: Callable[[JobStatus], Any], sleep: Callable[[float], None] = time.sleep
 ) -> JobStatus:
-    """How a job is when it has ended; `on_status` is called with every change.
+    """Wait until a job has ended, and return its status; `on_status` is called on every change.
 
     Raises
     ------
@@ -144,9 +144,9 @@ def wait_for(
         if (status.status, status.step) != before:
             on_status(status)
             before = (status.status, status.step)
-        if not status.is_going_on:
+        if not status.is_active:
             return status
-        sleep(_BETWEEN_LOOKS_S)
+        sleep(_POLL_INTERVAL_S)
 
 
 def _is_training(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Asking AWS, with its refusals as sentences for the person at the keyboard."""
+"""AWS clients, parallel requests, and AWS errors as one-line messages."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from lwise_core.errors import InputError
 Answer = TypeVar("Answer")
 
 AT_ONCE = 16
-"""Requests under way at the same time where there are many to make."""
+"""Number of parallel requests."""
 
-_PATIENCE = Config(max_pool_connections=AT_ONCE, retries={"mode": "standard", "total_max_attempts": 5})
+_CONFIG = Config(max_pool_connections=AT_ONCE, retries={"mode": "standard", "total_max_attempts": 5})
 
 
 def client(service: str) -> Any:
     """A client with the region and the account of the user's AWS settings."""
-    return boto3.Session().client(service, config=_PATIENCE)
+    return boto3.Session().client(service, config=_CONFIG)
 
 
 def at_once(
     requests: Iterable[Callable[[], Answer]], *, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Answer]:
-    """The answers to many requests in their order, several under way at the same time.
+    """Run requests in parallel; returns their answers in order.
 
-    Where one fails, those that were not begun are left out, and its error is raised.
+    If one fails, pending requests are cancelled and its error is raised.
     """
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        asked = [workers.submit(request) for request in requests]
+        futures = [workers.submit(request) for request in requests]
         try:
-            for done, one in enumerate(as_completed(asked), start=1):
+            for done, one in enumerate(as_completed(futures), start=1):
                 one.result()
-                on_progress(done, len(asked))
+                on_progress(done, len(futures))
         except BaseException:
             workers.shutdown(cancel_futures=True)
             raise
-        return [one.result() for one in asked]
+        return [one.result() for one in futures]
 
 
 @contextmanager
 def asking(about: str) -> Iterator[None]:
-    """Say of what AWS refuses, or where it is not reached, what it was about.
+    """Turn errors of AWS, or in reaching it, into an InputError that begins with `about`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def asking(about: str) -> Iterator[None]:
 
 
 def _why(error: Any) -> str:
-    """AWS's reason, with what can be done about it."""
+    """AWS's reason and what to do about it."""
     if isinstance(error, ClientError):
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         return f"{message} ({code}); region and account are those of your AWS settings, e.g. AWS_REGION and AWS_PROFILE"

@@ -1,4 +1,4 @@
-"""A deployed study: found by the outputs of its stack, or its tables by name once the stack is gone."""
+"""Find a deployed study by the outputs of its stack, or its tables by bucket tags once the stack is gone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lwise_core.sessions.stores.dynamodb.store import DynamoStore
 
 @dataclass(frozen=True)
 class Tables:
-    """Where the sessions of a deployed study are kept; all of it outlives the stack."""
+    """Tables and bucket with the sessions of a deployed study; they outlive the stack."""
 
     session_table: str
     counter_table: str
@@ -31,7 +31,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class DeployedStudy:
-    """What a study's stack says of itself.
+    """A study's stack, by its description and outputs.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class DeployedStudy:
 
 
 def find_deployed(study: Path) -> DeployedStudy:
-    """What the stack of a study says of itself.
+    """Read the stack of a study.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def stack_outputs(stack: str, *, remedy: str) -> Mapping[str, str]:
 
     Parameters
     ----------
-    remedy : what to do if it is not there, for people.
+    remedy : ends the error message if there is no such stack: what to do.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def stack_outputs(stack: str, *, remedy: str) -> Mapping[str, str]:
 
 
 def tables_beside(bucket: str) -> Tables:
-    """The tables of a study by its data bucket, whose tags name them also when the stack is gone.
+    """The tables of a study by its data bucket, whose tags name them even when the stack is gone.
 
     Raises
     ------
@@ -160,18 +160,20 @@ def open_sessions(study: Study, tables: Tables) -> SessionService:
 
 
 def alarms_of(stack: str) -> list[str]:
-    """What is wrong with a deployed study, in the words of those of its alarms that have gone off.
+    """Descriptions of a deployed study's alarms that are in state ALARM.
 
     Raises
     ------
     InputError
     """
     with asking(f"{stack}, alarms"):
-        # Names go on with a hyphen: those of study 1 are not those of study 10.
+        # The hyphen keeps study 1 apart from study 10.
         pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack}-")
         alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
-    told = [alarm.get("AlarmDescription") or alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"]
-    return [text.removeprefix(f"{stack}: ") for text in told]
+    descriptions = [
+        alarm.get("AlarmDescription") or alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"
+    ]
+    return [text.removeprefix(f"{stack}: ") for text in descriptions]
 
 
 def _stack_of(study: Path) -> str:
@@ -193,7 +195,7 @@ def _described(stack: str) -> Mapping[str, Any]:
             raise InputError(
                 f"{stack}: does not exist in {region} of this account; the studies there: {there}. Deploy it with "
                 f"`npx cdk deploy {name_in_app(stack)}`, or set AWS_REGION and AWS_PROFILE to where it is"
-                f"{_what_is_left(stack)}"
+                f"{_retained_buckets(stack)}"
             )
     return described
 
@@ -215,8 +217,8 @@ def _studies_there(cloudformation: Any) -> Sequence[str]:
     return sorted(name for name in names if aws_names.EXPERIMENT_STACKS in name)
 
 
-def _what_is_left(stack: str) -> str:
-    """The data buckets of a study that was taken down, as the end of a sentence."""
+def _retained_buckets(stack: str) -> str:
+    """The retained data buckets of a destroyed study, as the end of a sentence."""
     filters = [{"Key": aws_names.STACK_TAG, "Values": [stack]}, {"Key": aws_names.SESSION_TABLE_TAG}]
     pages = client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
     buckets = [found["ResourceARN"].rpartition(":")[2] for page in pages for found in page["ResourceTagMappingList"]]

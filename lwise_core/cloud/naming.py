@@ -1,4 +1,4 @@
-"""What stacks are called."""
+"""Names of stacks and buckets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def experiment_stack_name(study_id: str) -> str:
     Raises
     ------
     InputError
-        If the id has letters that no stack's name may have.
+        If the id has characters that stack names may not have.
     """
     return _checked(f"{EXPERIMENT_STACKS}{study_id.replace('_', '-')}", study_id)
 
 
 def name_in_account(study: StudyFolder) -> str:
-    """What the stack of a study is called in its account: as in the CDK's app, after the study's `aws_prefix`.
+    """Name of a study's stack in the account: the name in the app, after the study's `aws_prefix`.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def stimulus_stack_name(dataset: str) -> str:
     Raises
     ------
     InputError
-        If the name has letters that no stack's name may have.
+        If the name has characters that stack names may not have.
     """
     return _checked(f"{STIMULUS_STACKS}{dataset.replace('_', '-')}", dataset)
 

@@ -1,4 +1,4 @@
-"""What a study's stack leaves behind, what that costs, and how to be rid of it."""
+"""Resources that outlive a study's stack: their cost, and how to delete them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def kept_parts(tables: Tables) -> list[KeptPart]:
 
 
 def how_to_delete(tables: Tables) -> list[str]:
-    """Commands of the AWS command line that delete for good what was kept."""
+    """Commands of the AWS CLI that delete the retained resources permanently."""
     commands = []
     for name in (tables.session_table, tables.counter_table):
         commands += [

@@ -1,6 +1,6 @@
-"""The entry point of an enhancement job: this machine's part of `lwise enhance`, on all of its cards.
+"""Entry point of an enhancement job: this machine's share of `lwise enhance`, on all of its cards.
 
-Leaves an unfinished folder of variants; those of all machines together, in one place in S3, are the whole.
+Writes an unfinished folder of variants; the folders of all machines, merged in S3, are complete.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, JOB_FILE, MODEL_FILE, U
 
 
 def work(container: Container) -> int:
-    """Enhance this machine's part of the images."""
+    """Enhance this machine's share of the images."""
     code = on_each_card(__file__, torch.cuda.device_count())
     if code is not None:
         return code

@@ -1,4 +1,4 @@
-"""What the entry points have in common: how they end, and how they use every card of a machine."""
+"""Shared by all entry points: exit codes, failure reasons, one process per card."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from lwise_core.vision.shard import Shard
 from sagemaker_jobs.container.opt_ml import ML, Container, ContainerError
 
 ROOT = "LWISE_ML_ROOT"
-"""Environment variable: where the tree is that SageMaker has in /opt/ml."""
+"""Environment variable: root of the tree, instead of /opt/ml."""
 _CARD = "LWISE_CARD"
-"""Environment variable of the process of one card: I/N."""
+"""Environment variable of a card's process: I/N."""
 _BAD_INPUT = 2
 _SECONDS_BETWEEN_LINES = 60
 
 
 def run(work: Callable[[Container], int]) -> int:
-    """Do a job's work, and return the exit code: its own, 2 for what people can mend, 1 for what nobody foresaw.
+    """Run a job's work and return the exit code: its own, 2 for invalid input, 1 for unexpected errors.
 
-    The reason of a failure goes where SageMaker shows it, and into the log.
+    The reason of a failure goes to the log and to the file that SageMaker shows.
     """
     container = Container(Path(os.environ.get(ROOT, ML)))
     try:
@@ -42,9 +42,9 @@ def run(work: Callable[[Container], int]) -> int:
 
 
 def on_each_card(script: str, n_cards: int) -> int | None:
-    """Run the script once more for each card of this machine, if it has several; the highest exit code.
+    """Run the script once per card if this machine has several; returns the highest exit code.
 
-    None: this process is the one that computes. When one fails, the others are ended.
+    None: this process does the work itself. If one process fails, the others are killed.
     """
     if n_cards < 2 or _CARD in os.environ:
         return None
@@ -63,26 +63,26 @@ def on_each_card(script: str, n_cards: int) -> int | None:
 
 
 def shard_of(container: Container) -> Shard:
-    """The part of the work that this process does, of all machines and cards."""
+    """This process's share of the work, among all machines and cards."""
     machines = container.machines
     card, _, n_cards = os.environ.get(_CARD, "0/1").partition("/")
     return Shard(machines.rank * int(n_cards) + int(card), len(machines.hosts) * int(n_cards))
 
 
 def log(text: str) -> None:
-    """A line of the job's log. That nobody reads it any more, as when a machine is taken away, is no failure."""
+    """Write a line to the job's log. A closed pipe, as when a machine is reclaimed, is no failure."""
     with suppress(BrokenPipeError):
         print(text, flush=True)
 
 
 def progress_of(what: str) -> Callable[[int, int], None]:
-    """A function to call with (done, total), which logs how far the work is, once a minute and at the end."""
-    told = time.monotonic()
+    """An `on_progress` that logs once a minute and at the end."""
+    logged_at = time.monotonic()
 
     def on_progress(done: int, total: int) -> None:
-        nonlocal told
-        if done == total or time.monotonic() - told > _SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
+        nonlocal logged_at
+        if done == total or time.monotonic() - logged_at > _SECONDS_BETWEEN_LINES:
+            logged_at = time.monotonic()
             log(f"{done} of {total} {what}")
 
     return on_progress

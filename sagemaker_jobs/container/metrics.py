@@ -1,4 +1,4 @@
-"""What SageMaker reads out of a training's log, for the curves in its console."""
+"""Patterns with which SageMaker extracts metrics from a training's log, for the curves in its console."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ METRICS: Mapping[str, str] = {
     name: rf"\b{name}=([0-9.eE+-]+)"
     for name in ("loss", "clean_accuracy", "robust_accuracy", "learning_rate", "epsilon", "images_per_s", "mfu")
 }
-"""Name -> the pattern that finds its number in `EpochRecord.line`."""
+"""Name -> pattern of its number in `EpochRecord.line`."""

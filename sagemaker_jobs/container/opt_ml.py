@@ -1,8 +1,8 @@
-"""What SageMaker tells a container and takes from it: the tree below /opt/ml, of training and of processing jobs.
+"""The tree below /opt/ml through which SageMaker and a container exchange files, for training and processing jobs.
 
-Both name the machines of the job in `resourceconfig.json`, training below `input/config`, processing below `config`;
-training has its settings in `hyperparameters.json`, whose values are all text, processing in a file that the job was
-given. Knows nothing of what a job computes, and needs the standard library only.
+`resourceconfig.json` names the machines of the job: below `input/config` for training, below `config` for processing.
+Settings of a training are in `hyperparameters.json`, all as text; those of a processing job are in an input file.
+Independent of what a job computes; standard library only.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 ML = Path("/opt/ml")
-"""Where SageMaker puts everything."""
+"""Root of the tree."""
 
 JOB_FILE, DIRMAP_FILE, MODEL_FILE = "job.yaml", "dirmap.csv", "guide.safetensors"
-"""What the inputs `job`, `dirmap` and `model` hold."""
+"""The files of the inputs `job`, `dirmap` and `model`."""
 UNFINISHED = "unfinished"
-"""The input with what an enhancement left that was cut short."""
+"""The input with the files of an interrupted enhancement."""
 VARIANTS, SCORES = "variants", "scores.csv"
-"""What processing jobs leave, unfinished, in their output."""
+"""What processing jobs write to their output."""
 
 _LONGEST_REASON = 1024
-"""Characters of a failure that SageMaker keeps."""
-_ITS_OWN = "sagemaker_"
-"""What the names of settings begin with that are SageMaker's."""
+"""Characters of a failure message that SageMaker stores."""
+_SAGEMAKER_PREFIX = "sagemaker_"
+"""Begins the names of SageMaker's own settings."""
 
 
 class ContainerError(Exception):
@@ -39,8 +39,8 @@ class Machines:
 
     Attributes
     ----------
-    hosts : their names, in the same order on each of them.
-    current : this one's.
+    hosts : their names, in the same order on every machine.
+    current : name of this machine.
     """
 
     hosts: tuple[str, ...]
@@ -48,7 +48,7 @@ class Machines:
 
     @property
     def rank(self) -> int:
-        """The place of this machine among them, from 0."""
+        """Index of this machine, from 0."""
         return self.hosts.index(self.current)
 
 
@@ -72,25 +72,25 @@ class Container:
         ContainerError
         """
         path = self._config("resourceconfig.json")
-        told = _read(path)
+        config = _read(path)
         try:
-            machines = Machines(hosts=tuple(sorted(told["hosts"])), current=told["current_host"])
+            machines = Machines(hosts=tuple(sorted(config["hosts"])), current=config["current_host"])
         except (KeyError, TypeError):
-            raise ContainerError(f"{path}: expected hosts and current_host, found {told!r}") from None
+            raise ContainerError(f"{path}: expected hosts and current_host, found {config!r}") from None
         if machines.current not in machines.hosts:
             raise ContainerError(f"{path}: current_host {machines.current} is none of {', '.join(machines.hosts)}")
         return machines
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """The settings of a training job, each read as JSON where it is that, else as the text that it is.
+        """The settings of a training job: parsed as JSON where possible, else text.
 
         Raises
         ------
         ContainerError
         """
-        told: Mapping[str, str] = _read(self._config("hyperparameters.json"))
-        return {name: _value(text) for name, text in told.items() if not name.startswith(_ITS_OWN)}
+        settings: Mapping[str, str] = _read(self._config("hyperparameters.json"))
+        return {name: _value(text) for name, text in settings.items() if not name.startswith(_SAGEMAKER_PREFIX)}
 
     def channel(self, name: str) -> Path:
         """The folder of an input.
@@ -102,28 +102,28 @@ class Container:
         """
         path = self.inputs / name
         if not path.is_dir():
-            there = ", ".join(sorted(folder.name for folder in self.inputs.glob("*")))
-            raise ContainerError(f"{path}: the job has no input {name}; it has {there or 'none'}")
+            existing = ", ".join(sorted(folder.name for folder in self.inputs.glob("*")))
+            raise ContainerError(f"{path}: the job has no input {name}; it has {existing or 'none'}")
         return path
 
     def optional_channel(self, name: str) -> Path | None:
-        """The folder of an input that not every job has."""
+        """The folder of an optional input; None if the job has no such input."""
         path = self.inputs / name
         return path if path.is_dir() else None
 
     @property
     def model(self) -> Path:
-        """Where a trained model goes, which SageMaker uploads when the job ends."""
+        """Folder of the trained model; SageMaker uploads it when the job ends."""
         return self.root / "model"
 
     @property
     def checkpoints(self) -> Path:
-        """What is kept in S3 while the job runs, and is there again after an interruption."""
+        """Folder that SageMaker syncs to S3 while the job runs, and restores after an interruption."""
         return self.root / "checkpoints"
 
     @property
     def output(self) -> Path:
-        """Where a processing job leaves what it makes."""
+        """Output folder of a processing job."""
         return self.root / "processing" / "output"
 
     @property
@@ -132,18 +132,18 @@ class Container:
         return self.failure_file.read_text(encoding="utf-8") if self.failure_file.is_file() else None
 
     def fail(self, reason: str) -> None:
-        """Leave the reason where SageMaker shows it."""
+        """Write the reason of a failure to the file that SageMaker shows."""
         self.failure_file.parent.mkdir(parents=True, exist_ok=True)
         self.failure_file.write_text(reason[:_LONGEST_REASON], encoding="utf-8")
 
     @property
     def failure_file(self) -> Path:
-        """Where SageMaker looks for the reason of a failure."""
+        """The file from which SageMaker reads the reason of a failure."""
         return self.root / "output" / ("failure" if self.is_training else "message")
 
     @property
     def inputs(self) -> Path:
-        """Where the folders of the inputs are."""
+        """Folder of the inputs."""
         return self.root / "input" / "data" if self.is_training else self.root / "processing" / "input"
 
     def _config(self, name: str) -> Path:

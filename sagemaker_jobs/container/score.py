@@ -1,6 +1,6 @@
-"""The entry point of a scoring job: this machine's part of `lwise score`, on all of its cards.
+"""Entry point of a scoring job: this machine's share of `lwise score`, on all of its cards.
 
-Leaves measurements in an unfinished folder; those of all machines together, in one place in S3, are the whole.
+Writes measurements to an unfinished folder; the folders of all machines, merged in S3, are complete.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, JOB_FILE, MODEL_FILE, S
 
 
 def work(container: Container) -> int:
-    """Score this machine's part of the images."""
+    """Score this machine's share of the images."""
     code = on_each_card(__file__, torch.cuda.device_count())
     if code is not None:
         return code

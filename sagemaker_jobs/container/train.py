@@ -1,6 +1,6 @@
-"""The entry point of a training job: `lwise train` on the inputs of a container, on all of its cards and machines.
+"""Entry point of a training job: `lwise train` on the inputs of a container, on all cards and machines.
 
-Started once for each card by `torchrun`. An interrupted job goes on from the state in its checkpoints.
+`torchrun` starts it once per card. An interrupted job resumes from the state in its checkpoints.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from sagemaker_jobs.container.entrypoint import log, progress_of, run
 from sagemaker_jobs.container.job import unpacked
 from sagemaker_jobs.container.opt_ml import DIRMAP_FILE, MODEL_FILE, Container
 
-_KEPT = ("config.yaml", "log.csv")
-"""Of a training's folder, what is kept beside the model."""
+_COPIED_FILES = ("config.yaml", "log.csv")
+"""Files of the run's folder that are copied next to the model."""
 
 
 def work(container: Container) -> int:
-    """Train, and leave the model where SageMaker takes it from; 143 after a signal to stop, the state kept."""
+    """Train and write the model to SageMaker's model folder; 143 after SIGTERM, with the state saved."""
     with process_group() as group:
-        # Files of a restarted job that had all but ended.
+        # Exists if the job was interrupted after its last epoch.
         trained = container.checkpoints / MODEL_FILE
         if not group.broadcast(trained.exists()):
             try:
@@ -39,7 +39,7 @@ def work(container: Container) -> int:
         if group.is_leader:
             container.model.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(trained, container.model / MODEL_FILE)
-            for name in _KEPT:
+            for name in _COPIED_FILES:
                 shutil.copyfile(run_folder(trained) / name, container.model / name)
     return 0
 
@@ -59,10 +59,12 @@ def _train(container: Container, group: Group) -> None:
         on_progress=progress_of("pictures loaded") if group.is_leader else None,
     )
     with stop_on_signal() as request:
-        training.train(Callbacks(on_epoch=_tell if group.is_leader else _nothing, stop=lambda: request.signal != 0))
+        training.train(
+            Callbacks(on_epoch=_log_epoch if group.is_leader else _nothing, stop=lambda: request.signal != 0)
+        )
 
 
-def _tell(record: EpochRecord) -> None:
+def _log_epoch(record: EpochRecord) -> None:
     log(record.line())
 
 
