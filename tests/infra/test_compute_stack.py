@@ -56,22 +56,22 @@ def _text(resource: Any) -> str:
     return resource if isinstance(resource, str) else json.dumps(resource)
 
 
-def test_cdk_nag_finds_nothing_that_is_not_accepted_with_a_reason(stack: Stack) -> None:
+def test_cdk_nag_reports_only_acknowledged_findings(stack: Stack) -> None:
     report = AwsSolutionsChecks(stack.node.root).validate_scope(stack)
     assert [(found.rule_name, found.severity) for found in report.violations] == []
 
 
-def test_nor_where_account_and_region_are_not_known_yet() -> None:
+def test_cdk_nag_passes_without_account_and_region() -> None:
     app = App()
     unknown = ComputeStack(app, "ComputeStack", readable_buckets=[_SHARED])
     assert [found.rule_name for found in AwsSolutionsChecks(app).validate_scope(unknown).violations] == []
 
 
-def test_cfn_lint_has_nothing_to_say(template: dict[str, Any]) -> None:
+def test_cfn_lint_reports_nothing(template: dict[str, Any]) -> None:
     assert [str(found) for found in cfnlint.api.lint(json.dumps(template), regions=[REGION])] == []
 
 
-def test_what_lies_where_decides_what_jobs_may_do_with_it(template: dict[str, Any]) -> None:
+def test_permissions_of_jobs_depend_on_the_folder(template: dict[str, Any]) -> None:
     allowed = _allowed(template)
     of_bucket = {
         action: {one.rpartition('"/')[2].partition("/")[0] for one in allowed[action] if "Artefacts" in one}
@@ -85,7 +85,7 @@ def test_what_lies_where_decides_what_jobs_may_do_with_it(template: dict[str, An
     }
 
 
-def test_checkpoints_alone_are_deleted_in_time(template: dict[str, Any]) -> None:
+def test_only_checkpoints_expire(template: dict[str, Any]) -> None:
     (bucket,) = (found for found in template["Resources"].values() if found["Type"] == "AWS::S3::Bucket")
     rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
     assert [(rule["Prefix"], rule["ExpirationInDays"]) for rule in rules if "ExpirationInDays" in rule] == [
@@ -94,7 +94,7 @@ def test_checkpoints_alone_are_deleted_in_time(template: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("region", [REGION, "eu-south-1", "cn-north-1", "ap-southeast-4"])
-def test_the_image_that_jobs_run_in_may_be_fetched(region: str) -> None:
+def test_jobs_may_pull_their_container_image(region: str) -> None:
     uri = image_uris.retrieve(
         framework="pytorch-amzn2023",
         region=region,
@@ -131,7 +131,7 @@ def _with_everything() -> ComputeStack:
     )
 
 
-def test_what_may_be_added_passes_the_checks_too() -> None:
+def test_optional_resources_pass_nag_and_lint() -> None:
     stack = _with_everything()
     assert [found.rule_name for found in AwsSolutionsChecks(stack.node.root).validate_scope(stack).violations] == []
     template = Template.from_stack(stack).to_json()
@@ -194,12 +194,12 @@ def test_a_budget_counts_jobs_and_nothing_else(template: dict[str, Any]) -> None
         ("200", "lab", "budget_email is 'lab'"),
     ],
 )
-def test_half_a_budget_is_refused(usd: str, email: str, wrong: str) -> None:
+def test_incomplete_or_invalid_budgets_are_rejected(usd: str, email: str, wrong: str) -> None:
     with pytest.raises(InputError, match=wrong):
         Budget.of(usd, email)
 
 
-def test_no_budget_is_none() -> None:
+def test_empty_options_mean_no_budget() -> None:
     assert Budget.of("", "") is None
 
 
@@ -231,7 +231,7 @@ def test_other_buckets_are_read_and_never_written(template: dict[str, Any]) -> N
         assert all("Artefacts" in resource for resource in allowed[action])
 
 
-def test_only_what_knows_no_resource_is_allowed_on_all_of_them(template: dict[str, Any]) -> None:
+def test_only_actions_without_resources_are_allowed_on_all(template: dict[str, Any]) -> None:
     anywhere = {action for action, resources in _allowed(template).items() if "*" in resources}
     assert anywhere == {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
     (metrics,) = (
@@ -244,7 +244,7 @@ def test_only_what_knows_no_resource_is_allowed_on_all_of_them(template: dict[st
     assert metrics["Condition"] == {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}}
 
 
-def test_only_sagemaker_of_this_account_may_be_the_role(template: dict[str, Any]) -> None:
+def test_only_sagemaker_in_this_account_assumes_the_role(template: dict[str, Any]) -> None:
     (role,) = (found for found in template["Resources"].values() if found["Type"] == "AWS::IAM::Role")
     (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "sagemaker.amazonaws.com"}
@@ -252,7 +252,7 @@ def test_only_sagemaker_of_this_account_may_be_the_role(template: dict[str, Any]
     assert "ManagedPolicyArns" not in role["Properties"]
 
 
-def test_what_jobs_have_made_outlives_the_stack(template: dict[str, Any]) -> None:
+def test_the_artefact_bucket_outlives_the_stack(template: dict[str, Any]) -> None:
     (bucket,) = (found for found in template["Resources"].values() if found["Type"] == "AWS::S3::Bucket")
     assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}

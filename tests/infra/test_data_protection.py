@@ -10,7 +10,7 @@ _KEPT, _DELETED = "ExperimentStack-kept-1", "ExperimentStack-deleted-2"
 _DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
 
 
-def test_data_outlive_their_stack(synthesised: Synthesised) -> None:
+def test_tables_and_data_bucket_are_retained(synthesised: Synthesised) -> None:
     kept = {
         id_
         for type_ in _DATA
@@ -23,7 +23,7 @@ def test_data_outlive_their_stack(synthesised: Synthesised) -> None:
     assert synthesised.stack(_KEPT).termination_protection
 
 
-def test_everything_else_goes_with_it(synthesised: Synthesised) -> None:
+def test_nothing_else_is_retained(synthesised: Synthesised) -> None:
     resources = synthesised.templates[_KEPT]["Resources"]
     kept = {resource["Type"] for resource in resources.values() if "Retain" in resource.get("DeletionPolicy", "")}
     assert kept == {*_DATA, "AWS::S3::BucketPolicy"}
@@ -31,7 +31,7 @@ def test_everything_else_goes_with_it(synthesised: Synthesised) -> None:
     assert len([1 for resource in resources.values() if "Retain" in resource.get("DeletionPolicy", "")]) == 4
 
 
-def test_a_kept_bucket_wants_tls_as_before(synthesised: Synthesised) -> None:
+def test_the_policy_of_a_retained_bucket_is_retained(synthesised: Synthesised) -> None:
     (data,) = [id_ for id_ in synthesised.resources(_KEPT, "AWS::S3::Bucket") if "StorageData" in id_]
     (policy,) = [
         policy
@@ -42,7 +42,7 @@ def test_a_kept_bucket_wants_tls_as_before(synthesised: Synthesised) -> None:
 
 
 @pytest.mark.parametrize("name", [_KEPT, _DELETED])
-def test_nothing_logs_into_a_group_that_aws_makes_and_leaves_behind(synthesised: Synthesised, name: str) -> None:
+def test_every_function_and_stage_logs_to_a_group_of_the_stack(synthesised: Synthesised, name: str) -> None:
     groups = synthesised.resources(name, "AWS::Logs::LogGroup")
     functions = synthesised.resources(name, "AWS::Lambda::Function")
     assert len(functions) == 3  # sessions, copying the page, emptying buckets
@@ -55,7 +55,7 @@ def test_nothing_logs_into_a_group_that_aws_makes_and_leaves_behind(synthesised:
     assert any(id_.startswith("SessionsApiErrorLogs") for id_ in stage["DependsOn"])
 
 
-def test_a_study_may_ask_for_its_data_to_be_deleted(synthesised: Synthesised) -> None:
+def test_on_destroy_delete_retains_nothing(synthesised: Synthesised) -> None:
     resources = synthesised.templates[_DELETED]["Resources"].values()
     assert not [resource for resource in resources if "Retain" in resource.get("DeletionPolicy", "")]
     tables = synthesised.resources(_DELETED, "AWS::DynamoDB::Table").values()
@@ -73,7 +73,7 @@ def test_tables_can_be_restored_to_any_moment_and_objects_to_any_version(synthes
     assert data["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
-def test_files_are_copied_and_never_taken_away(synthesised: Synthesised) -> None:
+def test_deployments_never_delete_files(synthesised: Synthesised) -> None:
     deployments = synthesised.resources(_KEPT, "Custom::CDKBucketDeployment").values()
     assert len(deployments) == 3
     assert all(deployment["Properties"]["Prune"] is False for deployment in deployments)
@@ -83,7 +83,7 @@ def test_files_are_copied_and_never_taken_away(synthesised: Synthesised) -> None
 
 
 @pytest.mark.parametrize("name", [_KEPT, _DELETED])
-def test_log_groups_go_with_the_stack_and_keep_lines_for_a_limited_time(synthesised: Synthesised, name: str) -> None:
+def test_log_groups_have_limited_retention(synthesised: Synthesised, name: str) -> None:
     groups = synthesised.resources(name, "AWS::Logs::LogGroup").values()
     assert groups
     assert {group["Properties"]["RetentionInDays"] for group in groups} == {90}

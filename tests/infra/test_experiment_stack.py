@@ -17,7 +17,7 @@ _SUPERFLUOUS_DEPENDENCY = "W3005"
 
 
 @pytest.mark.parametrize("name", _DEPLOYED)
-def test_cfn_lint_has_nothing_to_say(synthesised: Synthesised, name: str) -> None:
+def test_cfn_lint_reports_nothing(synthesised: Synthesised, name: str) -> None:
     found = cfnlint.api.lint(json.dumps(synthesised.templates[name]), regions=[REGION])
     assert [str(one) for one in found if one.rule.id != _SUPERFLUOUS_DEPENDENCY] == []
 
@@ -34,7 +34,7 @@ def test_outputs_have_fixed_names(synthesised: Synthesised) -> None:
 
 
 @pytest.mark.parametrize(("name", "reason"), [("broken-3", "titel"), ("codeless-4", "env:DONE; .* needs ssm:NAME")])
-def test_a_study_that_cannot_be_deployed_is_listed_and_says_why(
+def test_an_invalid_study_is_a_placeholder_stack_with_an_error(
     synthesised: Synthesised, name: str, reason: str
 ) -> None:
     stack = f"ExperimentStack-{name}"

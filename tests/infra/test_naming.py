@@ -16,12 +16,12 @@ def test_underscores_become_hyphens() -> None:
 
 
 @pytest.mark.parametrize("name", ["möths_1", "a b_1", "x" * 130, "a.b_1"])
-def test_a_name_that_no_stack_may_have_is_refused(name: str) -> None:
+def test_invalid_stack_names_are_rejected(name: str) -> None:
     with pytest.raises(InputError, match="letters, digits, hyphens and underscores"):
         experiment_stack_name(name)
 
 
-def test_the_labs_prefix_stands_before_the_name_in_the_account(tmp_path: Path) -> None:
+def test_aws_prefix_precedes_the_stack_name(tmp_path: Path) -> None:
     folder = tmp_path / "moths_3"
     folder.mkdir()
     config = folder / "config.yaml"
@@ -35,7 +35,7 @@ def test_the_labs_prefix_stands_before_the_name_in_the_account(tmp_path: Path) -
     assert name_in_app("lab-ExperimentStack-moths-3") == "ExperimentStack-moths-3"
 
 
-def test_two_studies_that_would_be_one_stack_are_named() -> None:
+def test_studies_with_the_same_stack_name_are_rejected() -> None:
     refuse_twins(["moths_1", "moths_2"])
     with pytest.raises(InputError, match="big_moths_1 and big-moths_1 would both be ExperimentStack-big-moths-1"):
         refuse_twins(["big_moths_1", "moths_2", "big-moths_1"])

@@ -36,13 +36,13 @@ def _as_list(value: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", _DEPLOYED)
-def test_cdk_nag_finds_nothing_that_is_not_accepted_with_a_reason(synthesised: Synthesised, name: str) -> None:
+def test_cdk_nag_reports_only_acknowledged_findings(synthesised: Synthesised, name: str) -> None:
     report = AwsSolutionsChecks(synthesised.app).validate_scope(synthesised.stack(name))
     assert [(found.rule_name, found.severity) for found in report.violations] == []
 
 
 @pytest.mark.parametrize("name", _DEPLOYED)
-def test_as_many_findings_are_accepted_as_were_thought_about(synthesised: Synthesised, name: str) -> None:
+def test_the_number_of_acknowledged_findings_is_fixed(synthesised: Synthesised, name: str) -> None:
     accepted = {
         (construct.node.path, finding): reason
         for construct in synthesised.stack(name).node.find_all()
@@ -54,7 +54,7 @@ def test_as_many_findings_are_accepted_as_were_thought_about(synthesised: Synthe
     assert all(len(reason) > 20 for reason in accepted.values())
 
 
-def test_the_function_can_do_exactly_what_it_needs(synthesised: Synthesised) -> None:
+def test_the_session_function_has_minimal_permissions(synthesised: Synthesised) -> None:
     allowed = {
         (action, json.dumps(resource, sort_keys=True))
         for statement in _statements_of(synthesised, _KEPT, "SessionsFunctionRole")
@@ -83,7 +83,7 @@ def test_the_function_can_do_exactly_what_it_needs(synthesised: Synthesised) -> 
     ]
 
 
-def test_no_policy_speaks_of_everything(synthesised: Synthesised) -> None:
+def test_no_policy_allows_all_actions_or_resources(synthesised: Synthesised) -> None:
     for stack in _DEPLOYED:
         for policy in synthesised.resources(stack, "AWS::IAM::Policy").values():
             for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
@@ -92,7 +92,7 @@ def test_no_policy_speaks_of_everything(synthesised: Synthesised) -> None:
 
 
 @pytest.mark.parametrize("name", _DEPLOYED)
-def test_every_bucket_is_private_and_wants_tls(synthesised: Synthesised, name: str) -> None:
+def test_every_bucket_is_private_and_tls_only(synthesised: Synthesised, name: str) -> None:
     buckets = synthesised.resources(name, "AWS::S3::Bucket")
     assert buckets
     for id_, bucket in buckets.items():
@@ -118,7 +118,7 @@ def test_only_cloudfront_reads_the_page(synthesised: Synthesised) -> None:
     assert services == ["cloudfront.amazonaws.com"]
 
 
-def test_logs_tell_nothing_of_who_asked(synthesised: Synthesised) -> None:
+def test_logs_do_not_identify_participants(synthesised: Synthesised) -> None:
     (stage,) = synthesised.resources(_KEPT, "AWS::ApiGateway::Stage").values()
     line = stage["Properties"]["AccessLogSetting"]["Format"]
     assert json.loads(line).keys() == {"at", "request", "call", "method", "status", "ms", "bytes", "error"}

@@ -66,18 +66,18 @@ def test_there_is_one_stack_for_each_data_set_that_studies_show(stacks: dict[str
 
 
 @pytest.mark.parametrize("name", [_STIMULI, _STUDY])
-def test_cdk_nag_finds_nothing_that_is_not_accepted_with_a_reason(stacks: dict[str, Stack], name: str) -> None:
+def test_cdk_nag_reports_only_acknowledged_findings(stacks: dict[str, Stack], name: str) -> None:
     report = AwsSolutionsChecks(stacks[name].node.root).validate_scope(stacks[name])
     assert [(found.rule_name, found.severity) for found in report.violations] == []
 
 
 @pytest.mark.parametrize("name", [_STIMULI, _STUDY])
-def test_cfn_lint_has_nothing_to_say(templates: dict[str, dict[str, Any]], name: str) -> None:
+def test_cfn_lint_reports_nothing(templates: dict[str, dict[str, Any]], name: str) -> None:
     found = cfnlint.api.lint(json.dumps(templates[name]), regions=[REGION])
     assert [str(one) for one in found if one.rule.id != "W3005"] == []
 
 
-def test_the_stack_warns_of_nothing_and_neither_does_a_study(stacks: dict[str, Stack]) -> None:
+def test_stacks_have_no_warnings(stacks: dict[str, Stack]) -> None:
     said = [
         entry.data
         for name in (_STIMULI, _STUDY)
@@ -88,7 +88,7 @@ def test_the_stack_warns_of_nothing_and_neither_does_a_study(stacks: dict[str, S
     assert said == []
 
 
-def test_only_distributions_of_this_account_read_the_pictures(templates: dict[str, dict[str, Any]]) -> None:
+def test_only_distributions_of_this_account_read_the_images(templates: dict[str, dict[str, Any]]) -> None:
     (policy,) = _of_type(templates[_STIMULI], "AWS::S3::BucketPolicy")
     statements = policy["Properties"]["PolicyDocument"]["Statement"]
     (reading,) = (one for one in statements if one.get("Principal") == {"Service": "cloudfront.amazonaws.com"})
@@ -126,7 +126,7 @@ def test_the_bucket_is_private_and_its_stack_protected(
     assert stacks[_STIMULI].termination_protection
 
 
-def test_a_study_serves_its_pictures_from_there_and_brings_none(templates: dict[str, dict[str, Any]]) -> None:
+def test_a_study_serves_images_from_the_stimulus_bucket_and_uploads_none(templates: dict[str, dict[str, Any]]) -> None:
     (distribution,) = _of_type(templates[_STUDY], "AWS::CloudFront::Distribution")
     config = distribution["Properties"]["DistributionConfig"]
     (behaviour,) = (one for one in config["CacheBehaviors"] if one["PathPattern"] == "stimuli/*")
@@ -136,5 +136,5 @@ def test_a_study_serves_its_pictures_from_there_and_brings_none(templates: dict[
     assert len(_of_type(templates[_STUDY], "Custom::CDKBucketDeployment")) == 2
 
 
-def test_a_study_needs_no_stack_of_pictures_to_be_deployed_with_it(stacks: dict[str, Stack]) -> None:
+def test_a_study_does_not_depend_on_the_stimulus_stack(stacks: dict[str, Stack]) -> None:
     assert [stack.node.id for stack in stacks[_STUDY].dependencies] == ["AccountStack"]
