@@ -169,13 +169,13 @@ def test_ssm_code_is_not_used_by_the_local_server() -> None:
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        (_config(block="warmup", min_correct=1), "no block is called 'warmup'; expected one of screening, main"),
-        (_config(min_correct=7), "asks for 7 right answers and 0 of each class, but block 'screening' has 6 main"),
+        (_config(block="warmup", min_correct=1), "no block 'warmup'; expected one of screening, main"),
+        (_config(min_correct=7), "requires 7 correct answers and 0 of each class, but block 'screening' has 6 main"),
         (_config(min_correct=1, min_correct_per_class=3), "and 3 of each class, but block 'screening' has 6"),
         (_config(min_corect=1), "site.screening.min_corect: unknown key; did you mean min_correct?"),
         (
             {**_config(min_correct=1), "deployment": {"completion_code": "CDONE42"}},
-            "the code itself does not belong into this file",
+            "never put the code itself into this file",
         ),
     ],
     ids=["no-such-block", "too-many", "too-many-of-a-class", "typo", "the-code-itself"],
