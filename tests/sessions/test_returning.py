@@ -107,7 +107,7 @@ def test_slot_of_a_blocked_session_is_free_at_once(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("policy", ["resume", "restart"])
-@pytest.mark.parametrize(("hours", "state"), [(23.9, "started"), (24.1, "abandoned")])
+@pytest.mark.parametrize(("hours", "state"), [(23.9, "started"), (24, "started"), (24.1, "abandoned")])
 def test_session_ends_when_the_participant_returns_too_late(
     serve: Serve, policy: ReturnPolicy, hours: float, state: str
 ) -> None:

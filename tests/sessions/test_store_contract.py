@@ -249,7 +249,7 @@ def test_only_a_started_session_is_released(store: SessionStore) -> None:
     assert list(store.sessions()) == [completed]
 
 
-# --- left, and begun anew
+# --- restarted
 
 
 def test_restarted_session_keeps_its_slot_and_its_earlier_trials_separately(open_store: OpenStore) -> None:
@@ -326,6 +326,28 @@ def test_assignment_is_reopened_by_the_same_worker_only(store: SessionStore) -> 
     with pytest.raises(NotYours, match="opened by someone else"):
         _open(store, "monday", worker="somebody else")
     assert store.session_with_token(_TOKEN) == first
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, "w"), ("w", None)])
+def test_assignment_with_and_without_worker_id_are_different_people(
+    store: SessionStore, first: str | None, second: str | None
+) -> None:
+    def open_as(worker: str | None) -> Session:
+        return store.open_session(
+            PlatformIds("inperson", "monday", worker_id=worker),
+            participant="p",
+            token_sha256=_TOKEN,
+            slot=None,
+            n_slots=None,
+            may_repeat=False,
+            now=_NOW,
+            lease_until=_LATER,
+        )
+
+    opened = open_as(first)
+    with pytest.raises(NotYours):
+        open_as(second)
+    assert store.session_with_token(_TOKEN) == opened
 
 
 def test_participants_without_worker_id_are_different_people(store: SessionStore) -> None:
