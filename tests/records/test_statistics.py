@@ -285,6 +285,11 @@ class TestDataQuality:
         (quality,) = data_quality(*study([Person("a", training="11", checks=checks)]))
         assert quality.n_inattentive == n_inattentive
 
+    def test_nine_of_ten_attention_checks_are_enough(self) -> None:
+        people = [Person("a", training="1", checks="1" * 9 + "0"), Person("b", training="1", checks="1" * 8 + "00")]
+        (quality,) = data_quality(*study(people))
+        assert quality.n_inattentive == 1
+
     def test_shares_of_trials_shown_in_time(self) -> None:
         trials, sessions = study([Person("a", training="1111")])
         trials.loc[0, ["timing_ok", "dropped_frames"]] = [False, 6]
