@@ -18,7 +18,7 @@ from lwise_core.experiments.payloads import expanded
 from lwise_core.experiments.study import BonusTier, Slots, Study
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.records.tables import sessions_table, trials_table
-from lwise_core.sessions.errors import InvalidRequest, StudyFull, TrialsMissing, UnknownToken
+from lwise_core.sessions.errors import AlreadyTookPart, InvalidRequest, StudyFull, TrialsMissing, UnknownToken
 from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, Result, SessionService, StartedSession
 from lwise_core.sessions.store import PlatformIds, SessionStore
 from lwise_core.sessions.stores.sqlite.store import SqliteStore
@@ -395,3 +395,20 @@ def test_session_without_answers_has_no_accuracy(service: SessionService) -> Non
     _start(service)
     (session,) = service.session_records()
     assert (session["n_stored"], session["accuracy"], session["bonus_usd"]) == (0, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("platform", "allow_repeats", "is_accepted"),
+    [("prolific", False, False), ("prolific", True, True), ("test", False, True)],
+)
+def test_worker_repeats_on_the_test_platform_or_if_the_study_allows_it(
+    study: Study, store: SessionStore, platform: str, allow_repeats: bool, is_accepted: bool
+) -> None:
+    service = SessionService(replace(study, allow_repeats=allow_repeats), store)
+    first, second = (PlatformIds(platform, name, worker_id="worker") for name in ("one", "two"))
+    service.start(first)
+    if is_accepted:
+        assert service.start(second).next_trial == 0
+    else:
+        with pytest.raises(AlreadyTookPart):
+            service.start(second)
