@@ -70,6 +70,10 @@ class TestSummary:
         assert summary["attention_accuracy"].tolist() == [0.75, 1.0]
         assert summary["label"].tolist() == ["0 · control", "1 · taper"]
 
+    def test_attention_is_the_mean_of_participants_not_of_checks(self) -> None:
+        people = [Person("a", training="1", checks="10"), Person("b", training="1", checks="1111")]
+        assert condition_summary(*study(people), seed=0)["attention_accuracy"].tolist() == [0.75]
+
     def test_chance_follows_the_number_of_choices(self) -> None:
         trials, sessions = study(BY_HAND)
         trials["choice_names"] = [["a", "b", "c", "d"]] * len(trials)
@@ -195,6 +199,15 @@ class TestLearningCurve:
         assert curve["trial"].tolist() == [2.5, 6.5, 9.5]
         assert curve["first_trial"].tolist() == [1, 5, 9]
         assert curve["n"].tolist() == [2, 2, 2]
+
+    def test_the_number_of_bins_is_rounded(self) -> None:
+        people = [Person(name, training="1" * 9) for name in "ab"]
+        assert learning_curve(*study(people), seed=0, trials_per_bin=4)["first_trial"].tolist() == [1, 6]
+
+    def test_trials_in_any_order_give_the_same_curve(self) -> None:
+        trials, sessions = study(TWO_CONDITIONS)
+        shuffled = trials.sample(frac=1, random_state=0)
+        assert_frame_equal(learning_curve(shuffled, sessions, seed=0), learning_curve(trials, sessions, seed=0))
 
     def test_reaction_times_are_medians_of_medians(self) -> None:
         """600 … 1000 ms and again: the medians of five trials in a row are 800 ms; a missed deadline has no time."""
