@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from lwise_core.authoring.compile import CompiledStudy, compile_study
@@ -595,10 +595,11 @@ _FEATURES: Mapping[str, Callable[[WrittenStudy], bool]] = {
 
 
 def test_the_generated_studies_cover_every_feature(tmp_path: Path) -> None:
-    """Each in some of 200 studies: the rarest, a repeat image in the curriculum, was in 7, moved trials in 60."""
+    """Each in some of 200 studies: the rarest, a curriculum in some conditions only, was in 5."""
     found: Counter[str] = Counter()
 
-    @settings(max_examples=200, phases=[Phase.generate], derandomize=True, database=None)
+    @seed(2)  # `derandomize` would draw other studies whenever this function is edited
+    @settings(max_examples=200, phases=[Phase.generate], database=None)
     @given(written=written_studies())
     def look(written: WrittenStudy) -> None:
         found.update(name for name, is_there in _FEATURES.items() if is_there(written))
