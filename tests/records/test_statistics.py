@@ -54,6 +54,13 @@ def summary() -> pd.DataFrame:
 
 
 class TestSummary:
+    @pytest.mark.parametrize("state", ["started", "screened_out", "abandoned", "restarted"])
+    def test_only_completed_sessions_are_analysed(self, summary: pd.DataFrame, state: str) -> None:
+        other = Person("other", condition=0, training="0000", test="0000", state=state)
+        found = condition_summary(*study([*BY_HAND, other]), seed=0).set_index("condition_idx")
+        assert found["train_accuracy"].tolist() == summary["train_accuracy"].tolist()
+        assert found["n_completed"].tolist() == [2, 2]
+
     def test_accuracy_is_the_mean_of_participants_not_of_trials(self, summary: pd.DataFrame) -> None:
         assert summary["train_accuracy"].tolist() == [(0.5 + 1) / 2, (1 + 0.75) / 2]
         assert summary.loc[1, "test_accuracy"] == (1 + 0.5) / 2

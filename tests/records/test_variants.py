@@ -57,6 +57,10 @@ class TestVariants:
             ("eps16", 16.0),
         ]
 
+    def test_hidden_folders_are_no_variants(self, folder: Path) -> None:
+        (folder / ".cache").mkdir()
+        assert len(read_variants(folder)) == 3
+
     def test_measurements_and_provenance(self, folder: Path) -> None:
         variant = read_variants(folder)[1]
         assert variant.provenance["objective"] == "logit"

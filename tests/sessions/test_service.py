@@ -19,7 +19,7 @@ from lwise_core.experiments.study import BonusTier, Slots, Study
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.records.tables import sessions_table, trials_table
 from lwise_core.sessions.errors import AlreadyTookPart, InvalidRequest, StudyFull, TrialsMissing, UnknownToken
-from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, Result, SessionService, StartedSession
+from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, CompletionCodes, Ending, Result, SessionService, StartedSession
 from lwise_core.sessions.store import PlatformIds, SessionStore
 from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.experiments.conftest import write_data_set, write_study
@@ -323,6 +323,21 @@ def test_finish_is_idempotent(service: SessionService) -> None:
     assert service.finish(started.token) == result
     assert service.session_records() == [session]
     assert session["started_at"] < session["finished_at"]
+
+
+def test_test_platform_gets_neither_code_nor_score(study: Study, store: SessionStore) -> None:
+    service = SessionService(study, store, codes=CompletionCodes(completed="C1"))
+    started = service.start(PlatformIds("test", "trial run"))
+    service.record(started.token, _choices(study, started, is_right={}))
+    assert service.finish(started.token) == Ending("completed", None, Result(0, 0, 0.0, 0.0))
+
+
+def test_only_a_completed_session_earns_a_bonus(service: SessionService, study: Study) -> None:
+    started = _start(service)
+    service.record(started.token, _choices(study, started, is_right={}))
+    assert service.session_records()[0]["bonus_usd"] == 0
+    service.finish(started.token)
+    assert service.session_records()[0]["bonus_usd"] > 0
 
 
 def test_accuracy_is_over_the_test_and_bonus_over_all_main_trials(service: SessionService, study: Study) -> None:
