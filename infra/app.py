@@ -18,7 +18,7 @@ from infra.experiment_stack import ExperimentStack
 from infra.stimulus_stack import StimulusStack
 from lwise_core import aws_names
 from lwise_core.authoring.folder import StudyFolder, study_folders
-from lwise_core.cloud.naming import experiment_stack_name, refuse_twins, stimulus_stack_name
+from lwise_core.cloud.naming import experiment_stack_name, reject_duplicate_stacks, stimulus_stack_name
 from lwise_core.errors import InputError
 
 _PAGE = Path(__file__).parents[1] / "lwise_core" / "local" / "site"
@@ -53,7 +53,7 @@ def build(app: App, studies: Sequence[StudyFolder], *, page: Path, work: Path) -
         in_vpc=bool(_names(app, _IN_VPC)),
         env=environment,
     )
-    refuse_twins(study.study_id for study in studies)
+    reject_duplicate_stacks(study.study_id for study in studies)
     _add_stimulus_stacks(app, studies, environment)
     for study in studies:
         name = experiment_stack_name(study.study_id)

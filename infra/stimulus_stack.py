@@ -22,7 +22,7 @@ class StimulusStack(Stack):
     """
 
     def __init__(self, scope: Construct, id_: str, *, dataset: str, **options: Any) -> None:
-        super().__init__(scope, id_, description=f"lwise pictures of {dataset}", termination_protection=True, **options)
+        super().__init__(scope, id_, description=f"lwise images of {dataset}", termination_protection=True, **options)
         bucket = private_bucket(
             self, "Pictures", keep=False, bucket_name=stimulus_bucket_name(dataset, self.account, self.region)
         )

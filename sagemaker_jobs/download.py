@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from lwise_core.cloud.aws_client import asking, at_once, client
+from lwise_core.cloud.aws_client import client, explain_aws_errors, run_parallel
 from lwise_core.cloud.uploading import sizes_in
 from lwise_core.dirmap import read_dirmap
 from lwise_core.errors import InputError
@@ -71,11 +71,11 @@ def download(
         raise InputError(f"{place}: nothing is there")
     paths = {key: folder / key.removeprefix(f"{place.prefix}/") for key in sizes}
     left = {key: path for key, path in paths.items() if not path.is_file() or path.stat().st_size != sizes[key]}
-    with asking(str(place)):
+    with explain_aws_errors(str(place)):
         s3 = client("s3")
 
         def get(key: str, path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(place.bucket, key, str(path))
 
-        at_once((partial(get, key, path) for key, path in left.items()), on_progress=on_progress)
+        run_parallel((partial(get, key, path) for key, path in left.items()), on_progress=on_progress)

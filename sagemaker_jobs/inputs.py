@@ -1,6 +1,6 @@
-"""What a job reads, put where SageMaker finds it: a record of its own, but for the pictures.
+"""Check a job's inputs and copy them, except the images, to the job's folder in S3.
 
-Whatever would make the job fail after its machines were paid for is looked for here.
+Everything that would make the job fail after its machines are paid for is checked here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lwise_core.aws_names import JOBS
-from lwise_core.cloud.aws_client import asking, client
+from lwise_core.cloud.aws_client import client, explain_aws_errors
 from lwise_core.cloud.uploading import put_files, sizes_in
 from lwise_core.dirmap import DirmapRow, read_dirmap
 from lwise_core.errors import InputError, raise_if_any
@@ -23,7 +23,7 @@ from sagemaker_jobs.launch import IMAGES, Launch, folder_of
 
 
 def prepare(job: Job, id_: str, where: Artefacts, *, on_progress: OnProgress = lambda done, total: None) -> Launch:
-    """Check what a job reads, and copy its inputs, but for the pictures, into its folder.
+    """Check a job's inputs and copy them, except the images, to its folder.
 
     Raises
     ------
@@ -42,17 +42,17 @@ def prepare(job: Job, id_: str, where: Artefacts, *, on_progress: OnProgress = l
             files[_key(id_, "model", MODEL_FILE)] = model
         put_files(where.bucket, files, on_progress=on_progress)
     if isinstance(model, S3Place):
-        with asking(str(model)):
+        with explain_aws_errors(str(model)):
             source = {"Bucket": model.bucket, "Key": model.prefix}
             client("s3").copy(source, where.bucket, _key(id_, "model", MODEL_FILE))
     ready = replace(rehearsed(job, id_, where), job=made)
     if UNFINISHED in ready.inputs and not sizes_in(where.bucket, S3Place.of(ready.inputs[UNFINISHED]).prefix + "/"):
-        raise InputError(f"goes_on is {job.goes_on}: it left nothing in {ready.inputs[UNFINISHED]}; leave it out")
+        raise InputError(f"goes_on is {job.goes_on}: {ready.inputs[UNFINISHED]} is empty; omit goes_on")
     return ready
 
 
 def rehearsed(job: Job, id_: str, where: Artefacts) -> Launch:
-    """What `prepare` would give; nothing is looked at and nothing is copied."""
+    """The launch that `prepare` would return, without checks or copies."""
     names = ["job", "dirmap", *(["model"] if job.model is not None else [])]
     inputs = {name: where.uri(_key(id_, name, "")) for name in names}
     if job.goes_on is not None:
@@ -67,11 +67,11 @@ def _key(id_: str, name: str, file: str) -> str:
 def _fetch_dirmap(place: S3Place, path: Path) -> None:
     path.parent.mkdir(parents=True)
     try:
-        with asking(f"{place}/{DIRMAP_FILE}"):
+        with explain_aws_errors(f"{place}/{DIRMAP_FILE}"):
             client("s3").download_file(place.bucket, f"{place.prefix}/{DIRMAP_FILE}", str(path))
     except InputError as error:
         raise InputError(
-            f"{error}. A data set of jobs has {DIRMAP_FILE} and {IMAGES}/ there; `lwise jobs upload` puts them there"
+            f"{error}. A data set for jobs consists of {DIRMAP_FILE} and {IMAGES}/; upload it with `lwise jobs upload`"
         ) from None
 
 
@@ -85,26 +85,26 @@ def _rows(path: Path, place: S3Place) -> list[DirmapRow]:
 def _check(job: Job, rows: Sequence[DirmapRow], place: S3Place) -> None:
     n_machines = job.compute.instance_count
     if n_machines > len(rows):
-        raise InputError(f"instance_count is {n_machines}; the dirmap has {len(rows)} rows, expected no more than that")
+        raise InputError(f"instance_count is {n_machines}; expected at most the {len(rows)} rows of the dirmap")
     root = f"{place.prefix}/{IMAGES}/"
-    there = sizes_in(place.bucket, root)
-    missing = [f"{row.im_path}: no such image" for row in rows if root + row.im_path not in there]
+    existing = sizes_in(place.bucket, root)
+    missing = [f"{row.im_path}: no such image" for row in rows if root + row.im_path not in existing]
     if not job.settings.get("skip_bad"):
         raise_if_any(f"{place}/{IMAGES}", missing)
 
 
-def _model_of(told: str) -> Path | S3Place:
-    """A file here, an object, or what a training of this name left."""
-    if told.startswith("s3://"):
-        return S3Place.of(told)
-    path = Path(told)
+def _model_of(name: str) -> Path | S3Place:
+    """The model: a local file, an S3 object, or the result of a training job of this name."""
+    if name.startswith("s3://"):
+        return S3Place.of(name)
+    path = Path(name)
     if path.suffix == ".safetensors":
         if not path.is_file():
-            raise InputError(f"model is {told}: no such file")
+            raise InputError(f"model is {name}: no such file")
         return path
-    with asking(f"training job {told}"):
-        found = client("sagemaker").describe_training_job(TrainingJobName=told)
-    if found["TrainingJobStatus"] != "Completed":
-        raise InputError(f"training job {told} is {found['TrainingJobStatus']}; expected one that is Completed")
-    left = S3Place.of(found["OutputDataConfig"]["S3OutputPath"])
-    return S3Place(left.bucket, f"{left.prefix}/{told}/output/model/{MODEL_FILE}")
+    with explain_aws_errors(f"training job {name}"):
+        description = client("sagemaker").describe_training_job(TrainingJobName=name)
+    if description["TrainingJobStatus"] != "Completed":
+        raise InputError(f"training job {name} is {description['TrainingJobStatus']}; expected one that is Completed")
+    output = S3Place.of(description["OutputDataConfig"]["S3OutputPath"])
+    return S3Place(output.bucket, f"{output.prefix}/{name}/output/model/{MODEL_FILE}")

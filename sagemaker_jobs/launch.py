@@ -166,7 +166,7 @@ def _train(launched: Launch, sdk: Session, script: Path) -> str:
                     s3_data_type="S3Prefix", s3_uri=uri, s3_data_distribution_type="FullyReplicated"
                 )
             ),
-            # Pictures are read from S3 as they are needed, so that a training begins at once.
+            # Images are read from S3 as they are needed, so that a training begins at once.
             input_mode="FastFile" if name == IMAGES else "File",
         )
         for name, uri in launched.inputs.items()

@@ -31,7 +31,7 @@ def run_locally(job: Job, dataset: Path, model: Path | None, out: Path, *, on_li
     Parameters
     ----------
     dataset : folder with dirmap.csv and images/.
-    model : file of the guide model; of a training, of the one to begin from.
+    model : file of the guide model; for a training, the initial model.
     on_line : called with each line of the first machine's log.
 
     Returns
@@ -76,10 +76,10 @@ def run_locally(job: Job, dataset: Path, model: Path | None, out: Path, *, on_li
 
 
 def _inputs(dataset: Path, model: Path | None, work: Path) -> dict[str, Path]:
-    """Name of each input -> its folder, as in the cloud."""
+    """Folder of each input by name, as in the cloud."""
     images, dirmap = dataset / "images", dataset / DIRMAP_FILE
     if not images.is_dir() or not dirmap.is_file():
-        raise InputError(f"{dataset}: expected a folder with {DIRMAP_FILE} and images/, as a data set of jobs has them")
+        raise InputError(f"{dataset}: expected a folder with {DIRMAP_FILE} and images/")
     files = {"dirmap": (dirmap, DIRMAP_FILE)}
     if model is not None:
         files["model"] = (model, MODEL_FILE)
@@ -99,10 +99,10 @@ def _run(job: Job, containers: Sequence[Container], on_line: Callable[[str], Non
     logs = [container.root.with_suffix(".log") for container in containers]
     with ExitStack() as files:
         running = started(job.kind, containers, [files.enter_context(path.open("wb")) for path in logs])
-        told = files.enter_context(logs[0].open(encoding="utf-8", errors="replace"))
+        log = files.enter_context(logs[0].open(encoding="utf-8", errors="replace"))
         try:
             while any(process.poll() is None for process in running) and not any(one.returncode for one in running):
-                for line in told:
+                for line in log:
                     on_line(line.rstrip("\n"))
                 time.sleep(_POLL_INTERVAL_S)
         finally:
@@ -111,7 +111,7 @@ def _run(job: Job, containers: Sequence[Container], on_line: Callable[[str], Non
                 process.terminate()
             for process in running:
                 process.wait()
-        for line in told:
+        for line in log:
             on_line(line.rstrip("\n"))
     for process, container, path in zip(running, containers, logs, strict=True):
         if process.returncode:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lwise_core.aws_names import JOB_LOGS
-from lwise_core.cloud.aws_client import asking, client
+from lwise_core.cloud.aws_client import client, explain_aws_errors
 from lwise_core.errors import InputError
 
 _OURS = "lwise-"
@@ -51,9 +51,9 @@ def list_jobs(n: int) -> list[JobStatus]:
     InputError
     """
     options = {"NameContains": _OURS, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": min(n, 100)}
-    with asking("jobs"):
+    with explain_aws_errors("jobs"):
         sagemaker = client("sagemaker")
-        found = [
+        jobs = [
             JobStatus(one["TrainingJobName"], one["TrainingJobStatus"], one["CreationTime"], one.get("TrainingEndTime"))
             for one in sagemaker.list_training_jobs(**options)["TrainingJobSummaries"]
         ] + [
@@ -62,7 +62,7 @@ def list_jobs(n: int) -> list[JobStatus]:
             )
             for one in sagemaker.list_processing_jobs(**options)["ProcessingJobSummaries"]
         ]
-    return sorted(found, key=lambda job: job.created, reverse=True)[:n]
+    return sorted(jobs, key=lambda job: job.created, reverse=True)[:n]
 
 
 def job_status(name: str) -> JobStatus:
@@ -73,7 +73,7 @@ def job_status(name: str) -> JobStatus:
     InputError
         If there is no such job in the region.
     """
-    with asking(f"job {name}"):
+    with explain_aws_errors(f"job {name}"):
         if _is_training(name):
             description = client("sagemaker").describe_training_job(TrainingJobName=name)
             cluster, kind = description["ResourceConfig"], "Training"
@@ -102,7 +102,7 @@ def log_lines(name: str) -> Iterator[str]:
     """
     group = f"{JOB_LOGS}{'Training' if _is_training(name) else 'Processing'}Jobs"
     is_empty = True
-    with asking(f"log of {name}"):
+    with explain_aws_errors(f"log of {name}"):
         pages = client("logs").get_paginator("filter_log_events")
         for page in pages.paginate(logGroupName=group, logStreamNamePrefix=f"{name}/"):
             for event in page["events"]:
@@ -110,7 +110,7 @@ def log_lines(name: str) -> Iterator[str]:
                 host = event["logStreamName"].removeprefix(f"{name}/").rpartition("-")[0]
                 yield f"{host} {event['message']}"
     if is_empty:
-        raise InputError(f"job {name}: has logged nothing yet")
+        raise InputError(f"job {name}: has no log lines yet")
 
 
 def stop_job(name: str) -> None:
@@ -121,7 +121,7 @@ def stop_job(name: str) -> None:
     InputError
         If there is no such job, or it has ended.
     """
-    with asking(f"job {name}"):
+    with explain_aws_errors(f"job {name}"):
         sagemaker = client("sagemaker")
         if _is_training(name):
             sagemaker.stop_training_job(TrainingJobName=name)
@@ -151,5 +151,7 @@ def wait_for(
 
 def _is_training(name: str) -> bool:
     if not name.startswith(_OURS):
-        raise InputError(f"{name!r} is no job of this project; expected a name that begins with {_OURS}, see the list")
+        raise InputError(
+            f"{name!r} is not a job of this project; expected a name that begins with {_OURS}, see `lwise jobs list`"
+        )
     return name.startswith(f"{_OURS}train-")

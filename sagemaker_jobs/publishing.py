@@ -1,6 +1,6 @@
-"""From a job to a study: the variants that an enhancement left become pictures that studies show, without passing here.
+"""Publish the variants of an enhancement job as stimuli of studies, without downloading the images.
 
-Their journals say what every machine made; S3 copies the pictures and checks each copy against them.
+The machines' journals list what was made; S3 copies the images, and each copy is verified against the journals.
 """
 
 from __future__ import annotations
@@ -37,36 +37,36 @@ def publish_job(
     overwrite: bool = False,
     on_progress: OnProgress,
 ) -> int:
-    """Put the variants of a job into the bucket of a data set, and their names into a study's manifest.
+    """Copy the variants of a job to the bucket of a data set, and add their names to a study's manifest.
 
     Parameters
     ----------
     manifest : of the study; rows of other variants stay.
     dirmap : where to write the images' rows, with the paths that they have in the variants.
     dataset : whose `StimulusStack` has the bucket; None: the job's.
-    variants : only these; none: all, and the natural pictures.
+    variants : the variants to publish; empty: all, and the natural images.
     overwrite : as `republishing.merged`.
 
     Returns
     -------
-    The number of pictures.
+    The number of images.
 
     Raises
     ------
     InputError
-        If the job has not completed, a row has no picture, or a variant of that name was made otherwise.
+        If the job has not completed, a row has no image, or a different variant of that name is published.
     """
     status, folder = job_status(name), folder_of(name, artefacts())
     if status.status != "Completed":
         raise InputError(f"job {name} is {status.status}; expected one that is Completed")
     job, recorded = _recorded(folder)
-    wanted = tuple(variants) or tuple(recorded.provenance)
-    if strange := [variant for variant in wanted if variant not in recorded.provenance]:
-        raise InputError(f"--variant is {strange[0]}; the job made {', '.join(recorded.provenance)}")
-    sha256 = {key: digest for key, digest in recorded.sha256.items() if key[0] in wanted}
+    selected = tuple(variants) or tuple(recorded.provenance)
+    if unknown := [variant for variant in selected if variant not in recorded.provenance]:
+        raise InputError(f"--variant is {unknown[0]}; the job made {', '.join(recorded.provenance)}")
+    sha256 = {key: digest for key, digest in recorded.sha256.items() if key[0] in selected}
     names = {(variant, path): opaque_name_of(digest, Path(path).suffix) for (variant, path), digest in sha256.items()}
-    publication = Publication(names, {variant: recorded.provenance[variant] for variant in wanted})
-    # Before anything is copied: a name that stands for something else already is refused.
+    publication = Publication(names, {variant: recorded.provenance[variant] for variant in selected})
+    # Before anything is copied: reject names that are taken by other variants.
     after = merged(read_publication(manifest), publication, overwrite=overwrite, manifest=manifest)
     left = f"{folder.prefix}/output/{VARIANTS}.unfinished"
     publish_from_s3(
@@ -83,14 +83,14 @@ def publish_job(
 
 
 def _recorded(folder: S3Place) -> tuple[Job, RecordedVariants]:
-    """The job, and what its machines' journals say; of the pictures nothing is fetched."""
+    """The job and its machines' journals, without the images."""
     with tempfile.TemporaryDirectory() as here:
         root = Path(here)
         download(S3Place(folder.bucket, f"{folder.prefix}/input/job"), root / "job")
         download(S3Place(folder.bucket, f"{folder.prefix}/input/dirmap"), root / "dirmap")
         job = read_job(root / "job" / JOB_FILE)
         if job.kind != "enhance":
-            raise InputError(f"{folder}: is a {job.kind} job; expected one that enhanced")
+            raise InputError(f"{folder}: is a {job.kind} job; expected an enhancement")
         left = S3Place(folder.bucket, f"{folder.prefix}/output/{VARIANTS}.unfinished")
         download(left, root / f"{VARIANTS}.unfinished", suffixes=(".json", ".jsonl"))
         config = settings_from(EnhancementConfig, job.settings, source=JOB_FILE)

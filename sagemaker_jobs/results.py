@@ -30,7 +30,7 @@ def complete(job: Job, output: Path, *, rows: list[DirmapRow], model: Path, imag
 
     Parameters
     ----------
-    images : of pictures that could not be read when they were scored.
+    images : of images that could not be read when they were scored.
 
     Returns
     -------

@@ -67,7 +67,7 @@ def enhance(
     dataset: str = _DATASET,
     model: str = _MODEL,
     goes_on: str | None = typer.Option(
-        None, help="Name of a job like this that was cut short, whose pictures are used again."
+        None, help="Name of an interrupted job with the same settings, whose finished images are reused."
     ),
     local: bool = _LOCAL,
     out: Path | None = _OUT,
@@ -142,17 +142,17 @@ def upload(
     rows = read_dirmap(dirmap)
     place = dataset_place(dataset, artefacts())
     files = {f"{place.prefix}/images/{row.im_path}": images / row.im_path for row in rows}
-    raise_if_any(images, [f"{path}: no such picture" for path in files.values() if not path.is_file()])
+    raise_if_any(images, [f"{path}: no such image" for path in files.values() if not path.is_file()])
     with step("Comparing with what is there"):
         left = changed_in(place.bucket, f"{place.prefix}/images/", files)
     megabytes = sum(path.stat().st_size for path in left.values()) / 1e6
-    what = f"{len(left)} of {len(files)} pictures ({megabytes:.1f} MB)"
+    what = f"{len(left)} of {len(files)} images ({megabytes:.1f} MB)"
     if dry_run:
         say(f"{place}: {what} and the dirmap would be uploaded")
         return
     with step("Uploading") as on_progress:
         put_files(place.bucket, left, on_progress=on_progress)
-        # Last, so that it never names pictures that are not there.
+        # Last, so that it never names missing images.
         put_files(place.bucket, {f"{place.prefix}/{DIRMAP_FILE}": dirmap}, on_progress=lambda done, total: None)
     say(f"{place}: {what} and the dirmap uploaded")
 
@@ -252,7 +252,7 @@ def fetch(name: str = _NAME, out: Path = typer.Option(..., "--out", "-o", help="
 def publish(
     name: str = _NAME,
     manifest: Path = typer.Option(
-        Path("stimuli.csv"), help="Where to write which object is which picture; belongs into the study's folder."
+        Path("stimuli.csv"), help="Manifest of the published images, for the study's folder."
     ),
     dirmap: Path | None = typer.Option(None, help="Where to write the dirmap of the variants, for the study's folder."),
     dataset: str | None = typer.Option(None, help="Data set whose StimulusStack shows them (default: the job's)."),
@@ -267,8 +267,8 @@ def publish(
     """
     from sagemaker_jobs.publishing import publish_job
 
-    with step("Copying the pictures") as on_progress:
-        n_pictures = publish_job(
+    with step("Copying the images") as on_progress:
+        n_images = publish_job(
             name,
             manifest=manifest,
             dirmap=dirmap,
@@ -277,7 +277,7 @@ def publish(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-    say(f"{manifest}: {n_pictures} pictures of {name}")
+    say(f"{manifest}: {n_images} images of {name}")
 
 
 def _job(kind: JobKind, dataset: str, model: str | None, config: type, told: dict[str, Any]) -> Job:

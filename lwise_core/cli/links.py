@@ -28,7 +28,7 @@ def links(
     study: Path | None = typer.Option(
         None, help="Study folder, config file or id: only links of the platforms that may take part."
     ),
-    svg: Path | None = typer.Option(None, help="Also write the QR code as a picture, to print or to show."),
+    svg: Path | None = typer.Option(None, help="Also write the QR code as an image."),
     as_json: bool = AS_JSON,
 ) -> None:
     """Print the link for every platform, and the QR code of the link for people in the room.
@@ -67,9 +67,9 @@ def print_qr(url: str) -> None:
 
 def write_qr_svg(url: str, path: Path) -> None:
     """Write a link as a QR code of 8 px a module; SVG is sharp at every size."""
-    picture = io.BytesIO()
-    _qr(url).save(picture, kind="svg", scale=8, light="white", title=url)
-    atomic_files.write_bytes(path, picture.getvalue())
+    image = io.BytesIO()
+    _qr(url).save(image, kind="svg", scale=8, light="white", title=url)
+    atomic_files.write_bytes(path, image.getvalue())
 
 
 def _qr(url: str) -> segno.QRCode:

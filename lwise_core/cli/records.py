@@ -55,9 +55,9 @@ def download(
 
     Example: `lwise data download moths_0 --out moths-data`
     """
-    from lwise_core.cloud.deployed import find_deployed, tables_beside
+    from lwise_core.cloud.deployed import find_deployed, tables_of_bucket
 
-    download_tables(study, out, find_deployed(study).tables if bucket is None else tables_beside(bucket))
+    download_tables(study, out, find_deployed(study).tables if bucket is None else tables_of_bucket(bucket))
 
 
 @app.command()
@@ -75,14 +75,14 @@ def emails(data: Path = typer.Argument(help="Folder of sessions that `lwise serv
 
 def download_tables(study: Path, out: Path, tables: Tables) -> None:
     """Shared by `lwise data download` and `lwise teardown`."""
-    from lwise_core.cloud.aws_client import asking
+    from lwise_core.cloud.aws_client import explain_aws_errors
     from lwise_core.cloud.snapshot import Snapshot
     from lwise_core.records.tables import write_tables
     from lwise_core.sessions.service import SessionService
 
     compiled = compile_with_warnings(study).study
     partial = out / _PARTIAL_DOWNLOAD
-    with step("Reading the sessions") as on_progress, asking(f"table {tables.session_table}"):
+    with step("Reading the sessions") as on_progress, explain_aws_errors(f"table {tables.session_table}"):
         service = SessionService(compiled, Snapshot(tables, partial, on_progress=on_progress))
     with step("Writing the tables"):
         sessions, trials = service.session_records(), list(service.trial_records())

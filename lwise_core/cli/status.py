@@ -33,7 +33,7 @@ def status(
 
     Example: `lwise status moths_0 --watch`
     """
-    from lwise_core.cloud.aws_client import asking
+    from lwise_core.cloud.aws_client import explain_aws_errors
     from lwise_core.cloud.deployed import alarms_of, find_deployed, open_sessions
 
     if watch and as_json:
@@ -43,7 +43,7 @@ def status(
     service = open_sessions(compiled, deployed.tables)
 
     def look() -> tuple[Overview, list[str]]:
-        with asking(deployed.stack):
+        with explain_aws_errors(deployed.stack):
             return service.overview(), alarms_of(deployed.stack)
 
     if as_json:

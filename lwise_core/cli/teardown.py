@@ -32,12 +32,12 @@ def teardown(
     """
     from lwise_core.cloud.deployed import find_deployed
     from lwise_core.cloud.destroy import destroy, require_cdk
-    from lwise_core.cloud.retained_resources import outlives_its_stack
+    from lwise_core.cloud.retained_resources import is_retained
 
     deployed = find_deployed(study)
-    keeps = outlives_its_stack(deployed.tables)
+    keeps = is_retained(deployed.tables)
     _say_who_is_there(deployed)
-    _say("Page, pictures, API and function go.")
+    _say("Page, images, API and function go.")
     if keeps:
         _say_what_is_kept(deployed.tables, heading="Participants' data stay:")
     else:
@@ -61,13 +61,13 @@ def teardown(
 
 
 def _say_who_is_there(deployed: DeployedStudy) -> None:
-    from lwise_core.cloud.aws_client import asking
+    from lwise_core.cloud.aws_client import explain_aws_errors
     from lwise_core.cloud.deployed import open_store
     from lwise_core.experiments.study import TEST_PLATFORM
     from lwise_core.sessions.overview import progress_of
 
     now = datetime.now(UTC)
-    with step("Looking who takes part"), asking(deployed.stack):
+    with step("Looking who takes part"), explain_aws_errors(deployed.stack):
         sessions = [one for one in open_store(deployed.tables).sessions() if one.ids.platform != TEST_PLATFORM]
     counted = Counter(progress_of(session, now) for session in sessions)
     stand = ", ".join(f"{number} {progress.replace('_', ' ')}" for progress, number in counted.most_common())
@@ -77,9 +77,9 @@ def _say_who_is_there(deployed: DeployedStudy) -> None:
 
 
 def _say_what_is_kept(tables: Tables, *, heading: str) -> None:
-    from lwise_core.cloud.retained_resources import kept_parts
+    from lwise_core.cloud.retained_resources import retained_resources_of
 
-    parts = kept_parts(tables)
+    parts = retained_resources_of(tables)
     _say(heading)
     for part in parts:
         _say(f"  {part.kind} {part.name}: {part.n_bytes / 1e6:.1f} MB, {part.usd_a_month:.2f} USD a month")

@@ -15,10 +15,10 @@ from lwise_core.errors import InputError
 
 Answer = TypeVar("Answer")
 
-AT_ONCE = 16
+N_PARALLEL = 16
 """Number of parallel requests."""
 
-_CONFIG = Config(max_pool_connections=AT_ONCE, retries={"mode": "standard", "total_max_attempts": 5})
+_CONFIG = Config(max_pool_connections=N_PARALLEL, retries={"mode": "standard", "total_max_attempts": 5})
 
 
 def client(service: str) -> Any:
@@ -26,14 +26,14 @@ def client(service: str) -> Any:
     return boto3.Session().client(service, config=_CONFIG)
 
 
-def at_once(
+def run_parallel(
     requests: Iterable[Callable[[], Answer]], *, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Answer]:
     """Run requests in parallel; returns their answers in order.
 
     If one fails, pending requests are cancelled and its error is raised.
     """
-    with ThreadPoolExecutor(AT_ONCE) as workers:
+    with ThreadPoolExecutor(N_PARALLEL) as workers:
         futures = [workers.submit(request) for request in requests]
         try:
             for done, one in enumerate(as_completed(futures), start=1):
@@ -46,7 +46,7 @@ def at_once(
 
 
 @contextmanager
-def asking(about: str) -> Iterator[None]:
+def explain_aws_errors(about: str) -> Iterator[None]:
     """Turn errors of AWS, or in reaching it, into an InputError that begins with `about`.
 
     Raises

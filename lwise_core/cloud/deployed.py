@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from lwise_core import aws_names
 from lwise_core.authoring.folder import find_study
-from lwise_core.cloud.aws_client import asking, client
+from lwise_core.cloud.aws_client import client, explain_aws_errors
 from lwise_core.cloud.naming import experiment_stack_name, name_in_account, name_in_app
 from lwise_core.errors import InputError
 from lwise_core.experiments.study import Study
@@ -57,16 +57,16 @@ def find_deployed(study: Path) -> DeployedStudy:
     Raises
     ------
     InputError
-        If there is no such stack in the region, it was never complete, or AWS cannot be asked.
+        If there is no such stack in the region, it was never complete, or AWS cannot be reached.
     """
     stack = _stack_of(study)
-    described = _described(stack)
+    described = _describe(stack)
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
     if aws_names.SESSION_TABLE not in outputs:
         known_as = name_in_app(stack)
         raise InputError(
-            f"{stack}: its deployment did not come to its end (it is {described['StackStatus']}); go on with "
-            f"`npx cdk deploy {known_as}`, or remove what there is with `npx cdk destroy {known_as}`"
+            f"{stack}: its deployment is incomplete ({described['StackStatus']}); continue it with "
+            f"`npx cdk deploy {known_as}`, or remove it with `npx cdk destroy {known_as}`"
         )
     links = [url for name, url in outputs.items() if name.startswith(aws_names.LINK)]
     return DeployedStudy(
@@ -82,16 +82,16 @@ def find_deployed(study: Path) -> DeployedStudy:
     )
 
 
-def is_there(stack: str) -> bool:
+def stack_exists(stack: str) -> bool:
     """Whether the account has a stack of this name in the region.
 
     Raises
     ------
     InputError
-        If AWS cannot be asked.
+        If AWS cannot be reached.
     """
-    with asking(stack):
-        return _described_if_there(client("cloudformation"), stack) is not None
+    with explain_aws_errors(stack):
+        return _describe_if_exists(client("cloudformation"), stack) is not None
 
 
 def stack_outputs(stack: str, *, remedy: str) -> Mapping[str, str]:
@@ -104,25 +104,25 @@ def stack_outputs(stack: str, *, remedy: str) -> Mapping[str, str]:
     Raises
     ------
     InputError
-        If the stack is not in the region, or AWS cannot be asked.
+        If the stack is not in the region, or AWS cannot be reached.
     """
     try:
-        with asking(stack):
+        with explain_aws_errors(stack):
             (described,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except InputError as error:
         raise InputError(f"{error}. {remedy}") from None
     return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
 
 
-def tables_beside(bucket: str) -> Tables:
+def tables_of_bucket(bucket: str) -> Tables:
     """The tables of a study by its data bucket, whose tags name them even when the stack is gone.
 
     Raises
     ------
     InputError
-        If it is not a study's data bucket, or AWS cannot be asked.
+        If it is not a study's data bucket, or AWS cannot be reached.
     """
-    with asking(f"bucket {bucket}"):
+    with explain_aws_errors(f"bucket {bucket}"):
         try:
             tags = client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]
         except ClientError as error:
@@ -136,14 +136,14 @@ def tables_beside(bucket: str) -> Tables:
 
 
 def open_store(tables: Tables) -> DynamoStore:
-    """The store of these tables, whatever study they are of.
+    """The store of these tables, of any study.
 
     Raises
     ------
     InputError
         If there is no AWS account or region to ask.
     """
-    with asking(f"table {tables.session_table}"):
+    with explain_aws_errors(f"table {tables.session_table}"):
         return DynamoStore(dynamodb=client("dynamodb"), s3=client("s3"), **vars(tables))
 
 
@@ -153,9 +153,9 @@ def open_sessions(study: Study, tables: Tables) -> SessionService:
     Raises
     ------
     InputError
-        If the tables are not there, AWS cannot be asked, or the trials of the sessions are not those of `study`.
+        If the tables are not there, AWS cannot be reached, or the trials of the sessions are not those of `study`.
     """
-    with asking(f"table {tables.session_table}"):
+    with explain_aws_errors(f"table {tables.session_table}"):
         return SessionService(study, open_store(tables))
 
 
@@ -166,7 +166,7 @@ def alarms_of(stack: str) -> list[str]:
     ------
     InputError
     """
-    with asking(f"{stack}, alarms"):
+    with explain_aws_errors(f"{stack}, alarms"):
         # The hyphen keeps study 1 apart from study 10.
         pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack}-")
         alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
@@ -185,33 +185,33 @@ def _stack_of(study: Path) -> str:
         return study.name if aws_names.EXPERIMENT_STACKS in study.name else experiment_stack_name(study.name)
 
 
-def _described(stack: str) -> Mapping[str, Any]:
-    with asking(stack):
+def _describe(stack: str) -> Mapping[str, Any]:
+    with explain_aws_errors(stack):
         cloudformation = client("cloudformation")
-        described = _described_if_there(cloudformation, stack)
+        described = _describe_if_exists(cloudformation, stack)
         if described is None:
             region = cloudformation.meta.region_name
-            there = ", ".join(_studies_there(cloudformation)) or "none"
+            existing = ", ".join(_deployed_studies(cloudformation)) or "none"
             raise InputError(
-                f"{stack}: does not exist in {region} of this account; the studies there: {there}. Deploy it with "
+                f"{stack}: does not exist in {region} of this account; existing studies: {existing}. Deploy it with "
                 f"`npx cdk deploy {name_in_app(stack)}`, or set AWS_REGION and AWS_PROFILE to where it is"
                 f"{_retained_buckets(stack)}"
             )
     return described
 
 
-def _described_if_there(cloudformation: Any, stack: str) -> Mapping[str, Any] | None:
+def _describe_if_exists(cloudformation: Any, stack: str) -> Mapping[str, Any] | None:
     try:
         (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         if "does not exist" not in error.response["Error"]["Message"]:
             raise
         return None
-    found: Mapping[str, Any] = described
-    return found
+    stack_description: Mapping[str, Any] = described
+    return stack_description
 
 
-def _studies_there(cloudformation: Any) -> Sequence[str]:
+def _deployed_studies(cloudformation: Any) -> Sequence[str]:
     pages = cloudformation.get_paginator("describe_stacks").paginate()
     names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
     return sorted(name for name in names if aws_names.EXPERIMENT_STACKS in name)
@@ -222,4 +222,4 @@ def _retained_buckets(stack: str) -> str:
     filters = [{"Key": aws_names.STACK_TAG, "Values": [stack]}, {"Key": aws_names.SESSION_TABLE_TAG}]
     pages = client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
     buckets = [found["ResourceARN"].rpartition(":")[2] for page in pages for found in page["ResourceTagMappingList"]]
-    return f". Its data were kept: --bucket {' or --bucket '.join(buckets)}" if buckets else ""
+    return f". Its data were retained: --bucket {' or --bucket '.join(buckets)}" if buckets else ""

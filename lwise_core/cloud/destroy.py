@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lwise_core.cloud.deployed import is_there
+from lwise_core.cloud.deployed import stack_exists
 from lwise_core.cloud.naming import name_in_app
 from lwise_core.errors import InputError
 
@@ -15,15 +15,15 @@ _APP = Path("cdk.json")
 
 
 def require_cdk() -> None:
-    """Go on only where the project's stacks can be destroyed.
+    """Check that the project's stacks can be destroyed from here.
 
     Raises
     ------
     InputError
-        Saying what is missing.
+        If something is missing.
     """
     if not _APP.is_file():
-        raise InputError(f"{_APP}: no such file; run this in the root of the repository, whose stacks are to go")
+        raise InputError(f"{_APP}: no such file; run this in the root of the repository that defines the stacks")
     if shutil.which("node") is None:
         raise InputError("node: not found; install Node.js, which runs the AWS CDK")
     if not _CLI.is_file():
@@ -31,17 +31,17 @@ def require_cdk() -> None:
 
 
 def destroy(stack: str) -> None:
-    """Destroy a study's stack without asking, with the output of the command shown.
+    """Destroy a study's stack without explain_aws_errors, with the output of the command shown.
 
     Raises
     ------
     InputError
-        If the stack is still there, be it that `cdk` failed or that it knows no such stack.
+        If the stack still exists, because `cdk` failed or does not know it.
     """
     known_as = name_in_app(stack)
     done = subprocess.run(["node", str(_CLI), "destroy", "--force", known_as], check=False)  # noqa: S603, S607
-    if done.returncode != 0 or is_there(stack):
+    if done.returncode != 0 or stack_exists(stack):
         raise InputError(
-            f"{stack}: is still there; run `npx cdk destroy {known_as}` to see why, in a repository with the study's "
+            f"{stack}: still exists; run `npx cdk destroy {known_as}` to see why, in a repository with the study's "
             "folder"
         )

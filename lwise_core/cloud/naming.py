@@ -63,8 +63,8 @@ def _checked(stack: str, owner: str) -> str:
     return stack
 
 
-def refuse_twins(study_ids: Iterable[str]) -> None:
-    """Two studies whose stacks would have one name.
+def reject_duplicate_stacks(study_ids: Iterable[str]) -> None:
+    """Reject studies whose stacks would have the same name.
 
     Raises
     ------
@@ -75,4 +75,4 @@ def refuse_twins(study_ids: Iterable[str]) -> None:
         first = owner.setdefault(experiment_stack_name(study_id), study_id)
         if first != study_id:
             name = experiment_stack_name(study_id)
-            raise InputError(f"studies {first} and {study_id} would both be {name}; rename one folder")
+            raise InputError(f"studies {first} and {study_id} would both have the stack {name}; rename one folder")

@@ -1,7 +1,7 @@
-"""Pictures that a job left in S3 into the bucket of a `StimulusStack`, copied by S3 without passing through here.
+"""Publish the images of a job: S3 copies them to the bucket of a `StimulusStack`, without a download.
 
-What S3 made of each copy is checked against the SHA-256 that the job measured. Nothing of the original but its content
-is taken along: whoever is shown a picture can read the headers of its object.
+Each copy is verified against the SHA-256 that the job recorded. No metadata is copied, because participants can read an
+object's headers.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from lwise_core.authoring.manifest import Published
 from lwise_core.authoring.stimuli import opaque_name_of
-from lwise_core.cloud.aws_client import asking, at_once, client
-from lwise_core.cloud.uploading import FOR_EVER, sizes_in
+from lwise_core.cloud.aws_client import client, explain_aws_errors, run_parallel
+from lwise_core.cloud.uploading import IMMUTABLE, sizes_in
 from lwise_core.errors import raise_if_any
 from lwise_core.experiments.payloads import STIMULUS_FOLDER
 from lwise_core.progress import OnProgress
@@ -26,14 +26,14 @@ from lwise_core.progress import OnProgress
 def publish_from_s3(
     bucket: str, *, source: str, prefix: str, sha256: Mapping[tuple[str, str], str], on_progress: OnProgress
 ) -> Published:
-    """Copy pictures into the stimulus bucket under their opaque names; those that are there in their size stay.
+    """Copy images to the stimulus bucket under their opaque names, except those that it has in the same size.
 
-    May be cut short and called again: it goes on where it stopped.
+    An interrupted call can be repeated and resumes.
 
     Parameters
     ----------
     source, prefix : bucket and folder (no slash at its end) with `<variant>/<im_path>` below it.
-    sha256 : (variant, im_path) -> SHA-256 of the picture's content, hexadecimal.
+    sha256 : (variant, im_path) -> SHA-256 of the image's content, hexadecimal.
 
     Returns
     -------
@@ -42,43 +42,43 @@ def publish_from_s3(
     Raises
     ------
     InputError
-        Naming every picture that is missing (nothing is copied then) or differs (its copy is taken away again).
+        If images are missing (then nothing is copied) or differ (then their copies are deleted); names all of them.
     """
-    keys = {picture: f"{prefix}/{'/'.join(picture)}" for picture in sha256}
+    keys = {image: f"{prefix}/{'/'.join(image)}" for image in sha256}
     sizes = sizes_in(source, f"{prefix}/")
     where = f"s3://{source}/{prefix}"
-    raise_if_any(where, [f"{'/'.join(picture)}: no such picture" for picture, key in keys.items() if key not in sizes])
+    raise_if_any(where, [f"{'/'.join(image)}: no such image" for image, key in keys.items() if key not in sizes])
     published = {
         (variant, im_path): opaque_name_of(digest, PurePosixPath(im_path).suffix)
         for (variant, im_path), digest in sha256.items()
     }
-    there = sizes_in(bucket, f"{STIMULUS_FOLDER}/")
-    # Equal pictures of two variants are one object, copied once.
-    waiting = {
-        target: picture
-        for picture, name in published.items()
-        if there.get(target := f"{STIMULUS_FOLDER}/{name}") != sizes[keys[picture]]
+    existing = sizes_in(bucket, f"{STIMULUS_FOLDER}/")
+    # Equal images of two variants are one object, copied once.
+    missing = {
+        target: image
+        for image, name in published.items()
+        if existing.get(target := f"{STIMULUS_FOLDER}/{name}") != sizes[keys[image]]
     }
-    with asking(f"bucket {bucket}, copying from {where}"):
+    with explain_aws_errors(f"bucket {bucket}, copying from {where}"):
         s3 = client("s3")
-        copies = at_once(
+        copies = run_parallel(
             (
-                partial(_copy_is_right, s3, (source, keys[picture]), (bucket, target), sha256[picture])
-                for target, picture in waiting.items()
+                partial(_copy_and_check, s3, (source, keys[image]), (bucket, target), sha256[image])
+                for target, image in missing.items()
             ),
             on_progress=on_progress,
         )
     differing = [
-        f"{'/'.join(picture)}: is not the picture that the job recorded; run it again"
-        for picture, is_right in zip(waiting.values(), copies, strict=True)
+        f"{'/'.join(image)}: differs from the image that the job recorded; run the job again"
+        for image, is_right in zip(missing.values(), copies, strict=True)
         if not is_right
     ]
     raise_if_any(where, sorted(differing))
     return published
 
 
-def _copy_is_right(s3: Any, source: tuple[str, str], target: tuple[str, str], sha256: str) -> bool:
-    """Copy an object; if its content is not what it should be it is taken away, or the next run would keep it."""
+def _copy_and_check(s3: Any, source: tuple[str, str], target: tuple[str, str], sha256: str) -> bool:
+    """Copy an object and verify it; a wrong copy is deleted, because the next run would skip it."""
     place = {"Bucket": target[0], "Key": target[1]}
     try:
         made = s3.copy_object(
@@ -87,7 +87,7 @@ def _copy_is_right(s3: Any, source: tuple[str, str], target: tuple[str, str], sh
             MetadataDirective="REPLACE",
             TaggingDirective="REPLACE",
             ContentType=mimetypes.guess_type(target[1])[0] or "application/octet-stream",
-            CacheControl=FOR_EVER,
+            CacheControl=IMMUTABLE,
             ChecksumAlgorithm="SHA256",
         )
         is_right = _sha256_of(s3, place, made["CopyObjectResult"]) == sha256
@@ -100,11 +100,11 @@ def _copy_is_right(s3: Any, source: tuple[str, str], target: tuple[str, str], sh
 
 
 def _sha256_of(s3: Any, place: Mapping[str, str], made: Mapping[str, Any]) -> str:
-    """Hexadecimal SHA-256 of an object: as S3 says with the copy, as it says when asked, or of what is read from it."""
-    told = made.get("ChecksumSHA256") or s3.head_object(**place, ChecksumMode="ENABLED").get("ChecksumSHA256")
-    # "-2" behind it: made of the checksums of two parts, not of the content.
-    if told is not None and "-" not in told:
-        return base64.b64decode(told).hex()
+    """Hexadecimal SHA-256 of an object: from the copy's result, from its metadata, or else of its content."""
+    checksum = made.get("ChecksumSHA256") or s3.head_object(**place, ChecksumMode="ENABLED").get("ChecksumSHA256")
+    # A suffix such as "-2": a checksum of the checksums of two parts, not of the content.
+    if checksum is not None and "-" not in checksum:
+        return base64.b64decode(checksum).hex()
     digest = hashlib.sha256()
     for chunk in s3.get_object(**place)["Body"].iter_chunks(2**20):
         digest.update(chunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lwise_core.cloud.aws_client import asking, client
+from lwise_core.cloud.aws_client import client, explain_aws_errors
 from lwise_core.cloud.deployed import Tables
 
 # List prices of us-east-1 in USD per GB and month; docs/cloud-costs.md says where they are from.
@@ -15,7 +15,7 @@ _GB = 1e9
 
 
 @dataclass(frozen=True)
-class KeptPart:
+class RetainedResource:
     """A table or a bucket.
 
     Attributes
@@ -29,20 +29,20 @@ class KeptPart:
     usd_a_month: float
 
 
-def outlives_its_stack(tables: Tables) -> bool:
+def is_retained(tables: Tables) -> bool:
     """Whether the study was deployed with `on_destroy: keep`, which protects its tables from being deleted.
 
     Raises
     ------
     InputError
     """
-    with asking(f"table {tables.session_table}"):
+    with explain_aws_errors(f"table {tables.session_table}"):
         described = client("dynamodb").describe_table(TableName=tables.session_table)["Table"]
     return bool(described.get("DeletionProtectionEnabled", False))
 
 
-def kept_parts(tables: Tables) -> list[KeptPart]:
-    """The tables, whose size DynamoDB knows as it was some hours ago, and the bucket with all of its versions.
+def retained_resources_of(tables: Tables) -> list[RetainedResource]:
+    """The tables, by their size of some hours ago, and the bucket with all versions of its objects.
 
     Raises
     ------
@@ -51,11 +51,11 @@ def kept_parts(tables: Tables) -> list[KeptPart]:
     dynamodb = client("dynamodb")
     parts = []
     for name in (tables.session_table, tables.counter_table):
-        with asking(f"table {name}"):
+        with explain_aws_errors(f"table {name}"):
             n_bytes = dynamodb.describe_table(TableName=name)["Table"]["TableSizeBytes"]
-        parts.append(KeptPart("table", name, n_bytes, n_bytes / _GB * _TABLE_USD))
+        parts.append(RetainedResource("table", name, n_bytes, n_bytes / _GB * _TABLE_USD))
     n_bytes = _bucket_bytes(tables.bucket)
-    return [*parts, KeptPart("bucket", tables.bucket, n_bytes, n_bytes / _GB * _BUCKET_USD)]
+    return [*parts, RetainedResource("bucket", tables.bucket, n_bytes, n_bytes / _GB * _BUCKET_USD)]
 
 
 def how_to_delete(tables: Tables) -> list[str]:
@@ -71,6 +71,6 @@ def how_to_delete(tables: Tables) -> list[str]:
 
 
 def _bucket_bytes(name: str) -> int:
-    with asking(f"bucket {name}"):
+    with explain_aws_errors(f"bucket {name}"):
         pages = client("s3").get_paginator("list_object_versions").paginate(Bucket=name)
         return sum(version["Size"] for page in pages for version in page.get("Versions", ()))

@@ -1,7 +1,6 @@
-"""All sessions of a deployed study with their trials, read many at once into files, a file per participant.
+"""Download all sessions of a deployed study and their trials in parallel, to one file per participant.
 
-A trial never changes once it is stored. So a reading that was cut short goes on where it stopped, and needs to look
-again only at sessions that have more trials by then.
+Stored trials never change, so an interrupted download resumes and reads only sessions that have new trials.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lwise_core import atomic_files
-from lwise_core.cloud.aws_client import AT_ONCE, asking, client
+from lwise_core.cloud.aws_client import N_PARALLEL, client, explain_aws_errors
 from lwise_core.cloud.deployed import Tables
 from lwise_core.errors import InputError
 from lwise_core.sessions.store import Session
@@ -21,17 +20,17 @@ from lwise_core.sessions.stores.dynamodb.store import DynamoStore
 
 
 class Snapshot(DynamoStore):
-    """A store that reads all of its sessions and trials when it is opened, and none of them anew.
+    """A store that reads all sessions and trials when it is opened, and nothing afterwards.
 
-    Of a session that is under way there are the trials that it listed when it was read, and all of them.
+    Of a running session it has exactly the trials that the session listed when it was read.
     """
 
     def __init__(self, tables: Tables, folder: Path, *, on_progress: Callable[[int, int], None]) -> None:
         """
         Parameters
         ----------
-        folder : for what is read.
-        on_progress : is told how many sessions were read, and of how many.
+        folder : for the downloaded files.
+        on_progress : called with the number of sessions read and their total.
 
         Raises
         ------
@@ -39,11 +38,11 @@ class Snapshot(DynamoStore):
             If AWS cannot be asked, or lacks a trial that a session lists.
         """
         self._folder = folder
-        with asking(f"table {tables.session_table}"):
+        with explain_aws_errors(f"table {tables.session_table}"):
             super().__init__(dynamodb=client("dynamodb"), s3=client("s3"), **vars(tables))
             self._listed = super().sessions()
             self._indices: dict[str, set[int]] = {}
-            with ThreadPoolExecutor(AT_ONCE) as readers:
+            with ThreadPoolExecutor(N_PARALLEL) as readers:
                 reading = {readers.submit(self._read, one.participant): one.participant for one in self._listed}
                 try:
                     for done, read in enumerate(as_completed(reading), start=1):
@@ -63,7 +62,7 @@ class Snapshot(DynamoStore):
         return [record for record in self._in_file(participant) if record["obs"] in self._indices[participant]]
 
     def _read(self, participant: str) -> set[int]:
-        """Have every trial that the session lists now in a file; the indices of these trials."""
+        """Save every trial that the session lists now; returns their indices."""
         listed = super().trial_indices(participant)
         if listed <= _indices(self._in_file(participant)):
             return listed
@@ -71,7 +70,7 @@ class Snapshot(DynamoStore):
         if missing := listed - _indices(records):
             raise InputError(
                 f"table {self._table.name}: lacks {len(missing)} of the {len(listed)} trials of participant "
-                f"{participant}; restore it to an earlier moment (point-in-time recovery)"
+                f"{participant}; restore it to an earlier time (point-in-time recovery)"
             )
         atomic_files.write_text(self._path(participant), json.dumps(records, ensure_ascii=False))
         return listed

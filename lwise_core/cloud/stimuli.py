@@ -1,7 +1,7 @@
-"""Pictures into the bucket of a `StimulusStack`, each under a name that tells nothing but its content.
+"""Upload images to the bucket of a `StimulusStack`, each named by a hash of its content.
 
-So there is no folder per variant: its name would tell a participant which copy is shown, and two variants that have the
-same picture need it once. An object that is there is never changed.
+There is no folder per variant, because its name would tell participants which copy they see; variants with the same
+image share one object. Existing objects never change.
 """
 
 from __future__ import annotations
@@ -29,22 +29,19 @@ def stimulus_bucket(dataset: str) -> str:
         If its stack is not in the region, or AWS cannot be asked.
     """
     stack = stimulus_stack_name(dataset)
-    remedy = (
-        f"A stack is there once a study names the data set (stimuli.dataset: {dataset}) and you have run "
-        f"`npx cdk deploy {stack}`"
-    )
+    remedy = f"To create it, name the data set in a study (stimuli.dataset: {dataset}) and run `npx cdk deploy {stack}`"
     return stack_outputs(stack, remedy=remedy)[STIMULUS_BUCKET]
 
 
-def name_pictures(
+def name_images(
     variants: Path, names: Iterable[str], im_paths: Iterable[str], *, on_progress: OnProgress
 ) -> tuple[Published, Mapping[str, Path]]:
-    """The manifest of these copies of these images, and where each object is on this machine.
+    """The manifest of these images in these variants, and the local file of each object.
 
     Raises
     ------
     InputError
-        Naming every picture that is not there.
+        If images are missing; names all of them.
     """
     wanted = [(variant, im_path) for variant in names for im_path in im_paths]
     published: dict[tuple[str, str], str] = {}
@@ -55,7 +52,7 @@ def name_pictures(
         try:
             name = opaque_name(path)
         except OSError:
-            missing.append(f"{variant}/{im_path}: no such picture")
+            missing.append(f"{variant}/{im_path}: no such image")
         else:
             published[variant, im_path] = name
             files[name] = path
@@ -64,8 +61,8 @@ def name_pictures(
     return published, files
 
 
-def not_there(bucket: str, files: Mapping[str, Path]) -> dict[str, Path]:
-    """Those that the bucket lacks, or has in another size, by their opaque names.
+def missing_stimuli(bucket: str, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Images that are missing in the bucket or have another size there, by opaque name.
 
     Raises
     ------
@@ -76,21 +73,21 @@ def not_there(bucket: str, files: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def upload(bucket: str, files: Mapping[str, Path], *, on_progress: OnProgress) -> None:
-    """Put pictures into the bucket under their opaque names; as `uploading.upload`.
+    """Upload images under their opaque names, as `uploading.put_files`.
 
     Raises
     ------
     InputError
     """
     by_key = {_key(name): path for name, path in files.items()}
-    put_files(bucket, by_key, cached_for_ever=True, expected=_is_named_after, on_progress=on_progress)
+    put_files(bucket, by_key, immutable=True, expected=_is_named_after, on_progress=on_progress)
 
 
 def _is_named_after(key: str, sha256: str) -> bool:
-    """Whether a picture is still what its opaque name was made of."""
+    """Whether an image still has the content that its opaque name was made from."""
     return key.rpartition("/")[2].startswith(sha256[:32])
 
 
 def _key(name: str) -> str:
-    """Where a study's distribution looks for a picture."""
+    """The key under which a study's distribution finds an image."""
     return f"{STIMULUS_FOLDER}/{name}"

@@ -1,4 +1,4 @@
-"""Files into a bucket: only those that it lacks, several at once, each checked by S3 against what was read here."""
+"""Upload files to a bucket in parallel: only missing ones, each verified by S3 against its SHA-256."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lwise_core.cloud.aws_client import AT_ONCE, asking, at_once, client
+from lwise_core.cloud.aws_client import N_PARALLEL, client, explain_aws_errors, run_parallel
 from lwise_core.errors import InputError
 from lwise_core.progress import OnProgress
 
-FOR_EVER = "public, max-age=31536000, immutable"
-"""The cache rule of objects that never change under their name."""
+IMMUTABLE = "public, max-age=31536000, immutable"
+"""Cache-Control of objects that never change."""
 
 _LARGEST_AT_ONCE = 64 * 2**20
-"""Bytes up to which a file is put in one request, its SHA-256 with it; larger ones go in parts, each checked."""
+"""Maximum bytes of an upload in one request with its SHA-256; larger files are uploaded in verified parts."""
 
 
 def sizes_in(bucket: str, prefix: str) -> dict[str, int]:
@@ -33,57 +33,57 @@ def sizes_in(bucket: str, prefix: str) -> dict[str, int]:
 
 
 def missing_in(bucket: str, prefix: str, files: Mapping[str, Path]) -> dict[str, Path]:
-    """Those files that the bucket lacks, or has in another size, by their keys, which begin with `prefix`.
+    """Files that are missing in the bucket or have another size there, by key; keys begin with `prefix`.
 
     Raises
     ------
     InputError
     """
-    there = sizes_in(bucket, prefix)
-    return {key: path for key, path in files.items() if there.get(key) != path.stat().st_size}
+    existing = sizes_in(bucket, prefix)
+    return {key: path for key, path in files.items() if existing.get(key) != path.stat().st_size}
 
 
 def changed_in(bucket: str, prefix: str, files: Mapping[str, Path]) -> dict[str, Path]:
-    """Those files that the bucket lacks, or has with another content, by their keys, which begin with `prefix`.
+    """Files that are missing in the bucket or have other content there, by key; keys begin with `prefix`.
 
-    S3 tells the MD5 of an object that was put in one request into a bucket without a KMS key; of any other it tells
-    something else, so that its file counts as changed.
+    An object's ETag is its MD5 if it was uploaded in one request to a bucket without a KMS key. Any other object counts
+    as changed.
 
     Raises
     ------
     InputError
     """
-    there = _objects_in(bucket, prefix)
+    existing = _objects_in(bucket, prefix)
 
-    def is_there(key: str) -> bool:
-        entry, path = there.get(key), files[key]
+    def is_same(key: str) -> bool:
+        entry, path = existing.get(key), files[key]
         return entry is not None and entry["Size"] == path.stat().st_size and entry["ETag"].strip('"') == _md5(path)
 
-    with ThreadPoolExecutor(AT_ONCE) as workers:
-        return {key: files[key] for key, same in zip(files, workers.map(is_there, files), strict=True) if not same}
+    with ThreadPoolExecutor(N_PARALLEL) as workers:
+        return {key: files[key] for key, same in zip(files, workers.map(is_same, files), strict=True) if not same}
 
 
 def put_files(
     bucket: str,
     files: Mapping[str, Path],
     *,
-    cached_for_ever: bool = False,
+    immutable: bool = False,
     expected: Callable[[str, str], bool] = lambda key, sha256: True,
     on_progress: OnProgress,
 ) -> None:
-    """Put files into the bucket, by their keys.
+    """Upload files by key.
 
     Parameters
     ----------
-    expected : (key, SHA-256 in hexadecimals) -> whether the file is still the one that was meant.
+    expected : (key, SHA-256 in hexadecimal) -> whether the file is still the intended one.
 
     Raises
     ------
     InputError
-        What was put there before it stays, and need not be put there again.
+        If an upload fails; earlier uploads stay and are not repeated.
     """
-    cache = {"CacheControl": FOR_EVER} if cached_for_ever else {}
-    with asking(f"bucket {bucket}"):
+    cache = {"CacheControl": IMMUTABLE} if immutable else {}
+    with explain_aws_errors(f"bucket {bucket}"):
         s3 = client("s3")
 
         def put(key: str, path: Path) -> None:
@@ -94,15 +94,15 @@ def put_files(
             content = path.read_bytes()
             digest = hashlib.sha256(content)
             if not expected(key, digest.hexdigest()):
-                raise InputError(f"{path}: has changed meanwhile; run the command again")
+                raise InputError(f"{path}: changed during the upload; run the command again")
             checksum = base64.b64encode(digest.digest()).decode()
             s3.put_object(Bucket=bucket, Key=key, Body=content, ChecksumSHA256=checksum, **about)
 
-        at_once((partial(put, key, path) for key, path in files.items()), on_progress=on_progress)
+        run_parallel((partial(put, key, path) for key, path in files.items()), on_progress=on_progress)
 
 
 def _objects_in(bucket: str, prefix: str) -> dict[str, dict[str, Any]]:
-    with asking(f"bucket {bucket}"):
+    with explain_aws_errors(f"bucket {bucket}"):
         pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return {entry["Key"]: entry for page in pages for entry in page.get("Contents", ())}
 

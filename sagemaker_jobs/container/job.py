@@ -79,7 +79,7 @@ class Job(Settings):
     For a training, the model to start from, if any.
     """
     goes_on: str | None = None
-    """Of an enhancement: name of one like it that was cut short, whose pictures are used again."""
+    """For an enhancement: name of an interrupted job with the same settings, whose finished images are reused."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Of that kind of work, as below."""
     compute: Compute = Compute()

@@ -35,7 +35,7 @@ def work(container: Container) -> int:
         config=settings_from(ScoringConfig, settings, source=JOB_FILE),
         shard=shard,
         images_name=job.dataset_name,
-        on_progress=progress_of("pictures scored"),
+        on_progress=progress_of("images scored"),
     )
     return 0
 

@@ -56,7 +56,7 @@ def _train(container: Container, group: Group) -> None:
         begin_from=None if begin_from is None else begin_from / MODEL_FILE,
         resume=True,
         group=group,
-        on_progress=progress_of("pictures loaded") if group.is_leader else None,
+        on_progress=progress_of("images loaded") if group.is_leader else None,
     )
     with stop_on_signal() as request:
         training.train(

@@ -48,7 +48,7 @@ def main(root: str, runtime: str, answers_to: int) -> None:
         try:
             handler = _handler(os.environ["_HANDLER"])
         except BaseException as error:
-            print(json.dumps({"error": _described(error)}), file=answers)
+            print(json.dumps({"error": _describe(error)}), file=answers)
             raise
         print(json.dumps({"ready": True}), file=answers)
         for line in sys.stdin:
@@ -65,13 +65,13 @@ def _answer(handler: Callable[[Any, Context], Any], *, event: Any, request_id: s
         answer: dict[str, Any] = {"result": json.dumps(handler(event, Context(request_id, time.monotonic() + seconds)))}
     except Exception as error:
         traceback.print_exc()
-        answer = {"error": _described(error)}
+        answer = {"error": _describe(error)}
     sys.stdout.flush()
     sys.stderr.flush()
     return answer
 
 
-def _described(error: BaseException) -> dict[str, Any]:
+def _describe(error: BaseException) -> dict[str, Any]:
     return {
         "errorMessage": str(error),
         "errorType": type(error).__name__,

@@ -72,7 +72,7 @@ def test_a_study_whose_stack_is_gone_is_found_by_its_bucket(study: Deployed, acc
     refused = lwise("data", "download", study.folder, "--out", "got", folder=tmp_path)
     assert refused.returncode == 2
     assert f"{study.stack}: does not exist" in refused.stderr
-    assert f"Its data were kept: --bucket {study.tables.bucket}" in refused.stderr
+    assert f"Its data were retained: --bucket {study.tables.bucket}" in refused.stderr
     succeed("data", "download", study.folder, "--out", "got", "--bucket", study.tables.bucket, folder=tmp_path)
     assert len(_rows(tmp_path / "got" / "trials.csv")) == 3 * N_TRIALS + 2
 

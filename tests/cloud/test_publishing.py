@@ -1,4 +1,4 @@
-"""`lwise stimuli publish`: pictures put online once, and studies that need them no more on the machine."""
+"""`lwise stimuli publish`: images put online once, and studies that need them no more on the machine."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _publish(data_set: DataSet, *options: str) -> str:
 
 @pytest.fixture
 def study(data_set: DataSet, bucket: str, tmp_path: Path) -> Path:
-    """A study of the published data set, on a machine without its pictures."""
+    """A study of the published data set, on a machine without its images."""
     _publish(data_set)
     folder = write_url_study(tmp_path / "online_1", data_set.rows, _CONFIG)
     shutil.copyfile(tmp_path / "stimuli.csv", folder / "stimuli.csv")
@@ -94,7 +94,7 @@ def test_what_is_there_is_not_uploaded_again(data_set: DataSet, bucket: str, acc
     before = _objects(account)
     first, *others = before
     account.client("s3").delete_object(Bucket=bucket, Key=first)
-    assert f"1 of {len(before)} pictures" in _publish(data_set)
+    assert f"1 of {len(before)} images" in _publish(data_set)
     after = _objects(account)
     assert {key: after[key]["LastModified"] for key in others} == {key: before[key]["LastModified"] for key in others}
     assert set(after) == set(before)
@@ -157,7 +157,7 @@ def test_a_name_keeps_its_meaning_or_hands_it_on(
     assert {variant: one["model_sha256"][:2] for variant, one in told.items()} == {"eps4": "cd", "eps4@1": "ab"}
 
 
-def test_pictures_that_changed_under_one_provenance_are_refused_too(data_set: DataSet, bucket: str) -> None:
+def test_images_that_changed_under_one_provenance_are_refused_too(data_set: DataSet, bucket: str) -> None:
     _publish(data_set, "--variant", "eps4")
     row = data_set.rows[0]
     shutil.copyfile(data_set.root / "eps2" / row.im_path, data_set.root / "eps4" / row.im_path)
@@ -175,13 +175,13 @@ def test_a_study_knows_how_its_published_variants_were_made(data_set: DataSet, b
     assert provenance == VariantProvenance("eps4", 4.0, "logit", "ab" * 32, "0.1")
 
 
-def test_a_picture_that_is_not_there_keeps_all_from_being_uploaded(
+def test_an_image_that_is_not_there_keeps_all_from_being_uploaded(
     data_set: DataSet, bucket: str, account: StandIn
 ) -> None:
     lost = data_set.rows[0].im_path
     (data_set.root / "eps4" / lost).unlink()
     refused = lwise("stimuli", "publish", "dirmap.csv", "--variants", ".", "--dataset", "moths", folder=data_set.root)
-    assert (refused.returncode, f"eps4/{lost}: no such picture" in refused.stderr) == (2, True)
+    assert (refused.returncode, f"eps4/{lost}: no such image" in refused.stderr) == (2, True)
     assert _objects(account) == {}
 
 
@@ -191,7 +191,7 @@ def test_without_its_stack_a_sentence_says_how_to_get_one(data_set: DataSet) -> 
     assert (refused.returncode, "npx cdk deploy StimulusStack-newts" in refused.stderr) == (2, True)
 
 
-def test_a_study_of_it_is_the_same_as_one_that_brings_its_pictures(
+def test_a_study_of_it_is_the_same_as_one_that_brings_its_images(
     study: Path, data_set: DataSet, tmp_path: Path
 ) -> None:
     beside = write_study(tmp_path / "beside" / "online_1", data_set, {"session_config": _CONFIG["session_config"]})
@@ -200,7 +200,7 @@ def test_a_study_of_it_is_the_same_as_one_that_brings_its_pictures(
     assert (online.files, len(own.files)) == ({}, len(data_set.rows))
 
 
-def test_a_study_is_refused_whose_pictures_are_not_those_that_were_published(study: Path, data_set: DataSet) -> None:
+def test_a_study_is_refused_whose_images_are_not_those_that_were_published(study: Path, data_set: DataSet) -> None:
     row = data_set.rows[0]
     root = study / "variants"
     (root / "eps4" / row.im_path).parent.mkdir(parents=True)
@@ -224,7 +224,7 @@ def test_a_manifest_that_nobody_made_is_refused(study: Path, name: str) -> None:
         compile_study(study)
 
 
-def test_on_one_machine_it_is_served_only_with_its_pictures(study: Path, tmp_path: Path) -> None:
+def test_on_one_machine_it_is_served_only_with_its_images(study: Path, tmp_path: Path) -> None:
     page = tmp_path / "page"
     page.mkdir()
     (page / "index.html").write_text("<!doctype html>", encoding="utf-8")

@@ -19,19 +19,19 @@ _PICTURES = {
     ("natural", "val/toad/0.PNG"): b"a toad",
     ("eps4", "val/toad/0.PNG"): b"a toad",
 }
-_SHA256 = {picture: hashlib.sha256(content).hexdigest() for picture, content in _PICTURES.items()}
+_SHA256 = {image: hashlib.sha256(content).hexdigest() for image, content in _PICTURES.items()}
 
 
 @pytest.fixture
 def s3(account: StandIn) -> Iterator[Any]:
-    """The job's pictures, with all that could tell a participant about them, and an empty bucket for them."""
+    """The job's images, with all that could tell a participant about them, and an empty bucket for them."""
     client = account.client("s3")
     for bucket in (_JOBS, _STIMULI):
         client.create_bucket(Bucket=bucket)
-    for picture, content in _PICTURES.items():
-        variant = picture[0]
+    for image, content in _PICTURES.items():
+        variant = image[0]
         about = {"Metadata": {"variant": variant}, "Tagging": f"variant={variant}", "ContentDisposition": variant}
-        client.put_object(Bucket=_JOBS, Key=f"{_PREFIX}/{'/'.join(picture)}", Body=content, **about)
+        client.put_object(Bucket=_JOBS, Key=f"{_PREFIX}/{'/'.join(image)}", Body=content, **about)
     yield client
     for bucket in (_JOBS, _STIMULI):
         for key in _objects(client, bucket):
@@ -53,10 +53,10 @@ def _publish(sha256: dict[tuple[str, str], str] = _SHA256) -> tuple[dict[tuple[s
 
 def test_each_content_is_there_once_under_its_name(s3: Any) -> None:
     rows, steps = _publish()
-    assert rows == {picture: f"{digest[:32]}.png" for picture, digest in _SHA256.items()}
+    assert rows == {image: f"{digest[:32]}.png" for image, digest in _SHA256.items()}
     assert set(_objects(s3)) == {f"stimuli/{name}" for name in rows.values()}
-    for picture, name in rows.items():
-        assert s3.get_object(Bucket=_STIMULI, Key=f"stimuli/{name}")["Body"].read() == _PICTURES[picture]
+    for image, name in rows.items():
+        assert s3.get_object(Bucket=_STIMULI, Key=f"stimuli/{name}")["Body"].read() == _PICTURES[image]
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -80,18 +80,18 @@ def test_what_is_there_stays_and_what_arrived_by_half_is_replaced(s3: Any) -> No
     assert [key for key in after if after[key]["LastModified"] != before[key]["LastModified"]] in ([half], [])
 
 
-def test_missing_pictures_are_named_and_nothing_is_copied(s3: Any) -> None:
+def test_missing_images_are_named_and_nothing_is_copied(s3: Any) -> None:
     lost = {("eps4", "val/newt/9.png"): "0" * 64, ("eps8", "val/newt/0.PNG"): "1" * 64}
     with pytest.raises(InputError) as refused:
         _publish({**_SHA256, **lost})
-    assert all(f"{'/'.join(picture)}: no such picture" in str(refused.value) for picture in lost)
+    assert all(f"{'/'.join(image)}: no such image" in str(refused.value) for image in lost)
     assert _objects(s3) == {}
 
 
-def test_a_picture_that_is_not_the_recorded_one_is_named_and_its_copy_taken_away(s3: Any) -> None:
+def test_a_image_that_is_not_the_recorded_one_is_named_and_its_copy_taken_away(s3: Any) -> None:
     wrong = ("eps4", "val/newt/0.PNG")
     for _ in range(2):  # the second run does not take the first one's copy for right
-        with pytest.raises(InputError, match=r"eps4/val/newt/0.PNG: is not the picture that the job recorded"):
+        with pytest.raises(InputError, match=r"eps4/val/newt/0.PNG: differs from the image that the job recorded"):
             _publish({**_SHA256, wrong: "f" * 64})
         assert f"stimuli/{'f' * 32}.png" not in _objects(s3)
     assert len(_objects(s3)) == 2

@@ -39,7 +39,7 @@ def under_way(deploy: Callable[..., Deployed], account: StandIn) -> Deployed:
     study.starts("b", n_answers=2)
     token = study.starts("c")
     study.starts("me", platform="test")
-    study.service.report_problem(token, {"kind": "page_error", "message": "no such picture", "trial_index": 0})
+    study.service.report_problem(token, {"kind": "page_error", "message": "no such image", "trial_index": 0})
     _alarm(account, study.stack, "Errors", "the session function fails", "ALARM")
     _alarm(account, study.stack, "Slow", "calls take long", "OK")
     _alarm(account, f"{study.stack}0", "Errors", "another study fails", "ALARM")
@@ -52,7 +52,7 @@ def test_the_counts_are_those_of_the_tables_and_alarms_are_told(under_way: Deplo
     assert sum(counts["finished"] + counts["under_way"] for counts in told["conditions"]) == 3
     assert told["median_minutes"] >= 0
     assert told["alarms"] == ["the session function fails"]
-    assert [problem["message"] for problem in told["problems"]] == ["no such picture"]
+    assert [problem["message"] for problem in told["problems"]] == ["no such image"]
     assert (told["stack"], told["address"]) == (under_way.stack, ADDRESS)
 
 
@@ -68,7 +68,7 @@ def test_people_read_a_table_and_what_is_wrong(under_way: Deployed) -> None:
     (total,) = (line.split() for line in lines if line.startswith("all "))
     assert total[:3] == ["all", "1", "2"]
     assert "ALARM: the session function fails" in lines
-    assert any("page_error: no such picture" in line for line in lines)
+    assert any("page_error: no such image" in line for line in lines)
 
 
 def test_who_watches_sees_what_changes_until_ctrl_c(under_way: Deployed) -> None:

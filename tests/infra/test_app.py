@@ -26,5 +26,5 @@ def test_readable_buckets_come_from_the_context(tmp_path: Path) -> None:
 
 def test_studies_with_the_same_stack_name_are_rejected_before_any_is_added(tmp_path: Path) -> None:
     studies = [StudyFolder(tmp_path / name, tmp_path / name / "config.yaml") for name in ("big_moths_1", "big-moths_1")]
-    with pytest.raises(InputError, match="would both be ExperimentStack-big-moths-1"):
+    with pytest.raises(InputError, match="would both have the stack ExperimentStack-big-moths-1"):
         cdk_app.build(App(), studies, page=tmp_path, work=tmp_path)

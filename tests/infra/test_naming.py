@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lwise_core.authoring.folder import StudyFolder
-from lwise_core.cloud.naming import experiment_stack_name, name_in_account, name_in_app, refuse_twins
+from lwise_core.cloud.naming import experiment_stack_name, name_in_account, name_in_app, reject_duplicate_stacks
 from lwise_core.errors import InputError
 
 
@@ -36,6 +36,8 @@ def test_aws_prefix_precedes_the_stack_name(tmp_path: Path) -> None:
 
 
 def test_studies_with_the_same_stack_name_are_rejected() -> None:
-    refuse_twins(["moths_1", "moths_2"])
-    with pytest.raises(InputError, match="big_moths_1 and big-moths_1 would both be ExperimentStack-big-moths-1"):
-        refuse_twins(["big_moths_1", "moths_2", "big-moths_1"])
+    reject_duplicate_stacks(["moths_1", "moths_2"])
+    with pytest.raises(
+        InputError, match="big_moths_1 and big-moths_1 would both have the stack ExperimentStack-big-moths-1"
+    ):
+        reject_duplicate_stacks(["big_moths_1", "moths_2", "big-moths_1"])

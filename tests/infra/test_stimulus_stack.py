@@ -26,7 +26,7 @@ _CONFIG = {"session_config": [{"only": {"n_trials_per_class_val": 1}}], "stimuli
 
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
-    """The app with two studies of one data set, whose pictures are not there, and a study with a false name of one."""
+    """The app with two studies of one data set, whose images are not there, and a study with a false name of one."""
     folder = tmp_path_factory.mktemp("stimuli")
     (folder / "page" / "assets").mkdir(parents=True)
     (folder / "page" / "index.html").write_text("<!doctype html>", encoding="utf-8")

@@ -161,7 +161,7 @@ def test_a_job_is_launched_and_looked_after(bucket: Any, tmp_path: Path, guide: 
     missing = lwise("jobs", "show", "lwise-score-none-0000-20260101000000", folder=tmp_path)
     assert missing.returncode == 2
     assert "job lwise-score-none-0000-20260101000000: " in missing.stderr
-    assert "is no job of this project" in lwise("jobs", "stop", "mine", folder=tmp_path).stderr
+    assert "is not a job of this project" in lwise("jobs", "stop", "mine", folder=tmp_path).stderr
 
 
 def test_waiting_tells_of_every_change(bucket: Any, account: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,15 +205,15 @@ def test_logs_of_all_machines_are_read(bucket: Any, account: StandIn, tmp_path: 
 
 def test_a_data_set_is_uploaded_once(bucket: Any, moths: DataSet, tmp_path: Path) -> None:
     arguments = ("jobs", "upload", "butterflies", moths.root / "dirmap.csv", "--images", moths.images)
-    assert "72 of 72 pictures" in succeed(*arguments, "--dry-run", folder=tmp_path)
-    assert "72 of 72 pictures" in succeed(*arguments, folder=tmp_path)
-    assert "0 of 72 pictures" in succeed(*arguments, folder=tmp_path)
+    assert "72 of 72 images" in succeed(*arguments, "--dry-run", folder=tmp_path)
+    assert "72 of 72 images" in succeed(*arguments, folder=tmp_path)
+    assert "0 of 72 images" in succeed(*arguments, folder=tmp_path)
     name = moths.rows[0].im_path
     there = bucket.get_object(Bucket=BUCKET, Key=f"datasets/butterflies/images/{name}")["Body"].read()
     assert there == (moths.images / name).read_bytes()
 
 
-def test_a_picture_that_was_mended_is_uploaded_again_though_its_size_is_the_same(
+def test_an_image_that_was_mended_is_uploaded_again_though_its_size_is_the_same(
     bucket: Any, moths: DataSet, tmp_path: Path
 ) -> None:
     images, name = tmp_path / "images", moths.rows[0].im_path
@@ -222,7 +222,7 @@ def test_a_picture_that_was_mended_is_uploaded_again_though_its_size_is_the_same
     succeed(*arguments, folder=tmp_path)
     mended = (images / name).read_bytes()[:-1] + b"!"
     (images / name).write_bytes(mended)
-    assert "1 of 72 pictures" in succeed(*arguments, folder=tmp_path)
+    assert "1 of 72 images" in succeed(*arguments, folder=tmp_path)
     assert bucket.get_object(Bucket=BUCKET, Key=f"datasets/mended/images/{name}")["Body"].read() == mended
 
 
@@ -270,7 +270,7 @@ def test_what_a_job_may_cost_is_told_for_all_its_machines() -> None:
             {"compute": {"instance_count": 99}},
             "instance_count is 99; the dirmap has 72 rows",
         ),
-        ({"dataset": "beetles"}, r"datasets/beetles/dirmap.csv: .*`lwise jobs upload` puts them there"),
+        ({"dataset": "beetles"}, r"datasets/beetles/dirmap.csv: .*upload it with `lwise jobs upload`"),
         ({"model": "none.safetensors"}, "model is none.safetensors: no such file"),
         ({"model": "lwise-train-none-0000-20260101000000"}, "training job lwise-train-none-0000-20260101000000: "),
     ],
@@ -362,9 +362,9 @@ def test_a_processing_job_says_what_its_entry_point_left(account: StandIn, monke
             return {
                 "ProcessingJobStatus": "Failed",
                 "CreationTime": "2026-01-01",
-                "ExitMessage": "photos/1.png: damaged picture",
+                "ExitMessage": "photos/1.png: damaged image",
                 "FailureReason": "AlgorithmError: See job logs",
             }
 
     monkeypatch.setattr("sagemaker_jobs.monitor.client", lambda service: Told())
-    assert job_status("lwise-score-moths-0000-20260101000000").reason == "photos/1.png: damaged picture"
+    assert job_status("lwise-score-moths-0000-20260101000000").reason == "photos/1.png: damaged image"

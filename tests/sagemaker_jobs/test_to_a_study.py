@@ -1,4 +1,4 @@
-"""The whole chain: a model is trained, scores, enhances; its pictures go online, and somebody learns from them."""
+"""The whole chain: a model is trained, scores, enhances; its images go online, and somebody learns from them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _done(job: Any, account: StandIn, machines: Path) -> str:
     return name
 
 
-def test_from_pictures_to_what_a_participant_is_shown_and_recorded_with(
+def test_from_images_to_what_a_participant_is_shown_and_recorded_with(
     bucket: Any, account: StandIn, moths: DataSet, tmp_path: Path
 ) -> None:
     account.client("s3").create_bucket(Bucket=_STIMULI)
@@ -50,7 +50,7 @@ def test_from_pictures_to_what_a_participant_is_shown_and_recorded_with(
 
     study.mkdir()
     into = ("--manifest", study / "stimuli.csv", "--dirmap", study / "dirmap.csv")
-    assert f"{3 * len(moths.rows)} pictures" in succeed("jobs", "publish", enhanced, *into, folder=tmp_path)
+    assert f"{3 * len(moths.rows)} images" in succeed("jobs", "publish", enhanced, *into, folder=tmp_path)
     assert all(row.difficulty is not None for row in read_dirmap(study / "dirmap.csv"))
     config: dict[str, Any] = {"session_config": [{"only": _BLOCK}], "stimuli": {"dataset": "moths"}}
     (study / "config.yaml").write_text(yaml.safe_dump(config))

@@ -19,7 +19,14 @@ from lwise_core.experiments.study import BonusTier, Slots, Study
 from lwise_core.experiments.trialset import build_trialset
 from lwise_core.records.tables import sessions_table, trials_table
 from lwise_core.sessions.errors import AlreadyTookPart, InvalidRequest, StudyFull, TrialsMissing, UnknownToken
-from lwise_core.sessions.service import MAX_TRIALS_PER_REQUEST, CompletionCodes, Ending, Result, SessionService, StartedSession
+from lwise_core.sessions.service import (
+    MAX_TRIALS_PER_REQUEST,
+    CompletionCodes,
+    Ending,
+    Result,
+    SessionService,
+    StartedSession,
+)
 from lwise_core.sessions.store import PlatformIds, SessionStore
 from lwise_core.sessions.stores.sqlite.store import SqliteStore
 from tests.experiments.conftest import write_data_set, write_study
