@@ -170,14 +170,14 @@ def test_demo_does_not_overwrite_other_demos_or_files(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_while_enhancing_leaves_a_resumable_folder(workshop: Path, tmp_path: Path) -> None:
-    """The signal comes as soon as the folder of images exists."""
+    """The signal comes as soon as the plan is saved, long before the first image."""
     arguments = f"enhance {workshop}/dirmap.csv --images {workshop}/photographs --model {workshop}/guide.safetensors"
     steps = "--eps 64 --step 0.01 --out variants"
     with subprocess.Popen(
         [*COMMAND, *arguments.split(), *steps.split()], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as process:
-        for _ in range(6000):
-            if (tmp_path / "variants.unfinished" / "natural").exists():
+        for _ in range(1200):
+            if (tmp_path / "variants.unfinished" / "plan.json").exists():
                 break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
