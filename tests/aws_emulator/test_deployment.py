@@ -150,7 +150,9 @@ def test_a_stack_that_cannot_be_changed_goes_back(stand_in: StandIn, assemblies:
 
 
 def test_a_type_of_resource_that_is_not_known_fails(stand_in: StandIn, assemblies: Path) -> None:
-    with pytest.raises(StandInError, match=r"Workgroup is of type AWS::Athena::WorkGroup, of which nothing is known"):
+    with pytest.raises(
+        StandInError, match=r"Workgroup has type AWS::Athena::WorkGroup, which the emulator does not know"
+    ):
         stand_in.cdk("deploy", "Unknown", app=assemblies / "first")
 
 
