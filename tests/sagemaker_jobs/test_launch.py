@@ -268,7 +268,7 @@ def test_what_a_job_may_cost_is_told_for_all_its_machines() -> None:
     [
         (
             {"compute": {"instance_count": 99}},
-            "instance_count is 99; the dirmap has 72 rows",
+            "instance_count is 99; expected at most the 72 rows",
         ),
         ({"dataset": "beetles"}, r"datasets/beetles/dirmap.csv: .*upload it with `lwise jobs upload`"),
         ({"model": "none.safetensors"}, "model is none.safetensors: no such file"),
