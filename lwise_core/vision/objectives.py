@@ -43,12 +43,14 @@ def logit_diverge(logits: Tensor, labels: Tensor, *, rivals: Sequence[int] | Non
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """The log-probability of the true class, i.e. the negative cross-entropy."""
-    return logit(logits.log_softmax(dim=1), labels)
+    return -attack(logits, labels)
 
 
 def attack(logits: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy. Raising it is the attack of adversarial training."""
-    return -cross_entropy(logits, labels)
+    """The cross-entropy. Raising it is the attack of adversarial training, whose labels may be mixed: float (N, C)."""
+    from torch.nn import functional
+
+    return functional.cross_entropy(logits, labels, reduction="none")
 
 
 OBJECTIVES: dict[str, Objective] = {
