@@ -67,7 +67,7 @@ def _say_who_is_there(deployed: DeployedStudy) -> None:
     from lwise_core.sessions.overview import progress_of
 
     now = datetime.now(UTC)
-    with step("Looking who takes part"), explain_aws_errors(deployed.stack):
+    with step("Checking for active participants"), explain_aws_errors(deployed.stack):
         sessions = [one for one in open_store(deployed.tables).sessions() if one.ids.platform != TEST_PLATFORM]
     counted = Counter(progress_of(session, now) for session in sessions)
     stand = ", ".join(f"{number} {progress.replace('_', ' ')}" for progress, number in counted.most_common())
